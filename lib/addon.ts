@@ -1,0 +1,125 @@
+// Finds the native addon and types what it exports. The only file that requires it.
+
+import path from 'node:path';
+import loadAddon from 'node-gyp-build';
+
+export type Precision = 'f32' | 'bf16' | 'f16' | 'int8';
+
+/** How a tensor's bytes are stored in the checkpoint. */
+export type StoredType = 'f32' | 'bf16' | 'f16';
+
+/** Where one tensor's bytes lie. Native checks them against the file and against the config once more. */
+export interface TensorSource {
+  /** Index into `ModelSource.files`. */
+  readonly file: number;
+  /** From the start of the file, in bytes. */
+  readonly offset: number;
+  readonly bytes: number;
+  readonly dtype: StoredType;
+  /** A vector of n values has 1 row and n cols. */
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/** The numbers of `config.json` that the forward pass needs. */
+export interface ModelConfig {
+  readonly hidden: number;
+  readonly intermediate: number;
+  readonly layers: number;
+  readonly queryHeads: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+  /** Rows of the embedding table: every token id is below it. */
+  readonly vocabulary: number;
+  readonly maxPositions: number;
+  readonly normEps: number;
+  readonly ropeTheta: number;
+}
+
+/** Tensors of one layer, by role. */
+export interface LayerSource {
+  readonly attentionNorm: TensorSource;
+  readonly query: TensorSource;
+  readonly key: TensorSource;
+  readonly value: TensorSource;
+  readonly queryNorm: TensorSource;
+  readonly keyNorm: TensorSource;
+  readonly attentionOut: TensorSource;
+  readonly mlpNorm: TensorSource;
+  readonly gate: TensorSource;
+  readonly up: TensorSource;
+  readonly down: TensorSource;
+}
+
+/** A checkpoint, ready to be read by native. */
+export interface ModelSource {
+  readonly config: ModelConfig;
+  /** Absolute paths of the safetensors files. */
+  readonly files: readonly string[];
+  readonly embeddings: TensorSource;
+  readonly finalNorm: TensorSource;
+  readonly layers: readonly LayerSource[];
+}
+
+export interface DeviceInfo {
+  readonly name: string;
+  readonly instructionSet: string;
+  readonly threads: number;
+}
+
+/** A model in native memory, known to this environment (main thread or worker) by a number. */
+export interface LoadedModel {
+  readonly model: number;
+  readonly device: DeviceInfo;
+}
+
+/** Work that native has taken: `promise` settles later; `cancel(ticket)` drops it. */
+export interface Pending<T> {
+  readonly ticket: number;
+  readonly promise: Promise<T>;
+}
+
+export interface Vectors {
+  /** count x dimensions, packed; rows that are not finite are zeros. */
+  readonly vectors: Float32Array;
+  /** Rows that are not finite, ascending. */
+  readonly nonFinite: readonly number[];
+}
+
+/**
+ * What native rejects with, and throws: an Error whose `code` is an `ErrorCode`. A cancelled ticket's promise never
+ * settles.
+ */
+export interface Addon {
+  /** Precisions that a device computes. Throws `DEVICE_UNAVAILABLE` with the reason. */
+  precisions(device: string): Precision[];
+  /**
+   * Reads a checkpoint into a backend's memory, on a thread of its own. Shares the weights with a model already
+   * loaded from the same files, device and precision. `threads` 0: as the process has them, or one per physical core.
+   */
+  load(
+    source: ModelSource,
+    options: { device: string; precision: Precision; threads: number },
+    onProgress: ((loaded: number, total: number) => void) | undefined,
+  ): Pending<LoadedModel>;
+  /** Forgets a model. Work that holds it ends first. */
+  unload(model: number): void;
+  /**
+   * Queues texts. `ids` holds the token ids of all texts one after another, `lengths` how many each has (none is 0).
+   * `maxBatchTokens`: how many tokens may share a batch with them.
+   */
+  embed(
+    model: number,
+    ids: Uint32Array,
+    lengths: Uint32Array,
+    dimensions: number,
+    maxBatchTokens: number,
+  ): Pending<Vectors>;
+  cancel(ticket: number): void;
+  /** Address of an array's first byte. For the test that no copy is made. */
+  addressOf(array: Float32Array): bigint;
+  /** Where the backend was last told to write a vector. For the same test. */
+  lastPooledAddress(): bigint;
+}
+
+export const addon = loadAddon(path.join(__dirname, '..')) as Addon;
