@@ -1,0 +1,80 @@
+// Builds build/Release/qwen3_embed.node by CMake, with progress. The one script behind npm, node-gyp and prebuildify.
+//
+//   node scripts/build-native.mjs [--if-needed] [--tests]
+//
+//   --if-needed   do nothing where an addon that loads is already there (as npm's install script)
+//   --tests       build the C++ tests and kernel benchmarks too
+// Other arguments are left alone: prebuildify and node-gyp pass their own.
+
+import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import readline from 'node:readline';
+import { missingTools } from './compiler.mjs';
+import { fail, isMain } from './report.mjs';
+import { root } from './stamp.mjs';
+
+/** The CMake tree of this machine; its tests and benchmarks lie below it. */
+export const buildDirectory = path.join(root, 'build', `cmake-${process.platform}-${process.arch}`);
+
+const addonFile = path.join(root, 'build', 'Release', 'qwen3_embed.node');
+
+/** Builds the Release addon, with `tests` the C++ tests too. Throws with what to do about it. */
+export async function buildNative({ tests = false } = {}) {
+  const missing = missingTools();
+  if (missing) throw new Error(missing);
+  await buildTree(buildDirectory, [`-DQWEN3_EMBED_TESTS=${tests ? 'ON' : 'OFF'}`]);
+}
+
+/** Configures and builds one CMake tree of the project. */
+export async function buildTree(directory, options) {
+  forgetMovedTree(directory);
+  const configured = spawnSync('cmake', ['-S', root, '-B', directory, ...options], { encoding: 'utf8' });
+  if (configured.status !== 0) throw new Error(`CMake could not configure:\n${configured.stdout}${configured.stderr}`);
+
+  const jobs = String(os.availableParallelism());
+  const build = spawn('cmake', ['--build', directory, '--parallel', jobs], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => build.on('close', resolve));
+  for await (const line of readline.createInterface({ input: build.stdout })) {
+    const step = /^\[\s*(?<percent>\d+)%\] Building \w+ object .*?\.dir\/(?<source>.+)\.o$/.exec(line)?.groups;
+    if (step) console.log(`  [${step.percent.padStart(3)}%] ${step.source}`);
+    else if (/error|warning|\*\*\*/i.test(line)) console.log(line);
+  }
+  if ((await ended) !== 0) throw new Error('The native build failed; the compiler says why above.');
+}
+
+/** What the build made, for people to read. */
+export function describeBuild() {
+  const names = { avx512bf16: 'AVX-512 BF16', avx512: 'AVX-512', avx2: 'AVX2+FMA', scalar: 'scalar' };
+  const sets = fs.readFileSync(path.join(buildDirectory, 'instruction-sets.txt'), 'utf8').trim().split(';');
+  const size = Math.round(fs.statSync(addonFile).size / 1024);
+  const cuda = fs.existsSync(path.join(path.dirname(addonFile), 'libqwen3_embed_cuda.so')) ? ', and CUDA' : '';
+  return `build/Release/qwen3_embed.node, ${size} KB, for ${sets.map((set) => names[set]).join(', ')}${cuda}`;
+}
+
+/** A CMake tree remembers where its sources lie; in a moved checkout it is of no use. */
+function forgetMovedTree(directory) {
+  const cache = path.join(directory, 'CMakeCache.txt');
+  if (!fs.existsSync(cache)) return;
+  const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(fs.readFileSync(cache, 'utf8'))?.[1];
+  if (home !== root.replaceAll('\\', '/')) fs.rmSync(directory, { recursive: true });
+}
+
+function addonLoads() {
+  try {
+    createRequire(import.meta.url)('node-gyp-build')(root);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+if (isMain(import.meta)) {
+  const ifNeeded = process.argv.includes('--if-needed') && process.env.npm_config_build_from_source !== 'true';
+  if (!(ifNeeded && addonLoads())) {
+    await buildNative({ tests: process.argv.includes('--tests') }).catch(fail);
+    console.log(`Built ${describeBuild()}`);
+  }
+}

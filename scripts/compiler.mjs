@@ -1,0 +1,74 @@
+// Looks for what the native build needs: a C++20 compiler, CMake, make. Installs them where that is plainly wanted.
+
+import { spawnSync } from 'node:child_process';
+
+const minimumCMake = [3, 18];
+
+/** Undefined, or one sentence that says what is missing and how to install it. */
+export function missingTools() {
+  const missing = [];
+  const compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && runs(name, ['--version']));
+  if (!compiler) missing.push('a C++20 compiler');
+  else if (
+    !compiles(compiler, '#include <span>\n#include <concepts>\nstd::span<int> s; template <std::integral T> T f();')
+  ) {
+    missing.push(`a C++20 compiler (${compiler} is too old: GCC 10 or Clang 12 is the oldest that will do)`);
+  }
+  const cmake = /(\d+)\.(\d+)/.exec(output('cmake', ['--version']));
+  if (!cmake) missing.push('CMake 3.18 or newer');
+  else if (cmake[1] < minimumCMake[0] || (+cmake[1] === minimumCMake[0] && cmake[2] < minimumCMake[1])) {
+    missing.push(`CMake 3.18 or newer (there is ${cmake[0]})`);
+  }
+  if (!runs('make', ['--version'])) missing.push('make');
+  if (missing.length === 0) return undefined;
+  const command = installCommand();
+  return `The native part needs ${missing.join(' and ')}.${command ? ` Install with: ${command}` : ''}`;
+}
+
+/**
+ * On Debian and Ubuntu as root, installs what `missingTools` misses; elsewhere nothing is touched. With `tests`, the
+ * headers that emulate AVX-512 for the C++ tests too.
+ */
+export function installTools({ tests = false } = {}) {
+  const packages = [];
+  if (missingTools()) packages.push('g++', 'cmake', 'make');
+  if (tests && !hasEmulation()) packages.push('libsimde-dev');
+  if (packages.length === 0 || process.getuid?.() !== 0 || !runs('apt-get', ['--version'])) return;
+
+  console.log(`Installing ${packages.join(', ')} (apt-get, as root)`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  for (const command of [['update'], ['install', '--yes', '--no-install-recommends', ...packages]]) {
+    const result = spawnSync('apt-get', ['-qq', ...command], { env: environment, encoding: 'utf8' });
+    if (result.status !== 0) console.error(`apt-get ${command.join(' ')} failed:\n${result.stdout}${result.stderr}`);
+  }
+}
+
+function hasEmulation() {
+  return compiles('c++', '#if !__has_include(<simde/x86/avx512.h>)\n#error missing\n#endif');
+}
+
+function compiles(compiler, source) {
+  const options = ['-std=c++20', '-fsyntax-only', '-x', 'c++', '-'];
+  return spawnSync(compiler, options, { input: `${source}\n` }).status === 0;
+}
+
+function installCommand() {
+  if (process.platform === 'darwin') return 'xcode-select --install, and CMake with: brew install cmake';
+  const commands = {
+    'apt-get': 'sudo apt-get install g++ cmake make',
+    dnf: 'sudo dnf install gcc-c++ cmake make',
+    apk: 'apk add g++ cmake make',
+    pacman: 'sudo pacman -S gcc cmake make',
+    zypper: 'sudo zypper install gcc-c++ cmake make',
+  };
+  const manager = Object.keys(commands).find((name) => runs(name, ['--version']));
+  return manager ? commands[manager] : undefined;
+}
+
+function runs(command, args) {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+}
+
+function output(command, args) {
+  return spawnSync(command, args, { encoding: 'utf8' }).stdout ?? '';
+}

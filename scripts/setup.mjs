@@ -1,0 +1,68 @@
+// Makes a checkout ready to run: npm packages, compiler and CMake, the native build, the TypeScript build.
+// What is already done costs a few milliseconds. Uses Node alone, because node_modules may be missing.
+
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { buildNative, describeBuild } from './build-native.mjs';
+import { installTools } from './compiler.mjs';
+import { fail, isMain } from './report.mjs';
+import { root, unlessUnchanged } from './stamp.mjs';
+
+/** Everything that the demo and the tests need; with `tests`, the C++ tests too. */
+export async function setup({ tests = false } = {}) {
+  checkNode();
+  if (!packagesInstalled()) installPackages();
+
+  const sources = ['CMakeLists.txt', 'native', 'cuda', 'package-lock.json'];
+  const testSources = tests ? ['test/native', 'test/simt', 'bench/native'] : [];
+  const addon = 'build/Release/qwen3_embed.node';
+  await unlessUnchanged(tests ? 'native-tests' : 'native', [...sources, ...testSources], addon, async () => {
+    installTools({ tests });
+    console.log(`Building the native part${tests ? ' and its tests' : ''} (Release)`);
+    const begin = performance.now();
+    await buildNative({ tests });
+    console.log(`Built ${describeBuild()}, in ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+  });
+  await unlessUnchanged('lib', ['lib', 'tsconfig.json', 'package-lock.json'], 'dist/index.js', buildLibrary);
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    throw new Error(`Node ${process.versions.node} is too old to build with: install Node 20.19 or newer.`);
+  }
+}
+
+/** Whether node_modules holds what package-lock.json says, optional packages (of other platforms) apart. */
+function packagesInstalled() {
+  const installedFile = path.join(root, 'node_modules', '.package-lock.json');
+  if (!fs.existsSync(installedFile)) return false;
+  const installed = JSON.parse(fs.readFileSync(installedFile, 'utf8')).packages;
+  const wanted = JSON.parse(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8')).packages;
+  return Object.entries(wanted).every(
+    ([folder, { version, optional }]) => folder === '' || optional || installed[folder]?.version === version,
+  );
+}
+
+function installPackages() {
+  console.log('Installing npm packages');
+  // The package's own install script would build at once, without progress; here the build is a step of its own.
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const npm = process.env.npm_execpath;
+  const result = npm
+    ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: 'inherit' })
+    : spawnSync('npm', args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
+  if (result.status !== 0) {
+    throw new Error('npm could not install the packages (its words stand above). Is the registry reachable?');
+  }
+}
+
+function buildLibrary() {
+  fs.rmSync(path.join(root, 'dist'), { recursive: true, force: true });
+  const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const result = spawnSync(process.execPath, [compiler, '-p', root], { cwd: root, stdio: 'inherit' });
+  if (result.status !== 0) throw new Error('TypeScript found errors; they stand above.');
+}
+
+if (isMain(import.meta)) await setup({ tests: process.argv.includes('--tests') }).catch(fail);

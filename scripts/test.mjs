@@ -1,0 +1,13 @@
+// npm test: set-up, then every test. The C++ tests are run by vitest too, through test/native.test.ts.
+// Arguments go to vitest: npm test -- tokenizer
+
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { fail } from './report.mjs';
+import { setup } from './setup.mjs';
+import { root } from './stamp.mjs';
+
+await setup({ tests: true }).catch(fail);
+const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs');
+const result = spawnSync(process.execPath, [vitest, 'run', ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+process.exitCode = result.status ?? 1;
