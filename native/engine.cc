@@ -1,0 +1,111 @@
+#include "engine.h"
+
+#include <algorithm>
+#include <set>
+
+#include "workspace.h"
+
+namespace qwen3 {
+namespace {
+
+void fail(Request& request, const Error& error) {
+  if (request.error || request.cancelled) return;
+  request.error = error;
+  request.finish(request);
+}
+
+void check(Backend& on) {
+  if (const char* failure = on.sync()) throw Error(ErrorCode::device_failed, failure);
+}
+
+}  // namespace
+
+Engine::Engine() : thread_([this] { work(); }) {}
+
+Engine::~Engine() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Engine::submit(std::shared_ptr<Request> request) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(request));
+  }
+  wake_.notify_one();
+}
+
+void Engine::work() {
+  while (true) {
+    std::vector<Text> texts;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (stopping_) break;
+      // What is there runs at once; the next batch fills meanwhile.
+      texts = next_batch(queue_, kChunkRows);
+    }
+    if (!texts.empty()) run(texts);
+  }
+  for (const auto& request : queue_) fail(*request, Error(ErrorCode::closed, "the engine has stopped"));
+}
+
+// Nothing is thrown past this point: a batch that fails fails its requests, and the engine goes on.
+void Engine::run(const std::vector<Text>& texts) {
+  Model& model = *texts[0].request->model;
+  const auto fail_all = [&](const Error& error) {
+    for (const Text& text : texts) fail(*text.request, error);
+  };
+  try {
+    std::vector<std::span<const uint32_t>> ids;
+    size_t tokens = 0;
+    for (const Text& text : texts) {
+      ids.push_back(text.ids());
+      tokens += text.ids().size();
+    }
+    const Batch batch = model.workspace->prepare(ids);
+    forward(*model.backend, model, batch, model.workspace->scratch());
+    check(*model.backend);
+    pool(model, batch, texts);
+    if (tokens > texts[0].request->max_batch_tokens) model.workspace->shrink();
+  } catch (const Error& error) {
+    fail_all(error);
+  } catch (const std::bad_alloc&) {
+    fail_all(Error(ErrorCode::out_of_memory, "the host has no memory left for this batch"));
+  }
+}
+
+// Writes the vectors while no owner can take its memory away, then finishes requests whose last text this was.
+void Engine::pool(Model& model, const Batch& batch, const std::vector<Text>& texts) {
+  std::vector<Pooled> outputs;
+  std::vector<const Text*> kept;
+  std::vector<std::unique_lock<std::mutex>> locks;
+  std::set<MemoryOwner*> owners;
+  for (const Text& text : texts) owners.insert(text.request->owner.get());
+  for (MemoryOwner* owner : owners) locks.emplace_back(owner->mutex);
+
+  for (uint32_t row = 0; row < texts.size(); ++row) {
+    Request& request = *texts[row].request;
+    if (!request.owner->alive || request.cancelled || request.error) continue;
+    outputs.push_back({row, request.dimensions, request.out + texts[row].index * request.dimensions, false});
+    kept.push_back(&texts[row]);
+  }
+  if (outputs.empty()) return;
+  model.backend->pool(batch.pooled.x, model.final_norm, model.config.norm_eps, outputs.data(),
+                      static_cast<uint32_t>(outputs.size()));
+  check(*model.backend);
+  last_pooled_ = outputs.back().out;
+  locks.clear();
+
+  for (size_t i = 0; i < kept.size(); ++i) {
+    Request& request = *kept[i]->request;
+    if (!outputs[i].finite) request.non_finite.push_back(static_cast<uint32_t>(kept[i]->index));
+    if (++request.done == request.texts() && !request.cancelled) request.finish(request);
+  }
+}
+
+}  // namespace qwen3

@@ -1,0 +1,51 @@
+#include "forward.h"
+
+namespace qwen3 {
+namespace {
+
+// The part of a layer that only rows which go on need: their keys and values are stored, `normed` holds their norm.
+void attend_and_feed_forward(Backend& on, const Model& model, uint32_t index, const Chunk& chunk, void* pages,
+                             const Scratch& s) {
+  const Layer& layer = model.layers[index];
+  const Spans spans{chunk.spans, chunk.span_count, index};
+  on.linear(s.normed, layer.query, s.query);
+  on.norm_rope(s.query, layer.query_norm, model.heads, spans);
+  on.attention(s.query, model.heads, spans, pages, s.attended);
+  on.linear_add(s.attended, layer.attention_out, chunk.x);
+  on.rms_norm(chunk.x, layer.mlp_norm, model.config.norm_eps, s.normed);
+  on.linear_swiglu(s.normed, layer.gate_up, s.gated);
+  on.linear_add(s.gated, layer.down, chunk.x);
+}
+
+}  // namespace
+
+// Layer-major: a layer meets every chunk before the next layer starts, so keys and values of one layer are all that
+// live. The last layer stores everyone's keys and values, then goes on with the pooled rows alone.
+void forward(Backend& on, const Model& model, const Batch& batch, const Scratch& scratch) {
+  for (const Chunk& chunk : batch.chunks) on.gather(chunk.ids, model.embeddings, chunk.x);
+
+  const auto last = static_cast<uint32_t>(model.layers.size()) - 1;
+  for (uint32_t i = 0; i <= last; ++i) {
+    const Layer& layer = model.layers[i];
+    for (const Chunk& chunk : batch.chunks) {
+      const Scratch s = scratch.rows(chunk.x.rows);
+      on.rms_norm(chunk.x, layer.attention_norm, model.config.norm_eps, s.normed);
+      on.linear(s.normed, layer.key_value, s.key_value);
+      on.norm_rope_store(s.key_value, layer.key_norm, model.heads, {chunk.spans, chunk.span_count, i}, batch.pages);
+      if (i < last) attend_and_feed_forward(on, model, i, chunk, batch.pages, s);
+    }
+  }
+
+  const Scratch s = scratch.rows(batch.pooled.x.rows);
+  on.gather(batch.pooled.ids, batch.x, batch.pooled.x);
+  on.rms_norm(batch.pooled.x, model.layers[last].attention_norm, model.config.norm_eps, s.normed);
+  attend_and_feed_forward(on, model, last, batch.pooled, batch.pages, s);
+}
+
+Scratch Scratch::rows(uint32_t count) const {
+  Scratch s = *this;
+  for (Matrix* m : {&s.normed, &s.query, &s.key_value, &s.attended, &s.gated}) m->rows = count;
+  return s;
+}
+
+}  // namespace qwen3

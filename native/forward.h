@@ -1,0 +1,35 @@
+// The forward pass of the Qwen3 decoder, for any backend and any precision.
+#pragma once
+#include <vector>
+
+#include "backend.h"
+#include "model.h"
+
+namespace qwen3 {
+
+// Consecutive rows of a batch that go through the ops together.
+struct Chunk {
+  const uint32_t* ids;  // [rows] what to gather: token ids, or rows of the batch. In the backend's memory
+  Matrix x;             // [rows, hidden] f32, the residual
+  const Span* spans;    // in the backend's memory
+  uint32_t span_count;
+};
+
+struct Batch {
+  std::vector<Chunk> chunks;  // in the order of the texts: attention looks back only
+  Chunk pooled;               // the last row of every text
+  Matrix x;                   // [tokens, hidden], the rows of all chunks
+  void* pages;                // keys and values of one layer
+};
+
+// Memory for one chunk's intermediate results.
+struct Scratch {
+  Matrix normed, query, key_value, attended, gated;
+
+  Scratch rows(uint32_t count) const;
+};
+
+// Leaves the hidden state of every text's last token, before the final norm, in batch.pooled.x.
+void forward(Backend& on, const Model& model, const Batch& batch, const Scratch& scratch);
+
+}  // namespace qwen3

@@ -1,0 +1,81 @@
+#include "loader.h"
+
+#include <sstream>
+
+namespace qwen3 {
+namespace {
+
+// Two loads share weights if files, config and what computes them are the same.
+std::string identity(const LoadJob& job, const std::vector<std::unique_ptr<File>>& files, const Backend& backend) {
+  const ModelConfig& c = job.source.config;
+  const Backend::Traits traits = backend.traits();
+  std::ostringstream key;
+  key << job.device << ' ' << traits.instruction_set << ' ' << to_string(job.precision) << ' ' << c.hidden << ' '
+      << c.intermediate << ' ' << c.layers << ' ' << c.query_heads << ' ' << c.key_value_heads << ' ' << c.head_dim
+      << ' ' << c.vocabulary << ' ' << c.max_positions << ' ' << std::hexfloat << c.norm_eps << ' ' << c.rope_theta;
+  for (const auto& file : files) key << ' ' << file->identity();
+  return key.str();
+}
+
+}  // namespace
+
+Loader::Loader() : thread_([this] { work(); }) {}
+
+Loader::~Loader() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (const auto& job : queue_) job->cancelled = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Loader::submit(std::shared_ptr<LoadJob> job) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+void Loader::work() {
+  while (true) {
+    std::shared_ptr<LoadJob> job;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      job = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    std::shared_ptr<Model> model;
+    std::exception_ptr failure;
+    try {
+      if (!job->cancelled) model = load(*job);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    job->finish(std::move(model), failure);
+  }
+}
+
+std::shared_ptr<Model> Loader::load(LoadJob& job) {
+  std::unique_ptr<Backend> backend = open_backend(job.device, job.precision, job.threads);
+  std::vector<std::unique_ptr<File>> files;
+  for (const std::string& path : job.source.files) files.push_back(std::make_unique<File>(path));
+
+  std::erase_if(loaded_, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<Model>& known = loaded_[identity(job, files, *backend)];
+  if (std::shared_ptr<Model> model = known.lock()) return model;
+
+  std::shared_ptr<Model> model =
+      load_model(job.source, files, std::move(backend), [&](uint64_t loaded, uint64_t total) {
+        if (job.progress) job.progress(loaded, total);
+        return !job.cancelled;
+      });
+  known = model;
+  return model;
+}
+
+}  // namespace qwen3

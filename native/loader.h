@@ -1,0 +1,51 @@
+// Loads models one after another on a thread of its own, so that neither the event loop nor running batches wait, and
+// shares a model that is loaded already.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "model.h"
+#include "open_backend.h"
+
+namespace qwen3 {
+
+struct LoadJob {
+  ModelSource source;
+  std::string device;
+  Precision precision;
+  uint32_t threads;                                                // 0: as the process has them
+  std::function<void(uint64_t loaded, uint64_t total)> progress;   // loader thread
+  std::function<void(std::shared_ptr<Model>, std::exception_ptr)> finish;  // once, loader thread; null, null: cancelled
+  std::atomic<bool> cancelled = false;
+};
+
+class Loader {
+ public:
+  Loader();
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  void submit(std::shared_ptr<LoadJob> job);  // any thread
+
+ private:
+  void work();
+  std::shared_ptr<Model> load(LoadJob& job);
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::shared_ptr<LoadJob>> queue_;
+  bool stopping_ = false;
+  std::map<std::string, std::weak_ptr<Model>> loaded_;  // by what makes two models the same; loader thread
+  std::thread thread_;
+};
+
+}  // namespace qwen3

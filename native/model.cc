@@ -1,0 +1,164 @@
+#include "model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "error.h"
+#include "workspace.h"
+
+namespace qwen3 {
+namespace {
+
+constexpr size_t kPieceBytes = size_t{8} << 20;  // read and packed at a time
+
+// One weight and the tensors whose rows it is made of, in order.
+struct Plan {
+  const char* name;
+  Matrix* weight;
+  WeightUse use;
+  std::vector<const TensorSource*> parts;
+  uint32_t part_rows, cols;  // of each part
+};
+
+std::string shape(uint32_t rows, uint32_t cols) { return std::to_string(rows) + " x " + std::to_string(cols); }
+
+std::vector<Plan> plan_weights(const ModelSource& source, Model& model) {
+  const ModelConfig& c = source.config;
+  const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
+  using enum WeightUse;
+  std::vector<Plan> plans{
+      {"embeddings", &model.embeddings, table, {&source.embeddings}, c.vocabulary, c.hidden},
+      {"final norm", &model.final_norm, gain, {&source.final_norm}, 1, c.hidden},
+  };
+  for (size_t i = 0; i < source.layers.size(); ++i) {
+    const LayerSource& from = source.layers[i];
+    Layer& to = model.layers[i];
+    plans.insert(plans.end(), {
+        {"attention norm", &to.attention_norm, gain, {&from.attention_norm}, 1, c.hidden},
+        {"query projection", &to.query, linear, {&from.query}, queries, c.hidden},
+        {"key and value projections", &to.key_value, linear, {&from.key, &from.value}, keys, c.hidden},
+        {"query norm", &to.query_norm, gain, {&from.query_norm}, 1, c.head_dim},
+        {"key norm", &to.key_norm, gain, {&from.key_norm}, 1, c.head_dim},
+        {"attention output", &to.attention_out, linear, {&from.attention_out}, c.hidden, queries},
+        {"MLP norm", &to.mlp_norm, gain, {&from.mlp_norm}, 1, c.hidden},
+        {"gate and up projections", &to.gate_up, gate_up, {&from.gate, &from.up}, c.intermediate, c.hidden},
+        {"down projection", &to.down, linear, {&from.down}, c.hidden, c.intermediate},
+    });
+  }
+  return plans;
+}
+
+// The header is a stranger's: it must agree with the file it came from and with the config.
+void check(const Plan& plan, const std::vector<std::unique_ptr<File>>& files) {
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorCode::model_invalid, std::string(plan.name) + ": " + why);
+  };
+  for (const TensorSource* part : plan.parts) {
+    if (part->rows != plan.part_rows || part->cols != plan.cols) {
+      refuse("the checkpoint has " + shape(part->rows, part->cols) + ", config.json asks for " +
+             shape(plan.part_rows, plan.cols));
+    }
+    if (part->dtype != plan.parts[0]->dtype) refuse("tensors that belong together are stored in different types");
+    if (part->bytes != uint64_t{part->rows} * part->cols * bytes_of(part->dtype)) refuse("shape and bytes disagree");
+    if (part->file >= files.size()) refuse("no such file");
+    const uint64_t size = files[part->file]->size();
+    if (part->offset > size || part->bytes > size - part->offset) refuse("its bytes lie past the end of the file");
+  }
+}
+
+// Cosines and sines for every position. Hugging Face computes frequencies and angles in float32, and so were the
+// models trained: float64 angles drift away from theirs at far positions (transformers, modeling_rope_utils.py).
+std::vector<float> rotations(const ModelConfig& config) {
+  const uint32_t half = config.head_dim / 2;
+  std::vector<float> frequencies(half), table(size_t{config.max_positions} * config.head_dim);
+  for (uint32_t i = 0; i < half; ++i) {
+    frequencies[i] = 1.0f / static_cast<float>(std::pow(config.rope_theta, 2.0 * i / config.head_dim));
+  }
+  for (uint32_t position = 0; position < config.max_positions; ++position) {
+    float* row = table.data() + size_t{position} * config.head_dim;
+    for (uint32_t i = 0; i < half; ++i) {
+      const float angle = static_cast<float>(position) * frequencies[i];
+      row[i] = std::cos(angle);
+      row[half + i] = std::sin(angle);
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+BackendMemory allocate(Backend& on, size_t bytes, const char* what) {
+  const size_t available = on.available_bytes();
+  void* memory = bytes <= available ? on.allocate(bytes) : nullptr;
+  if (!memory) {
+    throw Error(ErrorCode::out_of_memory, std::string(what) + " need " + std::to_string(bytes >> 20) + " MiB, " +
+                                              std::to_string(available >> 20) + " MiB are free");
+  }
+  return BackendMemory(memory, {&on});
+}
+
+Model::Model(const ModelConfig& config, std::unique_ptr<Backend> opened)
+    : config(config), backend(std::move(opened)), layers(config.layers) {}
+
+Model::~Model() = default;
+
+std::shared_ptr<Model> load_model(const ModelSource& source, const std::vector<std::unique_ptr<File>>& files,
+                                  std::unique_ptr<Backend> backend, const LoadProgress& progress) {
+  if (source.layers.size() != source.config.layers) throw Error(ErrorCode::model_invalid, "layers are missing");
+  auto model = std::make_shared<Model>(source.config, std::move(backend));
+  Backend& on = *model->backend;
+
+  // Everything is checked and the memory asked for before the first byte is read.
+  const std::vector<Plan> plans = plan_weights(source, *model);
+  const size_t rotation_bytes = size_t{source.config.max_positions} * source.config.head_dim * sizeof(float);
+  uint64_t total = 0;
+  size_t needed = rotation_bytes;
+  for (const Plan& plan : plans) {
+    check(plan, files);
+    const auto rows = static_cast<uint32_t>(plan.part_rows * plan.parts.size());
+    needed += on.weight_layout(plan.use, rows, plan.cols, plan.parts[0]->dtype).bytes;
+    for (const TensorSource* part : plan.parts) total += part->bytes;
+  }
+  if (needed > on.available_bytes()) {
+    throw Error(ErrorCode::out_of_memory,
+                "the weights need " + std::to_string(needed >> 20) + " MiB in this precision, " +
+                    std::to_string(on.available_bytes() >> 20) + " MiB are free: take a smaller model or precision");
+  }
+
+  uint64_t loaded = 0;
+  std::vector<char> piece;
+  for (const Plan& plan : plans) {
+    const DType stored = plan.parts[0]->dtype;
+    const auto rows = static_cast<uint32_t>(plan.part_rows * plan.parts.size());
+    const WeightLayout layout = on.weight_layout(plan.use, rows, plan.cols, stored);
+    model->memory.push_back(allocate(on, layout.bytes, plan.name));
+    *plan.weight = {model->memory.back().get(), rows, plan.cols, plan.cols, layout.dtype};
+
+    const size_t row_bytes = plan.cols * bytes_of(stored);
+    const auto piece_rows = static_cast<uint32_t>(std::max<size_t>(1, kPieceBytes / row_bytes));
+    uint32_t first_row = 0;
+    for (const TensorSource* part : plan.parts) {
+      for (uint32_t row = 0; row < part->rows; row += piece_rows) {
+        const uint32_t count = std::min(piece_rows, part->rows - row);
+        piece.resize(count * row_bytes);
+        files[part->file]->read(part->offset + row * row_bytes, piece.data(), piece.size());
+        on.store_weight(*plan.weight, plan.use, first_row + row, count, piece.data(), stored);
+        loaded += piece.size();
+        if (progress && !progress(loaded, total)) return nullptr;
+      }
+      first_row += part->rows;
+    }
+  }
+
+  const ModelConfig& c = source.config;
+  const std::vector<float> table = rotations(c);
+  model->memory.push_back(allocate(on, rotation_bytes, "rotations"));
+  on.upload(model->memory.back().get(), table.data(), rotation_bytes);
+  model->heads = {c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps,
+                  static_cast<const float*>(model->memory.back().get())};
+  if (const char* failure = on.sync()) throw Error(ErrorCode::device_failed, failure);
+  model->workspace = std::make_unique<Workspace>(*model);
+  return model;
+}
+
+}  // namespace qwen3
