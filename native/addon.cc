@@ -148,8 +148,8 @@ Environment::Environment(Napi::Env env) : env(env) {
   auto* context = new std::shared_ptr<Link>(link);
   const auto forget = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Link>*>(data); };
   const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "qwen3-embed"), 0, 1, context,
-                                      forget, context, drain, &link->wake);
+      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "qwen3-embed"), 0, 1,
+                                      context, forget, context, drain, &link->wake);
   if (status != napi_ok) throw Napi::Error::New(env, "qwen3-embed: no thread-safe function");
   napi_unref_threadsafe_function(env, link->wake);
   LiveLinks::all().add(link);
@@ -223,7 +223,9 @@ TensorSource tensor(const Napi::Value& value, const char* name) {
   return {static_cast<uint32_t>(whole(from.Get("file"), "file", 0, 1e5)),
           whole(from.Get("offset"), "offset", 0, kMaxWhole),
           whole(from.Get("bytes"), "bytes", 0, kMaxWhole),
-          dtype == "f32" ? DType::f32 : dtype == "bf16" ? DType::bf16 : DType::f16,
+          dtype == "f32"    ? DType::f32
+          : dtype == "bf16" ? DType::bf16
+                            : DType::f16,
           static_cast<uint32_t>(whole(from.Get("rows"), "rows", 1, kMaxRows)),
           static_cast<uint32_t>(whole(from.Get("cols"), "cols", 1, kMaxWidth))};
 }
@@ -275,7 +277,8 @@ Napi::Object pending_object(Environment& here, uint32_t ticket) {
 
 Napi::Value Precisions(const Napi::CallbackInfo& info) {
   Napi::Array list = Napi::Array::New(info.Env());
-  for (const Precision precision : precisions(text(info[0], "device"))) list.Set(list.Length(), to_string(precision));
+  for (const Precision precision : precisions(text(info[0], "device")))
+    list.Set(list.Length(), to_string(precision));
   return list;
 }
 
@@ -358,7 +361,8 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
   size_t end = 0;
   for (size_t i = 0; i < lengths.ElementLength(); ++i) {
     const uint32_t length = lengths[i];
-    if (length == 0 || length > config.max_positions) throw std::invalid_argument("a text's length is out of range");
+    if (length == 0 || length > config.max_positions)
+      throw std::invalid_argument("a text's length is out of range");
     request->ends.push_back(end += length);
   }
   if (end == 0 || end != request->ids.size()) throw std::invalid_argument("ids and lengths disagree");
@@ -383,7 +387,8 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
 
 void Cancel(const Napi::CallbackInfo& info) {
   Environment& here = of(info);
-  const std::optional<Pending> work = here.take(static_cast<uint32_t>(whole(info[0], "ticket", 0, UINT32_MAX)));
+  const std::optional<Pending> work =
+      here.take(static_cast<uint32_t>(whole(info[0], "ticket", 0, UINT32_MAX)));
   if (!work) return;
   if (work->job) work->job->cancelled = true;
   if (work->request) {
@@ -400,7 +405,8 @@ Napi::Value AddressOf(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value LastPooledAddress(const Napi::CallbackInfo& info) {
-  return Napi::BigInt::New(info.Env(), static_cast<uint64_t>(reinterpret_cast<uintptr_t>(engine().last_pooled())));
+  return Napi::BigInt::New(info.Env(),
+                           static_cast<uint64_t>(reinterpret_cast<uintptr_t>(engine().last_pooled())));
 }
 
 // Every export catches what native throws and throws what JavaScript knows.

@@ -25,7 +25,8 @@ struct MemoryOwner {
 struct Request {
   std::shared_ptr<Model> model;
   std::vector<uint32_t> ids;  // of all texts, one after another; checked: below the vocabulary
-  std::vector<size_t> ends;   // text i is ids[ends[i - 1], ends[i]); checked: not empty, not over max_positions
+  std::vector<size_t>
+      ends;  // text i is ids[ends[i - 1], ends[i]); checked: not empty, not over max_positions
   uint32_t dimensions;
   uint32_t max_batch_tokens;  // how many tokens may share a batch with these
   float* out;                 // [texts, dimensions], the owner's

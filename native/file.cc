@@ -26,8 +26,9 @@ File::File(const std::string& path) : path_(path) {
 #else
   const struct timespec changed = about.st_ctim;
 #endif
-  for (const uint64_t part : {static_cast<uint64_t>(about.st_dev), static_cast<uint64_t>(about.st_ino), size_,
-                              static_cast<uint64_t>(changed.tv_sec), static_cast<uint64_t>(changed.tv_nsec)}) {
+  for (const uint64_t part :
+       {static_cast<uint64_t>(about.st_dev), static_cast<uint64_t>(about.st_ino), size_,
+        static_cast<uint64_t>(changed.tv_sec), static_cast<uint64_t>(changed.tv_nsec)}) {
     identity_ += std::to_string(part) + ":";
   }
 }

@@ -6,13 +6,15 @@ namespace qwen3 {
 namespace {
 
 // Two loads share weights if files, config and what computes them are the same.
-std::string identity(const LoadJob& job, const std::vector<std::unique_ptr<File>>& files, const Backend& backend) {
+std::string identity(const LoadJob& job, const std::vector<std::unique_ptr<File>>& files,
+                     const Backend& backend) {
   const ModelConfig& c = job.source.config;
   const Backend::Traits traits = backend.traits();
   std::ostringstream key;
-  key << job.device << ' ' << traits.instruction_set << ' ' << to_string(job.precision) << ' ' << c.hidden << ' '
-      << c.intermediate << ' ' << c.layers << ' ' << c.query_heads << ' ' << c.key_value_heads << ' ' << c.head_dim
-      << ' ' << c.vocabulary << ' ' << c.max_positions << ' ' << std::hexfloat << c.norm_eps << ' ' << c.rope_theta;
+  key << job.device << ' ' << traits.instruction_set << ' ' << to_string(job.precision) << ' ' << c.hidden
+      << ' ' << c.intermediate << ' ' << c.layers << ' ' << c.query_heads << ' ' << c.key_value_heads << ' '
+      << c.head_dim << ' ' << c.vocabulary << ' ' << c.max_positions << ' ' << std::hexfloat << c.norm_eps
+      << ' ' << c.rope_theta;
   for (const auto& file : files) key << ' ' << file->identity();
   return key.str();
 }

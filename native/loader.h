@@ -21,9 +21,10 @@ struct LoadJob {
   ModelSource source;
   std::string device;
   Precision precision;
-  uint32_t threads;                                                // 0: as the process has them
-  std::function<void(uint64_t loaded, uint64_t total)> progress;   // loader thread
-  std::function<void(std::shared_ptr<Model>, std::exception_ptr)> finish;  // once, loader thread; null, null: cancelled
+  uint32_t threads;                                               // 0: as the process has them
+  std::function<void(uint64_t loaded, uint64_t total)> progress;  // loader thread
+  std::function<void(std::shared_ptr<Model>, std::exception_ptr)>
+      finish;  // once, loader thread; null, null: cancelled
   std::atomic<bool> cancelled = false;
 };
 

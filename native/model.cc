@@ -20,7 +20,9 @@ struct Plan {
   uint32_t part_rows, cols;  // of each part
 };
 
-std::string shape(uint32_t rows, uint32_t cols) { return std::to_string(rows) + " x " + std::to_string(cols); }
+std::string shape(uint32_t rows, uint32_t cols) {
+  return std::to_string(rows) + " x " + std::to_string(cols);
+}
 
 std::vector<Plan> plan_weights(const ModelSource& source, Model& model) {
   const ModelConfig& c = source.config;
@@ -33,17 +35,24 @@ std::vector<Plan> plan_weights(const ModelSource& source, Model& model) {
   for (size_t i = 0; i < source.layers.size(); ++i) {
     const LayerSource& from = source.layers[i];
     Layer& to = model.layers[i];
-    plans.insert(plans.end(), {
-        {"attention norm", &to.attention_norm, gain, {&from.attention_norm}, 1, c.hidden},
-        {"query projection", &to.query, linear, {&from.query}, queries, c.hidden},
-        {"key and value projections", &to.key_value, linear, {&from.key, &from.value}, keys, c.hidden},
-        {"query norm", &to.query_norm, gain, {&from.query_norm}, 1, c.head_dim},
-        {"key norm", &to.key_norm, gain, {&from.key_norm}, 1, c.head_dim},
-        {"attention output", &to.attention_out, linear, {&from.attention_out}, c.hidden, queries},
-        {"MLP norm", &to.mlp_norm, gain, {&from.mlp_norm}, 1, c.hidden},
-        {"gate and up projections", &to.gate_up, gate_up, {&from.gate, &from.up}, c.intermediate, c.hidden},
-        {"down projection", &to.down, linear, {&from.down}, c.hidden, c.intermediate},
-    });
+    plans.insert(
+        plans.end(),
+        {
+            {"attention norm", &to.attention_norm, gain, {&from.attention_norm}, 1, c.hidden},
+            {"query projection", &to.query, linear, {&from.query}, queries, c.hidden},
+            {"key and value projections", &to.key_value, linear, {&from.key, &from.value}, keys, c.hidden},
+            {"query norm", &to.query_norm, gain, {&from.query_norm}, 1, c.head_dim},
+            {"key norm", &to.key_norm, gain, {&from.key_norm}, 1, c.head_dim},
+            {"attention output", &to.attention_out, linear, {&from.attention_out}, c.hidden, queries},
+            {"MLP norm", &to.mlp_norm, gain, {&from.mlp_norm}, 1, c.hidden},
+            {"gate and up projections",
+             &to.gate_up,
+             gate_up,
+             {&from.gate, &from.up},
+             c.intermediate,
+             c.hidden},
+            {"down projection", &to.down, linear, {&from.down}, c.hidden, c.intermediate},
+        });
   }
   return plans;
 }
@@ -58,11 +67,14 @@ void check(const Plan& plan, const std::vector<std::unique_ptr<File>>& files) {
       refuse("the checkpoint has " + shape(part->rows, part->cols) + ", config.json asks for " +
              shape(plan.part_rows, plan.cols));
     }
-    if (part->dtype != plan.parts[0]->dtype) refuse("tensors that belong together are stored in different types");
-    if (part->bytes != uint64_t{part->rows} * part->cols * bytes_of(part->dtype)) refuse("shape and bytes disagree");
+    if (part->dtype != plan.parts[0]->dtype)
+      refuse("tensors that belong together are stored in different types");
+    if (part->bytes != uint64_t{part->rows} * part->cols * bytes_of(part->dtype))
+      refuse("shape and bytes disagree");
     if (part->file >= files.size()) refuse("no such file");
     const uint64_t size = files[part->file]->size();
-    if (part->offset > size || part->bytes > size - part->offset) refuse("its bytes lie past the end of the file");
+    if (part->offset > size || part->bytes > size - part->offset)
+      refuse("its bytes lie past the end of the file");
   }
 }
 
@@ -91,8 +103,8 @@ BackendMemory allocate(Backend& on, size_t bytes, const char* what) {
   const size_t available = on.available_bytes();
   void* memory = bytes <= available ? on.allocate(bytes) : nullptr;
   if (!memory) {
-    throw Error(ErrorCode::out_of_memory, std::string(what) + " need " + std::to_string(bytes >> 20) + " MiB, " +
-                                              std::to_string(available >> 20) + " MiB are free");
+    throw Error(ErrorCode::out_of_memory, std::string(what) + " need " + std::to_string(bytes >> 20) +
+                                              " MiB, " + std::to_string(available >> 20) + " MiB are free");
   }
   return BackendMemory(memory, {&on});
 }
@@ -104,7 +116,8 @@ Model::~Model() = default;
 
 std::shared_ptr<Model> load_model(const ModelSource& source, const std::vector<std::unique_ptr<File>>& files,
                                   std::unique_ptr<Backend> backend, const LoadProgress& progress) {
-  if (source.layers.size() != source.config.layers) throw Error(ErrorCode::model_invalid, "layers are missing");
+  if (source.layers.size() != source.config.layers)
+    throw Error(ErrorCode::model_invalid, "layers are missing");
   auto model = std::make_shared<Model>(source.config, std::move(backend));
   Backend& on = *model->backend;
 
@@ -120,9 +133,10 @@ std::shared_ptr<Model> load_model(const ModelSource& source, const std::vector<s
     for (const TensorSource* part : plan.parts) total += part->bytes;
   }
   if (needed > on.available_bytes()) {
-    throw Error(ErrorCode::out_of_memory,
-                "the weights need " + std::to_string(needed >> 20) + " MiB in this precision, " +
-                    std::to_string(on.available_bytes() >> 20) + " MiB are free: take a smaller model or precision");
+    throw Error(ErrorCode::out_of_memory, "the weights need " + std::to_string(needed >> 20) +
+                                              " MiB in this precision, " +
+                                              std::to_string(on.available_bytes() >> 20) +
+                                              " MiB are free: take a smaller model or precision");
   }
 
   uint64_t loaded = 0;

@@ -24,7 +24,8 @@ std::shared_ptr<ThreadPool> process_pool(uint32_t threads) {
   if (!*pool) *pool = std::make_shared<ThreadPool>(threads ? threads : physical_cores());
   if (threads && threads != (*pool)->threads()) {
     throw std::invalid_argument("threads belongs to the process, which already has " +
-                                std::to_string((*pool)->threads()) + ": leave it out or pass the same number");
+                                std::to_string((*pool)->threads()) +
+                                ": leave it out or pass the same number");
   }
   return *pool;
 }
@@ -55,8 +56,9 @@ std::optional<Precision> parse_precision(std::string_view word) {
 std::vector<Precision> precisions(std::string_view device) {
   if (device == "cpu") return {Precision::f32, Precision::bf16};
   if (device == "reference") return {Precision::f32};
-  throw Error(ErrorCode::device_unavailable,
-              "device '" + std::string(device) + "' is not built into this package: there are 'cpu' and 'reference'");
+  throw Error(
+      ErrorCode::device_unavailable,
+      "device '" + std::string(device) + "' is not built into this package: there are 'cpu' and 'reference'");
 }
 
 std::unique_ptr<Backend> open_backend(std::string_view device, Precision precision, uint32_t threads) {
@@ -68,7 +70,8 @@ std::unique_ptr<Backend> open_backend(std::string_view device, Precision precisi
                                                       to_string(precision) + ": it offers " + list);
   }
   if (device == "reference") return open_reference_backend();
-  return open_cpu_backend(chosen_isa(), precision == Precision::bf16 ? DType::bf16 : DType::f32, process_pool(threads));
+  return open_cpu_backend(chosen_isa(), precision == Precision::bf16 ? DType::bf16 : DType::f32,
+                          process_pool(threads));
 }
 
 }  // namespace qwen3

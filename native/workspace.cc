@@ -9,7 +9,9 @@ namespace {
 // Rows whose length is a multiple of 4 KiB would all meet in the same few cache lines.
 constexpr uint32_t kRowPadding = 32;
 
-constexpr uint32_t pages_of(size_t tokens) { return static_cast<uint32_t>((tokens + kPageTokens - 1) / kPageTokens); }
+constexpr uint32_t pages_of(size_t tokens) {
+  return static_cast<uint32_t>((tokens + kPageTokens - 1) / kPageTokens);
+}
 
 }  // namespace
 
@@ -34,7 +36,8 @@ Workspace::Workspace(const Model& model, uint32_t chunk_rows)
   const auto [name, isa, threads, input, output] = on_.traits();
   const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
   const char* what = "intermediate results";
-  scratch_ = {matrix(normed_, chunk_rows, c.hidden, input, what), matrix(query_, chunk_rows, queries, output, what),
+  scratch_ = {matrix(normed_, chunk_rows, c.hidden, input, what),
+              matrix(query_, chunk_rows, queries, output, what),
               matrix(key_value_, chunk_rows, 2 * keys, output, what),
               matrix(attended_, chunk_rows, queries, input, what),
               matrix(gated_, chunk_rows, c.intermediate, input, what)};
@@ -49,7 +52,8 @@ Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts) {
     page_count += pages_of(text.size());
   }
   const uint32_t chunk_count = (tokens + chunk_rows_ - 1) / chunk_rows_;
-  const size_t max_spans = 2 * texts.size() + chunk_count;  // a text's own, its pooled row's, and one more per border
+  const size_t max_spans =
+      2 * texts.size() + chunk_count;  // a text's own, its pooled row's, and one more per border
   const size_t word_count = size_t{page_count} + tokens + text_count;
 
   Batch batch;
