@@ -1,0 +1,239 @@
+// norm_rope, norm_rope_store and attention, as they are used: keys and values are stored, then looked back at.
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "number.h"
+#include "op_tests.h"
+#include "paged_attention.h"
+
+namespace qwen3::test {
+namespace {
+
+std::string text_of(const Setting& setting) {
+  std::string text = std::to_string(setting.query_heads) + " query heads on " +
+                     std::to_string(setting.key_value_heads) + ", texts of";
+  for (const TextShape& shape : setting.texts) {
+    text += ' ' + (shape.prefix ? std::to_string(setting.prefixes[*shape.prefix]) + '+' : "") +
+            std::to_string(shape.tokens);
+  }
+  return text;
+}
+
+// How far an attended value may be off. Queries and keys are norms with gains up to g, so each has a length of at most
+// g sqrt(dim), and a score is at most g^2 sqrt(dim). It errs as a sum of dim products does, by the roundings of
+// query and key (each norm_rope_tolerance), and by one rounding of the score itself where exp reduces it. An error d
+// of all scores changes weights by exp(2 d), and with them the mean of the values: by 2 d max|v|. The sums over the
+// tokens, exp and the division add theirs.
+// In bf16, queries, keys, weights and values are rounded, each factor by u at most and independently: a score's
+// dim products err by u |q * k| / sqrt(dim) for each of the two, about u g^2; a value's by u max|v|, the weights
+// likewise. Four times that, as in sum_error.
+double attention_tolerance(const Device& device, const Setting& setting, size_t tokens) {
+  const double g2 = setting.sharpness * setting.sharpness;
+  const double largest_score = g2 * std::sqrt(kDim);
+  double score_error =
+      sum_error(kDim, largest_score) + (4 * std::sqrt(kDim) + 32) * kRoundoff * largest_score;
+  double value_error = (4 * std::sqrt(static_cast<double>(tokens)) + 32) * kRoundoff;
+  if (device.input == DType::bf16) {
+    score_error += 4 * std::sqrt(2) * unit_roundoff(DType::bf16) * g2;
+    value_error += 4 * std::sqrt(2) * unit_roundoff(DType::bf16);
+  }
+  return 2 * score_error + value_error + unit_roundoff(device.input);  // values are at most 1
+}
+
+void agrees(Device& device, const Setting& setting, uint32_t chunk_rows) {
+  try {
+    const AttentionInputs inputs = random_inputs(setting, device.output, 11);
+    Device reference = open_reference();
+    const Plan plan = plan_of(setting, chunk_rows);
+    const auto wanted = PagedAttention(reference, setting).run(inputs, plan);
+    const auto actual = PagedAttention(device, setting).run(inputs, plan);
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      const double tolerance =
+          attention_tolerance(device, setting, setting.position(i) + setting.texts[i].tokens);
+      expect_close(actual[i], wanted[i], std::vector<double>(wanted[i].size(), tolerance),
+                   setting.query_cols());
+    }
+  } catch (const Failure& failure) {
+    throw Failure(text_of(setting) + ", chunks of " + std::to_string(chunk_rows) + ": " + failure.what());
+  }
+}
+
+struct HeadCounts {
+  uint32_t query, key_value;
+};
+constexpr std::array kHeadCounts{HeadCounts{2, 1}, HeadCounts{1, 1}, HeadCounts{4, 1},
+                                 HeadCounts{3, 3}, HeadCounts{4, 2}, HeadCounts{3, 1}};
+
+void one_text_of_any_length(Device& device) {
+  size_t i = 0;
+  for (const uint32_t tokens :
+       {1u, 2u, 5u, 11u, 12u, 13u, 47u, 48u, 49u, 63u, 64u, 65u, 96u, 97u, 127u, 128u, 129u, 200u, 321u}) {
+    const HeadCounts heads = kHeadCounts[i++ % kHeadCounts.size()];
+    Setting setting{heads.query, heads.key_value, {}, {{tokens, {}}}};
+    setting.gap = i % 3 * 16 + i % 2;
+    agrees(device, setting, 1000);
+  }
+}
+
+// Prefixes that are empty, within a page, at its edge and past it; texts that share them; chunks that cut anywhere.
+Setting many_texts() {
+  return {4,
+          2,
+          {0, 5, 63, 64, 65, 130},
+          {{3, {}}, {70, 0}, {1, 1}, {64, 2}, {9, 3}, {65, 3}, {33, 4}, {1, 5}, {80, 5}, {129, {}}, {1, {}}}};
+}
+
+void many_texts_with_prefixes(Device& device) {
+  for (const uint32_t chunk_rows : {1000u, 100u, 37u}) agrees(device, many_texts(), chunk_rows);
+  Setting layered = many_texts();
+  layered.layers = 3;
+  layered.layer = 2;
+  agrees(device, layered, 65);
+  layered.own_has_layers = true;
+  layered.layer = 1;
+  layered.gap = 16;
+  agrees(device, layered, 51);
+}
+
+// Weights that go to almost one token, where the largest score moves many times along the keys.
+void sharp_scores(Device& device) {
+  Setting setting{2, 1, {}, {{150, {}}, {1, {}}, {70, {}}}};
+  setting.sharpness = 4;
+  agrees(device, setting, 64);
+}
+
+// The softmax over one token is 1: nothing but the value is left, to the bit.
+void one_token_gives_its_value(Device& device) {
+  const Setting setting{4, 2, {}, {{1, {}}, {1, {}}, {1, {}}}};
+  const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);  // bf16 in any format
+  const auto actual = PagedAttention(device, setting).run(inputs, plan_of(setting, 3));
+  for (size_t i = 0; i < actual.size(); ++i) {
+    std::vector<float> wanted;
+    for (uint32_t h = 0; h < setting.query_heads; ++h) {
+      const float* value = &inputs.key_value[i][(setting.key_value_heads + h / 2) * kDim];
+      wanted.insert(wanted.end(), value, value + kDim);
+    }
+    expect_same_bits(actual[i], wanted, setting.query_cols(), "text " + std::to_string(i));
+  }
+}
+
+// Heads have a length of sqrt(dim) g at most, and rotation keeps lengths: each value errs by the norm's error and
+// three roundings, relative to its pair's length.
+void norm_rope_agrees(Device& device) {
+  for (const uint32_t gap : {0u, 5u, 16u}) {
+    Setting setting = many_texts();
+    setting.gap = gap;
+    AttentionInputs inputs = random_inputs(setting, device.output, 13);
+    for (float& value : inputs.query[1]) value = value * 1e5f;   // massive
+    for (float& value : inputs.query[9]) value = value * 1e-6f;  // eps counts
+    std::fill_n(inputs.query[3].begin(), kDim, 0.f);
+    Device reference = open_reference();
+    for (std::vector<Piece> chunk :
+         {std::vector<Piece>{{1, 0, 70}, {8, 3, 7}, {3, 0, 64}}, {{9, 100, 29}}, {{0, 2, 1}}}) {
+      for (const Piece& piece : chunk)
+        inputs.query[piece.text] = rounded(inputs.query[piece.text], device.output);
+      const std::vector<float> wanted = PagedAttention(reference, setting).norm_rope(inputs, chunk);
+      const std::vector<float> actual = PagedAttention(device, setting).norm_rope(inputs, chunk);
+      std::vector<double> tolerance(wanted.size());
+      for (size_t i = 0; i < wanted.size(); ++i) {
+        const size_t partner = i % kDim < kDim / 2 ? i + kDim / 2 : i - kDim / 2;
+        const double length = std::hypot(wanted[i], wanted[partner]);
+        tolerance[i] = (2 * std::sqrt(kDim) + 8) * std::sqrt(2) * kRoundoff * length +
+                       unit_roundoff(device.output) * std::abs(wanted[i]);
+      }
+      expect_close(actual, wanted, tolerance, setting.query_cols());
+    }
+  }
+}
+
+void same_bits_in_any_batch(const BackendEntry& entry) {
+  const Setting setting = many_texts();
+  Device first(entry, 0);
+  const AttentionInputs inputs = random_inputs(setting, first.output, 14);
+  const auto wanted = PagedAttention(first, setting).run(inputs, plan_of(setting, 1000));
+  const uint32_t cols = setting.query_cols();
+  const auto expect_wanted = [&](const std::vector<std::vector<float>>& actual, const std::string& when) {
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      expect_same_bits(actual[i], wanted[i], cols, when + ", text " + std::to_string(i));
+    }
+  };
+  for (size_t variant = 0; variant < entry.open.size(); ++variant) {
+    Device device(entry, variant);
+    PagedAttention all(device, setting, 21);
+    expect_wanted(all.run(inputs, plan_of(setting, 1000)), "in other pages");
+    const auto last = all.run_last_rows(inputs);
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      expect_same_bits(last[i], {wanted[i].end() - cols, wanted[i].end()}, cols,
+                       "last row alone, text " + std::to_string(i));
+    }
+    for (const uint32_t chunk_rows : {1u, 13u, 64u, 100u}) {
+      expect_wanted(PagedAttention(device, setting).run(inputs, plan_of(setting, chunk_rows)),
+                    "in chunks of " + std::to_string(chunk_rows));
+    }
+    expect_wanted(
+        PagedAttention(device, setting).run(inputs, plan_of(setting, 90, {10, 4, 9, 2, 0, 7, 1, 8, 6, 3, 5})),
+        "in another order");
+    Setting layered = setting;
+    layered.layers = 2;
+    layered.layer = 1;
+    layered.gap = 16;
+    expect_wanted(PagedAttention(device, layered).run(inputs, plan_of(setting, 1000)),
+                  "in another layer and stride");
+    for (size_t i = 0; i < setting.texts.size(); ++i) {
+      Plan alone{{{i, 0, setting.texts[i].tokens}}};
+      const auto actual = PagedAttention(device, setting).run(inputs, alone);
+      expect_same_bits(actual[i], wanted[i], cols, "alone, text " + std::to_string(i));
+    }
+  }
+}
+
+// NaN and infinities in the queries, keys and values of some texts, then in what their pages still hold when others
+// use them.
+void bad_texts_fail_alone(Device& device) {
+  constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const Setting setting = many_texts();
+  const AttentionInputs inputs = random_inputs(setting, device.output, 15);
+  const Plan plan = plan_of(setting, 50);
+  const auto wanted = PagedAttention(device, setting).run(inputs, plan);
+  AttentionInputs bad = inputs;
+  std::fill(bad.key_value[1].begin() + 5, bad.key_value[1].end(), kNaN);
+  std::fill(bad.query[1].begin(), bad.query[1].end(), kNaN);
+  std::fill_n(bad.key_value[5].begin() + 300, 700, kInfinity);
+  std::fill_n(bad.query[7].begin(), 20, -kInfinity);
+  std::fill(bad.key_value[9].begin(), bad.key_value[9].end(), kNaN);
+
+  PagedAttention pages(device, setting);
+  const auto actual = pages.run(bad, plan);
+  for (const size_t i : {1, 9}) {
+    expect(std::all_of(actual[i].end() - 10, actual[i].end(), [](float x) { return std::isnan(x); }),
+           "a bad text looks well");
+  }
+  for (const size_t i : {0, 2, 3, 4, 6, 8, 10}) {
+    expect_same_bits(actual[i], wanted[i], setting.query_cols(),
+                     "text " + std::to_string(i) + " beside bad ones");
+  }
+  const auto again = pages.run(inputs, plan);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    expect_same_bits(again[i], wanted[i], setting.query_cols(),
+                     "text " + std::to_string(i) + " after bad ones");
+  }
+}
+
+}  // namespace
+
+void add_attention_tests(Tests& tests, const BackendEntry& entry) {
+  add_on_last_variant(tests, entry, "norm_rope: agrees with the reference", norm_rope_agrees);
+  add_on_last_variant(tests, entry, "attention: one token gives its value", one_token_gives_its_value);
+  add_on_last_variant(tests, entry, "attention: one text of any length", one_text_of_any_length);
+  add_on_last_variant(tests, entry, "attention: many texts, prefixes, chunks, layers",
+                      many_texts_with_prefixes);
+  add_on_last_variant(tests, entry, "attention: sharp scores", sharp_scores);
+  add_on_last_variant(tests, entry, "attention: bad texts fail alone, then and later", bad_texts_fail_alone);
+  tests.push_back(
+      {entry.name + ": attention: same bits in any batch, chunks, order and pages, on any threads",
+       [entry] { same_bits_in_any_batch(entry); }});
+}
+
+}  // namespace qwen3::test

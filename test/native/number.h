@@ -1,0 +1,93 @@
+// Number formats as the tests understand them: rounding, decoding, and how far rounding may lead.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "backend.h"
+#include "harness.h"
+
+namespace qwen3::test {
+
+inline uint32_t bits_of(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+inline float float_of(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// To nearest, ties to even; a NaN stays one.
+inline uint16_t to_bf16(float value) {
+  const uint32_t bits = bits_of(value);
+  if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+inline float from_bf16(uint16_t bits) { return float_of(uint32_t{bits} << 16); }
+
+// Values that `dtype`, f32 or bf16, holds exactly.
+inline std::vector<float> rounded(std::vector<float> values, DType dtype) {
+  if (dtype == DType::bf16) {
+    for (float& value : values) value = from_bf16(to_bf16(value));
+  }
+  return values;
+}
+
+// Half the distance from 1 to the next number: what rounding once may change, relatively.
+constexpr double unit_roundoff(DType dtype) {
+  return dtype == DType::f32 ? 0x1p-24 : dtype == DType::bf16 ? 0x1p-8 : 0x1p-11;
+}
+
+constexpr double kRoundoff = unit_roundoff(DType::f32);
+
+// How far the f32 sum of n products a[i] b[i] may be from the true one, in any order of summing. Every partial sum is
+// at most |a| |b| (Cauchy-Schwarz), so each of the n additions errs by at most u |a| |b|. Roundings have no common
+// sign: n of them add up like a random walk, sqrt(n), and 4 standard deviations make the bound. (An error in one
+// product is about |a| |b| / n, far above that for the sizes tested.)
+inline double sum_error(size_t n, double norm_product) {
+  return 4 * std::sqrt(static_cast<double>(n)) * kRoundoff * norm_product;
+}
+
+inline double norm(const float* x, size_t n) {
+  double squares = 0;
+  for (size_t i = 0; i < n; ++i) squares += double{x[i]} * x[i];
+  return std::sqrt(squares);
+}
+
+// Every value within its tolerance; two NaN are equal.
+inline void expect_close(const std::vector<float>& actual, const std::vector<float>& wanted,
+                         const std::vector<double>& tolerance, size_t cols) {
+  expect(actual.size() == wanted.size(), "wrong size");
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (std::isnan(wanted[i]) && std::isnan(actual[i])) continue;
+    if (actual[i] == wanted[i] || std::abs(double{actual[i]} - wanted[i]) <= tolerance[i]) continue;
+    char message[160];
+    std::snprintf(message, sizeof message, "row %zu column %zu: %.9g, not %.9g: off by %.3g, %.3g is allowed",
+                  i / cols, i % cols, actual[i], wanted[i], std::abs(double{actual[i]} - wanted[i]),
+                  tolerance[i]);
+    throw Failure(message);
+  }
+}
+
+// Bit for bit, NaN included.
+inline void expect_same_bits(const std::vector<float>& actual, const std::vector<float>& wanted, size_t cols,
+                             const std::string& when) {
+  expect(actual.size() == wanted.size(), when + ": wrong size");
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (bits_of(actual[i]) == bits_of(wanted[i])) continue;
+    char message[200];
+    std::snprintf(message, sizeof message, "%s: row %zu column %zu: %.9g (%08x), not %.9g (%08x)",
+                  when.c_str(), i / cols, i % cols, actual[i], bits_of(actual[i]), wanted[i],
+                  bits_of(wanted[i]));
+    throw Failure(message);
+  }
+}
+
+}  // namespace qwen3::test

@@ -1,0 +1,23 @@
+// The tests of every op, for one backend. Each function adds its file's.
+#pragma once
+#include "backends.h"
+#include "guarded.h"
+#include "harness.h"
+
+namespace qwen3::test {
+
+void add_linear_tests(Tests& tests, const BackendEntry& entry);
+void add_row_op_tests(Tests& tests, const BackendEntry& entry);
+void add_attention_tests(Tests& tests, const BackendEntry& entry);
+void add_weight_tests(Tests& tests, const BackendEntry& entry);
+
+// A test on the backend with the most threads.
+inline void add_on_last_variant(Tests& tests, const BackendEntry& entry, const std::string& name,
+                                void (*run)(Device&)) {
+  tests.push_back({entry.name + ": " + name, [entry, run] {
+                     Device device(entry, entry.open.size() - 1);
+                     run(device);
+                   }});
+}
+
+}  // namespace qwen3::test

@@ -1,0 +1,83 @@
+// A setting for attention tests: texts and shared prefixes laid out in scrambled pages, and one layer run over them in
+// any chunks. Everything that nobody owns is full of sentinels: unused slots, pages between, ends of block tables.
+#pragma once
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "guarded.h"
+#include "random.h"
+
+namespace qwen3::test {
+
+constexpr uint32_t kDim = 128;
+
+struct TextShape {
+  uint32_t tokens;               // of its own run
+  std::optional<size_t> prefix;  // index into Setting::prefixes
+};
+
+struct Setting {
+  uint32_t query_heads, key_value_heads;
+  std::vector<uint32_t> prefixes;  // tokens of each
+  std::vector<TextShape> texts;
+  uint32_t layers = 1, layer = 0;
+  bool own_has_layers = false;  // own runs keep every layer, as a prefix does that is just being made
+  uint32_t gap = 0;             // from the last column to the stride
+  float sharpness = 1;          // of the norms' gains: scores grow with its square
+
+  uint32_t query_cols() const { return query_heads * kDim; }
+  uint32_t key_value_cols() const { return 2 * key_value_heads * kDim; }
+  uint32_t position(size_t text) const { return texts[text].prefix ? prefixes[*texts[text].prefix] : 0; }
+};
+
+struct AttentionInputs {
+  std::vector<std::vector<float>> query,
+      key_value;                           // of each text, [tokens, query_cols] and [tokens, key_value_cols]
+  std::vector<std::vector<float>> prefix;  // of each prefix, [tokens, key_value_cols]
+  std::vector<float> query_gain, key_gain;
+};
+
+AttentionInputs random_inputs(const Setting& setting, DType dtype, uint64_t seed);
+
+// Rows [first, first + rows) of a text.
+struct Piece {
+  size_t text;
+  uint32_t first, rows;
+};
+using Plan = std::vector<std::vector<Piece>>;  // chunks
+
+// All rows of all texts in chunks of `chunk_rows`, texts in the order given.
+Plan plan_of(const Setting& setting, uint32_t chunk_rows, std::vector<size_t> order = {});
+
+class PagedAttention {
+ public:
+  PagedAttention(Device& device, const Setting& setting, uint64_t seed = 7);
+
+  // What attention gives each text, [tokens, query_cols]; NaN for rows that the plan leaves out. May be called again:
+  // the pages then hold what the last run left.
+  std::vector<std::vector<float>> run(const AttentionInputs& inputs, const Plan& plan);
+  // The same for the last row of each text alone, all in one chunk; `run` has stored their keys and values.
+  std::vector<std::vector<float>> run_last_rows(const AttentionInputs& inputs);
+  // Queries after norm and rotation, for one chunk.
+  std::vector<float> norm_rope(const AttentionInputs& inputs, const std::vector<Piece>& chunk);
+
+ private:
+  std::vector<Span> spans_of(const std::vector<Piece>& chunk) const;
+  void store(const std::vector<Span>& spans, const std::vector<float>& key_value,
+             const AttentionInputs& inputs);
+  std::vector<float> attend(const std::vector<Piece>& chunk, const AttentionInputs& inputs);
+  void check() const;
+
+  Device& device_;
+  Setting setting_;
+  Heads heads_;
+  uint32_t layer_stride_ = 0;
+  std::vector<bool> owned_;  // which pages of the arena this layer may write
+  std::vector<KeyValueRun> prefix_runs_, own_runs_;
+  std::unique_ptr<GuardedArray<uint32_t>> tables_;
+  std::unique_ptr<GuardedArray<float>> rotations_;
+  std::unique_ptr<GuardedMemory> arena_;
+};
+
+}  // namespace qwen3::test
