@@ -1,17 +1,20 @@
 // The one error class of the package and its codes. native/error.h holds the same list.
 
+export const errorCodes = [
+  'MODEL_NOT_FOUND',
+  'MODEL_INVALID',
+  'MODEL_UNSUPPORTED',
+  'INPUT_TOO_LONG',
+  'DEVICE_UNAVAILABLE',
+  'OUT_OF_MEMORY',
+  'DEVICE_FAILED',
+  'NON_FINITE',
+  'PRECISION_UNSUPPORTED',
+  'CLOSED',
+] as const;
+
 /** Why an operation failed. README.md says what to do about each. */
-export type ErrorCode =
-  | 'MODEL_NOT_FOUND'
-  | 'MODEL_INVALID'
-  | 'MODEL_UNSUPPORTED'
-  | 'INPUT_TOO_LONG'
-  | 'DEVICE_UNAVAILABLE'
-  | 'OUT_OF_MEMORY'
-  | 'DEVICE_FAILED'
-  | 'NON_FINITE'
-  | 'PRECISION_UNSUPPORTED'
-  | 'CLOSED';
+export type ErrorCode = (typeof errorCodes)[number];
 
 /**
  * Everything that can go wrong apart from programming mistakes (`TypeError`, `RangeError`) and cancelling (the

@@ -1,0 +1,123 @@
+// A checkpoint folder, read: what native needs to load the weights, and what the tokenizer and the user's options
+// need to know of the model. The one file that knows Hugging Face's tensor names.
+
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { LayerSource, ModelSource, StoredType, TensorSource } from './addon';
+import { checkPooling, readConfig, readPrompts } from './config';
+import { EmbedderError } from './errors';
+import { fileSize } from './json_file';
+import { readTensorTable, type StoredTensor, type TensorTable } from './safetensors';
+
+export interface Checkpoint {
+  /** Absolute. */
+  readonly folder: string;
+  readonly source: ModelSource;
+  /** How the matrices are stored; where they differ, the embedding table. */
+  readonly dtype: StoredType;
+  /** The model's own prompts by name. */
+  readonly prompts: ReadonlyMap<string, string>;
+  /** Absolute path of `tokenizer.json`, where there is one. */
+  readonly tokenizer: string | undefined;
+}
+
+const storedTypes: Readonly<Record<string, StoredType>> = { F32: 'f32', BF16: 'bf16', F16: 'f16' };
+const bytesOf: Readonly<Record<StoredType, number>> = { f32: 4, bf16: 2, f16: 2 };
+
+/**
+ * Reads everything of a checkpoint folder but the weights themselves and the tokenizer. Throws `MODEL_NOT_FOUND`,
+ * `MODEL_INVALID` or `MODEL_UNSUPPORTED`.
+ */
+export async function readCheckpoint(folder: string): Promise<Checkpoint> {
+  const absolute = path.resolve(folder);
+  const found = await stat(absolute).catch((error) => {
+    throw new EmbedderError('MODEL_NOT_FOUND', `There is no model folder ${absolute}: ${error.message}`, {
+      cause: error,
+    });
+  });
+  if (!found.isDirectory()) {
+    throw new EmbedderError('MODEL_NOT_FOUND', `${absolute} is a file: name the checkpoint's folder.`);
+  }
+  const config = await readConfig(absolute);
+  await checkPooling(absolute, config.hidden);
+  const prompts = await readPrompts(absolute);
+  const table = await readTensorTable(absolute);
+  const source = { config, files: table.files, ...tensorsByRole(config, table, absolute) };
+  const tokenizer = path.join(absolute, 'tokenizer.json');
+  return {
+    folder: absolute,
+    source,
+    dtype: source.embeddings.dtype,
+    prompts,
+    tokenizer: (await fileSize(tokenizer)) === undefined ? undefined : tokenizer,
+  };
+}
+
+/** Gives every tensor its role. `lm_head` and whatever else a file holds is left alone. */
+function tensorsByRole(
+  config: ModelSource['config'],
+  table: TensorTable,
+  folder: string,
+): Pick<ModelSource, 'embeddings' | 'finalNorm' | 'layers'> {
+  const { hidden, intermediate, headDim } = config;
+  const query = config.queryHeads * headDim;
+  const keyValue = config.keyValueHeads * headDim;
+  // The published embedding models leave the prefix away; rerankers and most fine-tunes have it.
+  const prefix = table.tensors.has('model.embed_tokens.weight') ? 'model.' : '';
+  const matrix = (name: string, rows: number, cols: number) => {
+    const full = `${prefix}${name}.weight`;
+    return tensorSource(full, table.tensors.get(full), [rows, cols], folder);
+  };
+  const vector = (name: string, values: number) => {
+    const full = `${prefix}${name}.weight`;
+    return tensorSource(full, table.tensors.get(full), [values], folder);
+  };
+  const layer = (index: number): LayerSource => {
+    const at = `layers.${index}`;
+    return {
+      attentionNorm: vector(`${at}.input_layernorm`, hidden),
+      query: matrix(`${at}.self_attn.q_proj`, query, hidden),
+      key: matrix(`${at}.self_attn.k_proj`, keyValue, hidden),
+      value: matrix(`${at}.self_attn.v_proj`, keyValue, hidden),
+      queryNorm: vector(`${at}.self_attn.q_norm`, headDim),
+      keyNorm: vector(`${at}.self_attn.k_norm`, headDim),
+      attentionOut: matrix(`${at}.self_attn.o_proj`, hidden, query),
+      mlpNorm: vector(`${at}.post_attention_layernorm`, hidden),
+      gate: matrix(`${at}.mlp.gate_proj`, intermediate, hidden),
+      up: matrix(`${at}.mlp.up_proj`, intermediate, hidden),
+      down: matrix(`${at}.mlp.down_proj`, hidden, intermediate),
+    };
+  };
+  return {
+    embeddings: matrix('embed_tokens', config.vocabulary, hidden),
+    finalNorm: vector('norm', hidden),
+    layers: Array.from({ length: config.layers }, (_, index) => layer(index)),
+  };
+}
+
+function tensorSource(
+  name: string,
+  stored: StoredTensor | undefined,
+  shape: readonly number[],
+  folder: string,
+): TensorSource {
+  const invalid = (what: string) => new EmbedderError('MODEL_INVALID', `${folder}: tensor ${name} ${what}.`);
+  if (!stored) throw invalid('is missing');
+  if (stored.shape.length !== shape.length || stored.shape.some((size, axis) => size !== shape[axis])) {
+    throw invalid(`has the shape [${stored.shape.join(', ')}], but config.json makes it [${shape.join(', ')}]`);
+  }
+  const dtype = Object.hasOwn(storedTypes, stored.dtype) ? storedTypes[stored.dtype] : undefined;
+  if (!dtype) {
+    const known = Object.keys(storedTypes).join(', ');
+    throw new EmbedderError(
+      'MODEL_UNSUPPORTED',
+      `${folder}: tensor ${name} is stored as ${stored.dtype.slice(0, 20)}; only ${known} are read.`,
+    );
+  }
+  const rows = shape.length === 2 ? (shape[0] as number) : 1;
+  const cols = shape.at(-1) as number;
+  if (stored.bytes !== rows * cols * bytesOf[dtype]) {
+    throw invalid(`has ${stored.bytes} bytes, but its shape makes it ${rows * cols * bytesOf[dtype]}`);
+  }
+  return { file: stored.file, offset: stored.offset, bytes: stored.bytes, dtype, rows, cols };
+}

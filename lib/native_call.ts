@@ -1,0 +1,30 @@
+// Calls into native: its errors become the package's own, and its work ends when the call is cancelled.
+
+import { addon, type Pending } from './addon';
+import { EmbedderError, type ErrorCode, errorCodes } from './errors';
+
+/** Starts native work and settles as it does. Once `cancelled` is aborted, native drops the work and it never settles. */
+export async function nativeWork<T>(cancelled: AbortSignal, start: () => Pending<T>): Promise<T> {
+  cancelled.throwIfAborted();
+  const { ticket, promise } = nativeCall(start);
+  cancelled.addEventListener('abort', () => addon.cancel(ticket), { once: true });
+  return promise.catch((error) => {
+    throw translated(error);
+  });
+}
+
+/** A call that native answers at once. */
+export function nativeCall<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw translated(error);
+  }
+}
+
+function translated(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { code } = error as { code?: unknown };
+  if (!errorCodes.includes(code as ErrorCode)) return error;
+  return new EmbedderError(code as ErrorCode, error.message, { cause: error });
+}

@@ -1,0 +1,151 @@
+// Finds every tensor of a folder's safetensors files: where its bytes lie, how they are stored, its shape. Knows the
+// format (https://huggingface.co/docs/safetensors: 8 bytes of header length, a JSON header, the bytes), not the model.
+
+import { type FileHandle, open, realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { isPlainName } from './config';
+import { EmbedderError } from './errors';
+import { fileSize, isObject, readJsonObject, unreadable } from './json_file';
+
+/** One tensor as its file's header tells it, held against the file's length. */
+export interface StoredTensor {
+  /** Index into `TensorTable.files`. */
+  readonly file: number;
+  /** From the start of the file, in bytes. */
+  readonly offset: number;
+  readonly bytes: number;
+  /** In the format's words: `F32`, `BF16`, ... */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
+/** All tensors of a checkpoint by name. */
+export interface TensorTable {
+  /** Absolute paths, symbolic links resolved. */
+  readonly files: readonly string[];
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+// The format's own limit.
+const maxHeaderBytes = 100_000_000;
+const singleFile = 'model.safetensors';
+const indexFile = 'model.safetensors.index.json';
+
+/**
+ * Reads the headers of `model.safetensors` or, where there is none, of the shards that
+ * `model.safetensors.index.json` names. Throws `MODEL_NOT_FOUND` or `MODEL_INVALID`.
+ */
+export async function readTensorTable(folder: string): Promise<TensorTable> {
+  const single = path.join(folder, singleFile);
+  if ((await fileSize(single)) !== undefined) {
+    return { files: [await realpath(single)], tensors: await readHeader(single, 0) };
+  }
+  const index = path.join(folder, indexFile);
+  const weightMap = (await readJsonObject(index))?.weight_map;
+  if (weightMap === undefined) {
+    throw new EmbedderError('MODEL_NOT_FOUND', `${folder} has neither ${singleFile} nor a weight_map in ${indexFile}.`);
+  }
+  if (!isObject(weightMap)) throw invalid(index, 'weight_map is not an object');
+
+  const names = [...new Set(Object.values(weightMap))].map((name) => {
+    if (typeof name === 'string' && isPlainName(name)) return name;
+    throw invalid(index, `${JSON.stringify(name)} is no name of a file in the same folder`);
+  });
+  const files: string[] = [];
+  const headers = new Map<unknown, ReadonlyMap<string, StoredTensor>>();
+  for (const name of names) {
+    const file = path.join(folder, name);
+    headers.set(name, await readHeader(file, files.length));
+    files.push(await realpath(file));
+  }
+  const tensors = new Map<string, StoredTensor>();
+  for (const [tensor, name] of Object.entries(weightMap)) {
+    const stored = headers.get(name)?.get(tensor);
+    if (!stored) throw invalid(index, `${tensor} should be in ${String(name)}, which does not hold it`);
+    tensors.set(tensor, stored);
+  }
+  return { files, tensors };
+}
+
+async function readHeader(file: string, index: number): Promise<ReadonlyMap<string, StoredTensor>> {
+  const size = await fileSize(file);
+  if (size === undefined) {
+    throw new EmbedderError('MODEL_NOT_FOUND', `${file} is missing: download the checkpoint again.`);
+  }
+  if (size < 8) throw invalid(file, `it has only ${size} bytes`);
+  const handle = await open(file).catch((error) => {
+    throw unreadable(file, error);
+  });
+  try {
+    const length = Number((await readBytes(handle, file, 0, 8)).readBigUInt64LE());
+    if (length > maxHeaderBytes || length > size - 8) {
+      throw invalid(file, `its header should have ${length} bytes, the file has ${size}`);
+    }
+    const header = parseHeader(await readBytes(handle, file, 8, length), file);
+    return tensorsOf(header, { file, index, start: 8 + length, size });
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readBytes(handle: FileHandle, file: string, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  const { bytesRead } = await handle.read(buffer, 0, length, position).catch((error) => {
+    throw unreadable(file, error);
+  });
+  if (bytesRead !== length) throw invalid(file, `it ends after ${position + bytesRead} bytes`);
+  return buffer;
+}
+
+function parseHeader(bytes: Buffer, file: string): Readonly<Record<string, unknown>> {
+  try {
+    const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    if (isObject(header)) return header;
+  } catch (error) {
+    throw new EmbedderError('MODEL_INVALID', `${file}: its header is not JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  throw invalid(file, 'its header is not a JSON object');
+}
+
+function tensorsOf(
+  header: Readonly<Record<string, unknown>>,
+  { file, index, start, size }: { file: string; index: number; start: number; size: number },
+): ReadonlyMap<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === '__metadata__') continue;
+    if (!isObject(entry)) throw invalid(file, `the header's entry for ${name} is not an object`);
+    const { dtype, shape, data_offsets: offsets } = entry;
+    if (typeof dtype !== 'string') throw invalid(file, `${name} has no dtype`);
+    if (!isCounts(shape)) throw invalid(file, `${name} has no sound shape`);
+    if (!isCounts(offsets) || offsets.length !== 2) throw invalid(file, `${name} has no sound data_offsets`);
+    const [begin, end] = offsets as [number, number];
+    if (begin > end || end > size - start) {
+      throw invalid(file, `${name} lies at ${begin} to ${end} of ${size - start} bytes`);
+    }
+    tensors.set(name, { file: index, offset: start + begin, bytes: end - begin, dtype, shape });
+  }
+  refuseOverlap(tensors, file);
+  return tensors;
+}
+
+function refuseOverlap(tensors: ReadonlyMap<string, StoredTensor>, file: string): void {
+  const inOrder = [...tensors].filter(([, tensor]) => tensor.bytes > 0).sort(([, a], [, b]) => a.offset - b.offset);
+  let end = 0;
+  let before = '';
+  for (const [name, tensor] of inOrder) {
+    if (tensor.offset < end) throw invalid(file, `${before} and ${name} overlap`);
+    end = tensor.offset + tensor.bytes;
+    before = name;
+  }
+}
+
+function isCounts(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+}
+
+function invalid(file: string, what: string): EmbedderError {
+  return new EmbedderError('MODEL_INVALID', `${file}: ${what}; download the checkpoint again.`);
+}
