@@ -1,0 +1,219 @@
+// The CPU backend: cuts every op into tasks for the thread pool. What a task computes is in the kernels of one
+// instruction set; gather and pool, which no time is spent in, are here.
+#include "cpu/cpu_backend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+#include <vector>
+
+#include "cpu/find_kernels.h"
+#include "cpu/kernels.h"
+#include "cpu/memory.h"
+#include "cpu/numbers.h"
+#include "cpu/pack.h"
+#include "cpu/thread_pool.h"
+
+namespace qwen3 {
+namespace {
+
+using cpu::Finish;
+using cpu::Kernels;
+using cpu::Product;
+using cpu::Range;
+using cpu::Stored;
+
+constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+
+// `total` things in the fewest parts of at most `most` each, as equal as can be.
+struct Parts {
+  uint32_t total, count, size;
+
+  Parts(uint32_t total, uint32_t most)
+      : total(total), count(ceil_div(total, std::max(most, 1u))), size(count ? ceil_div(total, count) : 0) {}
+  Range operator[](uint32_t part) const {
+    const uint32_t first = std::min(part * size, total);
+    return {first, std::min(size, total - first)};
+  }
+};
+
+// Scratch memory of the pool's threads, at a fixed distance from each other.
+class Scratch {
+ public:
+  Scratch(size_t bytes_per_thread, uint32_t threads)
+      : stride_((bytes_per_thread + 4095) / 4096 * 4096), memory_(allocate_aligned(stride_ * threads)) {
+    if (!memory_) throw std::bad_alloc();
+  }
+  ~Scratch() { release_aligned(memory_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  void* of(uint32_t thread) const { return static_cast<char*>(memory_) + thread * stride_; }
+
+ private:
+  size_t stride_;
+  void* memory_;
+};
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(const Kernels& kernels, std::shared_ptr<ThreadPool> pool)
+      : kernels_(kernels), pool_(std::move(pool)), scratch_(kernels.scratch_bytes, pool_->threads()) {}
+
+  Traits traits() const noexcept override {
+    return {"cpu", kernels_.name, pool_->threads(), kernels_.input, DType::f32};
+  }
+
+  void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
+    cpu::with_stored(table.dtype, [&](auto stored) {
+      for_rows(out.rows, [&](Range rows) {
+        for (uint32_t r = rows.first; r < rows.first + rows.count; ++r) {
+          const auto* from = static_cast<const unsigned char*>(table.data) +
+                             size_t{ids[r]} * table.stride * bytes_of(table.dtype);
+          float* to = static_cast<float*>(out.data) + size_t{r} * out.stride;
+          for (uint32_t i = 0; i < out.cols; ++i) to[i] = stored.at(from, i);
+        }
+      });
+    });
+  }
+
+  void rms_norm(Matrix x, Matrix gain, float eps, Matrix out) noexcept override {
+    for_rows(x.rows, [&](Range rows) { kernels_.rms_norm(x, gain, eps, out, rows); });
+  }
+
+  void linear(Matrix in, Matrix weight, Matrix out) noexcept override {
+    multiply({in, weight, out, Finish::store}, WeightUse::linear);
+  }
+  void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override {
+    multiply({in, weight, x, Finish::add}, WeightUse::linear);
+  }
+  void linear_swiglu(Matrix in, Matrix gate_up, Matrix out) noexcept override {
+    multiply({in, gate_up, out, Finish::swiglu}, WeightUse::gate_up);
+  }
+
+  void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
+    for_rows(query.rows, [&](Range rows) { kernels_.norm_rope(query, gain, heads, spans, rows); });
+  }
+
+  void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
+                       void* pages) noexcept override {
+    // Neighbouring keys share cache lines of a page: a task takes a page's worth of rows, of one head.
+    const Parts rows(key_value.rows, kPageTokens);
+    pool_->run(rows.count * heads.key_value, [&](uint32_t task, uint32_t) {
+      kernels_.norm_rope_store(key_value, gain, heads, spans, pages, rows[task / heads.key_value],
+                               task % heads.key_value);
+    });
+  }
+
+  void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
+    const Parts rows(query.rows, kernels_.query_rows);
+    pool_->run(rows.count * heads.query, [&](uint32_t task, uint32_t thread) {
+      // Later rows have more keys to go through: the long tasks come first. Heads that share keys follow each other.
+      kernels_.attend(query, heads, spans, pages, out, rows[rows.count - 1 - task / heads.query],
+                      task % heads.query, scratch_.of(thread));
+    });
+  }
+
+  void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
+    pool_->run(count, [&](uint32_t task, uint32_t) { pool_row(x, gain, eps, outputs[task]); });
+  }
+
+  const char* sync() noexcept override { return nullptr; }
+
+  void* allocate(size_t bytes) noexcept override { return allocate_aligned(bytes); }
+  void release(void* memory) noexcept override { release_aligned(memory); }
+  void upload(void* to, const void* from, size_t bytes) noexcept override { std::memcpy(to, from, bytes); }
+  size_t available_bytes() const noexcept override { return available_memory(); }
+  size_t page_bytes(const Heads& heads) const noexcept override {
+    return size_t{2} * heads.key_value * kPageTokens * heads.dim * bytes_of(kernels_.input);
+  }
+
+  WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
+                             DType stored) const noexcept override {
+    switch (use) {
+      case WeightUse::table: return {stored, size_t{rows} * cols * bytes_of(stored)};
+      case WeightUse::gain: return {DType::f32, size_t{rows} * cols * sizeof(float)};
+      case WeightUse::linear:
+      case WeightUse::gate_up: break;
+    }
+    const DType dtype = kernels_.weights == cpu::PanelFormat::f32 ? DType::f32 : DType::bf16;
+    return {dtype, cpu::packed_bytes(kernels_.weights, kernels_.width, use, rows, cols)};
+  }
+
+  void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
+                    DType stored) noexcept override {
+    if (use == WeightUse::linear || use == WeightUse::gate_up) {
+      cpu::pack_weight(kernels_.weights, kernels_.width, weight, use, {first_row, rows}, from, stored,
+                       *pool_);
+      return;
+    }
+    const size_t row_bytes = weight.cols * bytes_of(stored);
+    for_rows(rows, [&](Range some) {
+      for (uint32_t r = some.first; r < some.first + some.count; ++r) {
+        const auto* source = static_cast<const unsigned char*>(from) + r * row_bytes;
+        auto* to = static_cast<unsigned char*>(weight.data) +
+                   size_t{first_row + r} * weight.stride * bytes_of(weight.dtype);
+        if (weight.dtype == stored) {
+          std::memcpy(to, source, row_bytes);
+        } else {
+          cpu::with_stored(stored, [&](auto value) {
+            for (uint32_t i = 0; i < weight.cols; ++i) reinterpret_cast<float*>(to)[i] = value.at(source, i);
+          });
+        }
+      }
+    });
+  }
+
+ private:
+  // Some parts per thread, so that they come out even when one of them is disturbed.
+  static constexpr uint32_t kTasksPerThread = 4;
+
+  template <typename Function>
+  void for_rows(uint32_t rows, const Function& function) {
+    const Parts parts(rows, std::max(ceil_div(rows, kTasksPerThread * pool_->threads()), kLeastRows));
+    pool_->run(parts.count, [&](uint32_t task, uint32_t) { function(parts[task]); });
+  }
+  static constexpr uint32_t kLeastRows = 8;  // less is not worth another thread's attention
+
+  void multiply(const Product& product, WeightUse use) {
+    const Parts rows(product.in.rows, kernels_.block_rows);
+    const uint32_t panels = cpu::panel_count(kernels_.width, use, product.weight.rows);
+    const uint32_t wanted = ceil_div(kTasksPerThread * pool_->threads(), std::max(rows.count, 1u));
+    const Parts groups(panels, std::min(kernels_.block_panels, ceil_div(panels, wanted)));
+    // A block of rows meets all panels before the next one does: it stays in the cache, and weights stream by.
+    pool_->run(rows.count * groups.count, [&](uint32_t task, uint32_t thread) {
+      kernels_.multiply(product, rows[task / groups.count], groups[task % groups.count], scratch_.of(thread));
+    });
+  }
+
+  static void pool_row(Matrix x, Matrix gain, float eps, Pooled& output) {
+    const float* in = static_cast<const float*>(x.data) + size_t{output.row} * x.stride;
+    const float* gains = static_cast<const float*>(gain.data);
+    double squares = 0;
+    for (uint32_t i = 0; i < x.cols; ++i) squares += double{in[i]} * in[i];
+    const double scale = 1 / std::sqrt(squares / x.cols + eps);
+    double cut_squares = 0;
+    for (uint32_t i = 0; i < output.dimensions; ++i) {
+      const double normed = in[i] * scale * gains[i];
+      cut_squares += normed * normed;
+    }
+    // The whole row counts: an infinity past the cut makes the scale zero.
+    output.finite = scale > 0 && std::isfinite(scale) && std::isfinite(cut_squares);
+    const double norm = std::max(std::sqrt(cut_squares), 1e-12);  // as torch.nn.functional.normalize
+    for (uint32_t i = 0; i < output.dimensions; ++i) {
+      output.out[i] = output.finite ? static_cast<float>(in[i] * scale * gains[i] / norm) : 0;
+    }
+  }
+
+  const Kernels& kernels_;
+  std::shared_ptr<ThreadPool> pool_;
+  Scratch scratch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> open_cpu_backend(Isa isa, DType weights, std::shared_ptr<ThreadPool> pool) {
+  return std::make_unique<CpuBackend>(cpu::find_kernels(isa, weights), std::move(pool));
+}
+
+}  // namespace qwen3

@@ -1,0 +1,186 @@
+// out = in weight^T on packed weights, for one instruction set: the micro-kernel, which attention uses too, and one
+// task of a linear op. An instruction set `V` (isa_*.cc) gives vectors of kLanes floats and the functions on them, and
+// kRows: a micro-kernel sums kRows rows x two vectors of columns in registers.
+//
+// Activations are read where they lie, each value broadcast; weights come panel by panel. Every sum is taken depth by
+// depth, in blocks of kDepthBlock that are summed in turn, whatever the rows and columns of the task: that is why a
+// row's bits do not depend on its neighbours.
+#pragma once
+#include "cpu/kernels.h"
+#include "cpu/vector_math.h"
+
+namespace qwen3::cpu {
+
+// Half a 32 KiB L1 cache of f32 weights at 16 columns: the other half is for rows and sums.
+constexpr uint32_t kDepthBlock = 256;
+
+// How the micro-kernel reads a panel. One step takes kDepth depths; a row's values of a step are one `Operand`.
+template <class V>
+struct F32Panels {
+  using Set = V;
+  using Input = float;
+  using Weight = float;
+  using Operand = typename V::Vector;
+  static constexpr PanelFormat kFormat = PanelFormat::f32;
+  static constexpr DType kInput = DType::f32;
+  static constexpr uint32_t kDepth = 1;
+  static constexpr uint32_t kWidth = 2 * V::kLanes;
+
+  static void load(const Weight* panel, Operand (&weights)[2]) {
+    weights[0] = V::load(panel);
+    weights[1] = V::load(panel + V::kLanes);
+  }
+  static Operand broadcast(const Input* values) { return V::broadcast(values); }
+  static typename V::Vector step(Operand value, Operand weight, typename V::Vector sum) {
+    return V::fma(value, weight, sum);
+  }
+  // Element of a panel.
+  static size_t index(uint32_t depth, uint32_t column) { return size_t{depth} * kWidth + column; }
+};
+
+// bf16 weights, f32 activations and math.
+template <class V>
+struct Bf16Halves : F32Panels<V> {
+  using Weight = uint16_t;
+  static constexpr PanelFormat kFormat = PanelFormat::bf16_halves;
+
+  static void load(const Weight* panel, typename V::Vector (&weights)[2]) {
+    V::load_halves(panel, weights[0], weights[1]);
+  }
+};
+
+// sum[i][j] += rows' values x panel, over `depth` depths.
+template <class F, int kRows, class V = typename F::Set>
+inline void accumulate(const typename F::Input* in, size_t stride, const typename F::Weight* panel,
+                       uint32_t depth, typename V::Vector (&sum)[kRows][2]) {
+  using Operand = typename F::Operand;
+  const typename F::Input* const end = in + depth / F::kDepth * F::kDepth;
+#pragma GCC unroll 2
+  for (; in != end; in += F::kDepth, panel += F::kWidth * F::kDepth) {
+    Operand weights[2];
+    F::load(panel, weights);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const Operand value = F::broadcast(in + i * stride);
+      sum[i][0] = F::step(value, weights[0], sum[i][0]);
+      sum[i][1] = F::step(value, weights[1], sum[i][1]);
+    }
+  }
+  if constexpr (F::kDepth > 1) {
+    if (depth % F::kDepth != 0) {
+      Operand weights[2];
+      F::load(panel, weights);
+      for (int i = 0; i < kRows; ++i) {
+        const Operand value = F::broadcast_last(in + i * stride);
+        sum[i][0] = F::step(value, weights[0], sum[i][0]);
+        sum[i][1] = F::step(value, weights[1], sum[i][1]);
+      }
+    }
+  }
+}
+
+template <class V, int kRows>
+inline void clear(typename V::Vector (&sum)[kRows][2]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) sum[i][0] = sum[i][1] = V::zero();
+}
+
+// A number of rows that the compiler knows.
+template <int n>
+struct Rows {
+  static constexpr int kCount = n;
+};
+
+template <int n, class Function>
+inline void with_rows(uint32_t rows, const Function& function) {
+  if (rows == n) {
+    function(Rows<n>{});
+  } else if constexpr (n > 1) {
+    with_rows<n - 1>(rows, function);
+  }
+}
+
+// Calls function(first, Rows<n>) for groups of at most `most` rows, as equal as can be: a group of few rows does not
+// fill the pipeline.
+template <int most, class Function>
+inline void for_row_groups(uint32_t rows, const Function& function) {
+  uint32_t groups = (rows + most - 1) / most;
+  for (uint32_t first = 0; first < rows; --groups) {
+    const uint32_t count = (rows - first + groups - 1) / groups;
+    with_rows<most>(count, [&](auto n) { function(first, n); });
+    first += count;
+  }
+}
+
+// One task of Kernels::multiply: sums go to `partial` [panels][rows][width], block of depths by block of depths, then
+// through the finish to `out`.
+template <class F>
+struct Multiply {
+  using V = typename F::Set;
+  using Vector = typename V::Vector;
+  using Input = typename F::Input;
+  using Weight = typename F::Weight;
+
+  static void run(const Product& product, Range rows, Range panels, void* scratch) {
+    const uint32_t depth = product.in.cols;
+    auto* const partial = static_cast<float*>(scratch);
+    for (uint32_t first = 0; first < depth; first += kDepthBlock) {
+      const uint32_t block = depth - first < kDepthBlock ? depth - first : kDepthBlock;
+      for (uint32_t p = 0; p < panels.count; ++p) {
+        add_block(product, rows, panels.first + p, Range{first, block},
+                  partial + size_t{p} * rows.count * F::kWidth);
+      }
+    }
+    for (uint32_t p = 0; p < panels.count; ++p) {
+      finish(product, rows, panels.first + p, partial + size_t{p} * rows.count * F::kWidth);
+    }
+  }
+
+  static void add_block(const Product& product, Range rows, uint32_t panel, Range depths, float* partial) {
+    const size_t stride = product.in.stride;
+    const Input* const in = static_cast<const Input*>(product.in.data) + rows.first * stride + depths.first;
+    const size_t panel_depth = (product.in.cols + F::kDepth - 1) / F::kDepth * F::kDepth;
+    const Weight* const weights =
+        static_cast<const Weight*>(product.weight.data) + (panel * panel_depth + depths.first) * F::kWidth;
+    for_row_groups<V::kRows>(rows.count, [&](uint32_t first, auto n) {
+      Vector sum[n.kCount][2];
+      clear<V>(sum);
+      accumulate<F>(in + first * stride, stride, weights, depths.count, sum);
+      float* to = partial + first * F::kWidth;
+#pragma GCC unroll 16
+      for (int i = 0; i < n.kCount; ++i, to += F::kWidth) {
+        if (depths.first != 0) {
+          sum[i][0] = V::add(V::load(to), sum[i][0]);
+          sum[i][1] = V::add(V::load(to + V::kLanes), sum[i][1]);
+        }
+        V::store(to, sum[i][0]);
+        V::store(to + V::kLanes, sum[i][1]);
+      }
+    });
+  }
+
+  static void finish(const Product& product, Range rows, uint32_t panel, const float* partial) {
+    const Matrix& out = product.out;
+    if (product.finish == Finish::swiglu) {
+      const uint32_t column = panel * V::kLanes;
+      const uint32_t columns = out.cols - column < V::kLanes ? out.cols - column : V::kLanes;
+      auto* to = static_cast<Input*>(out.data) + size_t{rows.first} * out.stride + column;
+      for (uint32_t r = 0; r < rows.count; ++r, to += out.stride, partial += F::kWidth) {
+        V::store(to, silu_times<V>(V::load(partial), V::load(partial + V::kLanes)), columns);
+      }
+      return;
+    }
+    for (uint32_t half = 0; half < 2; ++half, partial += V::kLanes) {
+      const uint32_t column = panel * F::kWidth + half * V::kLanes;
+      if (column >= out.cols) return;
+      const uint32_t columns = out.cols - column < V::kLanes ? out.cols - column : V::kLanes;
+      auto* to = static_cast<float*>(out.data) + size_t{rows.first} * out.stride + column;
+      for (uint32_t r = 0; r < rows.count; ++r, to += out.stride) {
+        const Vector sum = V::load(partial + size_t{r} * F::kWidth);
+        V::store(to, product.finish == Finish::add ? V::add(V::load(to, columns), sum) : sum, columns);
+      }
+    }
+  }
+};
+
+}  // namespace qwen3::cpu

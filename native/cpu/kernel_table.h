@@ -1,0 +1,33 @@
+// The table of one instruction set's kernels, made from the templates.
+#pragma once
+#include "cpu/attention.h"
+#include "cpu/gemm.h"
+#include "cpu/row_ops.h"
+
+namespace qwen3::cpu {
+
+// Blocks::kRows x kPanels panels to a task of a linear op, Blocks::kQueryRows rows to a task of attention.
+// Weights: the panels of linear ops. Pages: those of keys and values.
+template <class Weights, class Pages, class Blocks>
+constexpr Kernels make_kernels(const char* name) {
+  using Attend = Attention<Pages, Blocks::kQueryRows>;
+  constexpr size_t partial = size_t{Blocks::kRows} * Blocks::kPanels * Weights::kWidth * sizeof(float);
+  return {
+      .name = name,
+      .weights = Weights::kFormat,
+      .input = Pages::kInput,
+      .width = Weights::kWidth,
+      .block_rows = Blocks::kRows,
+      .block_panels = Blocks::kPanels,
+      .query_rows = Blocks::kQueryRows,
+      .scratch_bytes =
+          partial > sizeof(typename Attend::Scratch) ? partial : sizeof(typename Attend::Scratch),
+      .multiply = Multiply<Weights>::run,
+      .rms_norm = RowOps<Pages>::rms_norm,
+      .norm_rope = RowOps<Pages>::norm_rope,
+      .norm_rope_store = RowOps<Pages>::norm_rope_store,
+      .attend = Attend::run,
+  };
+}
+
+}  // namespace qwen3::cpu

@@ -1,0 +1,58 @@
+// Numbers of a checkpoint, read at any alignment. For the portable files of this folder only: inline functions must not
+// reach a translation unit that is compiled for one instruction set (see kernels.h).
+#pragma once
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include "backend.h"
+
+namespace qwen3::cpu {
+
+inline float bf16_to_f32(uint16_t half) { return std::bit_cast<float>(uint32_t{half} << 16); }
+
+inline float f16_to_f32(uint16_t half) {
+  const uint32_t sign = uint32_t{half & 0x8000u} << 16;
+  const uint32_t magnitude = uint32_t{half & 0x7fffu} << 13;
+  // The exponent is rebased by a multiplication, which gets subnormal numbers right too.
+  const float value = std::bit_cast<float>(magnitude) * 0x1p112f;
+  const uint32_t bits = magnitude >= 0x0f800000u ? magnitude | 0x7f800000u : std::bit_cast<uint32_t>(value);
+  return std::bit_cast<float>(sign | bits);
+}
+
+// To the nearest, ties to even; a NaN stays one.
+inline uint16_t f32_to_bf16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(bits >> 16 | 0x40u);
+  return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+}
+
+template <DType dtype>
+struct Stored {
+  static float at(const unsigned char* values, size_t index) {
+    uint16_t half;
+    std::memcpy(&half, values + index * sizeof half, sizeof half);
+    return dtype == DType::bf16 ? bf16_to_f32(half) : f16_to_f32(half);
+  }
+};
+
+template <>
+struct Stored<DType::f32> {
+  static float at(const unsigned char* values, size_t index) {
+    float value;
+    std::memcpy(&value, values + index * sizeof value, sizeof value);
+    return value;
+  }
+};
+
+// Calls function(Stored<dtype>{}), so that its loops know the dtype.
+template <typename Function>
+void with_stored(DType dtype, Function&& function) {
+  switch (dtype) {
+    case DType::f32: return function(Stored<DType::f32>{});
+    case DType::bf16: return function(Stored<DType::bf16>{});
+    case DType::f16: return function(Stored<DType::f16>{});
+  }
+}
+
+}  // namespace qwen3::cpu

@@ -1,0 +1,22 @@
+// Packing of weights into panels (see PanelFormat in kernels.h), while the model loads.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "backend.h"
+#include "cpu/kernels.h"
+#include "cpu/thread_pool.h"
+
+namespace qwen3::cpu {
+
+// Panels of a weight. The last one's missing columns are zeros.
+uint32_t panel_count(uint32_t width, WeightUse use, uint32_t rows);
+
+size_t packed_bytes(PanelFormat format, uint32_t width, WeightUse use, uint32_t rows, uint32_t cols);
+
+// Backend::store_weight for `linear` and `gate_up`. A gate_up panel holds width / 2 gate columns, then the up columns
+// of the same outputs.
+void pack_weight(PanelFormat format, uint32_t width, Matrix weight, WeightUse use, Range rows,
+                 const void* from, DType stored, ThreadPool& pool);
+
+}  // namespace qwen3::cpu
