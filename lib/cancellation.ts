@@ -11,14 +11,36 @@ export function cancellable<T>(
   if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     const controller = new AbortController();
-    const onAbort = () => cancel(signal?.reason);
-    const leave = () => signal?.removeEventListener('abort', onAbort);
     const cancel = (reason: unknown) => {
       leave();
       reject(reason);
       controller.abort(reason);
     };
-    signal?.addEventListener('abort', onAbort);
+    const leave = signal ? listen(signal, () => cancel(signal.reason)) : () => {};
     work(controller.signal, cancel).finally(leave).then(resolve, reject);
   });
+}
+
+// Calls that wait on a signal share one listener: Node warns of a leak where a signal has more than ten.
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Calls `callback` when `signal` is aborted. What is returned takes it away again. */
+function listen(signal: AbortSignal, callback: () => void): () => void {
+  let callbacks = waiting.get(signal);
+  if (!callbacks) {
+    callbacks = new Set();
+    waiting.set(signal, callbacks);
+    signal.addEventListener('abort', callAll, { once: true });
+  }
+  callbacks.add(callback);
+  return () => {
+    callbacks.delete(callback);
+    if (callbacks.size > 0 || waiting.get(signal) !== callbacks) return;
+    waiting.delete(signal);
+    signal.removeEventListener('abort', callAll);
+  };
+}
+
+function callAll(event: Event): void {
+  for (const callback of waiting.get(event.target as AbortSignal) ?? []) callback();
 }

@@ -1,0 +1,75 @@
+import { getEventListeners } from 'node:events';
+import { expect, it } from 'vitest';
+import { cancellable } from '../lib/cancellation';
+
+const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
+const never = new Promise<never>(() => {});
+
+it('settles as the work does, and leaves no listener', async () => {
+  const { signal } = new AbortController();
+  await expect(cancellable(signal, async () => 5)).resolves.toBe(5);
+  await expect(cancellable(signal, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+  await expect(cancellable(undefined, async () => 6)).resolves.toBe(6);
+  expect(listeners(signal)).toBe(0);
+});
+
+it('rejects at once with the signal’s own reason, and tells the work', async () => {
+  const controller = new AbortController();
+  const reason = { any: 'value' };
+  let told: unknown;
+  const call = cancellable(controller.signal, (cancelled) => {
+    cancelled.addEventListener('abort', () => {
+      told = cancelled.reason;
+    });
+    return never;
+  });
+  controller.abort(reason);
+  await expect(call).rejects.toBe(reason);
+  expect(told).toBe(reason);
+  expect(listeners(controller.signal)).toBe(0);
+});
+
+it('starts no work for a signal that is aborted', async () => {
+  let started = false;
+  const work = async () => {
+    started = true;
+  };
+  await expect(cancellable(AbortSignal.abort('gone'), work)).rejects.toBe('gone');
+  expect(started).toBe(false);
+});
+
+it('ends for a reason of its own', async () => {
+  const { signal } = new AbortController();
+  const call = cancellable(signal, (_, cancel) => {
+    cancel(new Error('broken'));
+    return never;
+  });
+  await expect(call).rejects.toThrow('broken');
+  expect(listeners(signal)).toBe(0);
+});
+
+it('takes a failure of work that is cancelled already', async () => {
+  const controller = new AbortController();
+  let fail = (_: Error) => {};
+  const call = cancellable(controller.signal, () => new Promise((_, reject) => (fail = reject)));
+  controller.abort();
+  await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+  fail(new Error('nobody hears'));
+  await new Promise(setImmediate);
+});
+
+it('has a thousand calls wait on one signal without a warning', async () => {
+  const warnings: Error[] = [];
+  const listen = (warning: Error) => warnings.push(warning);
+  process.on('warning', listen);
+  const controller = new AbortController();
+  const calls = Array.from({ length: 1_000 }, () => cancellable(controller.signal, () => never));
+  await expect(cancellable(controller.signal, async () => 'done')).resolves.toBe('done');
+  controller.abort();
+  const results = await Promise.allSettled(calls);
+  expect(results.every((result) => result.status === 'rejected')).toBe(true);
+  expect(listeners(controller.signal)).toBe(0);
+  await new Promise(setImmediate);
+  process.off('warning', listen);
+  expect(warnings).toEqual([]);
+});
