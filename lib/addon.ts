@@ -73,10 +73,10 @@ export interface LoadedModel {
   readonly device: DeviceInfo;
 }
 
-/** Work that native has taken: `promise` settles later; `cancel(ticket)` drops it. */
+/** Work that native has taken. `cancel(ticket)` drops it, and `promise` then settles with nothing. */
 export interface Pending<T> {
   readonly ticket: number;
-  readonly promise: Promise<T>;
+  readonly promise: Promise<T | undefined>;
 }
 
 export interface Vectors {
@@ -87,8 +87,7 @@ export interface Vectors {
 }
 
 /**
- * What native rejects with, and throws: an Error whose `code` is an `ErrorCode`. A cancelled ticket's promise never
- * settles.
+ * What native does. It throws and rejects with an Error whose `code` is an `ErrorCode`.
  */
 export interface Addon {
   /** Precisions that a device computes. Throws `DEVICE_UNAVAILABLE` with the reason. */

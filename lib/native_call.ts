@@ -3,14 +3,17 @@
 import { addon, type Pending } from './addon';
 import { EmbedderError, type ErrorCode, errorCodes } from './errors';
 
-/** Starts native work and settles as it does. Once `cancelled` is aborted, native drops the work and it never settles. */
+/** Starts native work and settles as it does. Once `cancelled` is aborted, native drops the work. */
 export async function nativeWork<T>(cancelled: AbortSignal, start: () => Pending<T>): Promise<T> {
   cancelled.throwIfAborted();
   const { ticket, promise } = nativeCall(start);
   cancelled.addEventListener('abort', () => addon.cancel(ticket), { once: true });
-  return promise.catch((error) => {
+  const result = await promise.catch((error) => {
     throw translated(error);
   });
+  // Nothing is what dropped work settles with.
+  if (result === undefined) throw cancelled.reason;
+  return result;
 }
 
 /** A call that native answers at once. */
