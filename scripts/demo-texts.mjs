@@ -3,6 +3,9 @@
 
 export const instruction = 'Given a short summary, retrieve the software package it describes';
 
+/** Tags of the texts that are code. */
+export const programmingLanguages = ['py', 'c', 'sh', 'js'];
+
 /** [language, text] */
 export const texts = [
   ['en', 'Keeps the clocks of many computers in step over the network, to within a few microseconds.'],
@@ -54,12 +57,13 @@ export const texts = [
 
 /** [language, query] */
 export const queries = [
-  ['en', 'organise my holiday pictures by date'],
-  ['fr', 'récupérer des fichiers effacés par erreur'],
-  ['ja', 'パスワードを安全に保存したい'],
-  ['de', 'Sternenhimmel anschauen'],
+  ['en', 'photo organizer'],
+  ['fr', 'outil pour récupérer des fichiers supprimés'],
+  ['ja', 'パスワード管理ソフト'],
+  ['de', 'Rechtschreibprüfung'],
   ['zh', '录音并去除噪音'],
-  ['es', 'hacer copias de seguridad cifradas en otro servidor'],
-  ['ru', 'нарисовать схему и проверить её работу'],
-  ['pt', 'qual pasta ocupa mais espaço no disco?'],
+  ['es', 'hacer copias de seguridad en un servidor remoto'],
+  ['ru', 'симулятор электрических схем'],
+  ['pt', 'analisador de pacotes de rede'],
+  ['ja', '画像の大きさを変える'],
 ];

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { instruction, queries, texts } from './demo-texts.mjs';
+import { instruction, programmingLanguages, queries, texts } from './demo-texts.mjs';
 import { fail } from './report.mjs';
 import { setup } from './setup.mjs';
 import { root } from './stamp.mjs';
@@ -43,14 +43,13 @@ async function main() {
   const { result: vectors, seconds: embedding } = await timed(() => embedder.embed(documents));
 
   const { name, instructionSet, threads } = embedder.device;
-  const languages = new Set(settings.documents.map(([language]) => language)).size;
   console.log(
     `model     ${path.relative(process.env.INIT_CWD ?? '.', settings.model) || '.'}, ${embedder.dimensions} dimensions`,
   );
   console.log(`device    ${name} (${instructionSet}), ${plural(threads, 'thread')}, ${embedder.precision}`);
   console.log(`loaded    in ${time(loading)}`);
   console.log(
-    `embedded  ${plural(documents.length, 'text')}${languages > 1 ? ` in ${languages} languages` : ''}, ` +
+    `embedded  ${plural(documents.length, 'text')}${settings.documents === texts ? ` (${languages()})` : ''}, ` +
       `${number(tokens)} tokens, in ${time(embedding)}: ${number(tokens / embedding)} tokens a second`,
   );
   console.log(`\nInstruction: ${settings.instruction}`);
@@ -89,6 +88,11 @@ function readArguments() {
     documents: values.texts === undefined ? texts : linesOf(fromCaller(values.texts)),
     queries: positionals.length > 0 ? positionals.map((query) => ['', query]) : queries,
   };
+}
+
+function languages() {
+  const tags = new Set(texts.map(([language]) => language));
+  return `${tags.size - programmingLanguages.length} languages and some code`;
 }
 
 /** npm starts scripts in the package's folder; paths are meant from where the user stands. */
@@ -161,4 +165,5 @@ function faint(text) {
   return process.stdout.isTTY ? `\x1b[2m${text}\x1b[22m` : text;
 }
 
+process.stdout.on('error', () => process.exit(0)); // a reader that has seen enough: npm run demo | head
 await main().catch(fail);

@@ -1,0 +1,47 @@
+// Child: how long the event loop is held, idle and while texts are tokenized and embedded.
+//
+//   event-loop.mjs FOLDER PRECISION THREADS
+
+import { createRequire } from 'node:module';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { answer } from './child.mjs';
+import { randomProse } from './texts.mjs';
+
+const [folder, precision, threads] = process.argv.slice(2);
+const { Embedder } = createRequire(import.meta.url)('..');
+const embedder = await Embedder.load(folder, { device: 'cpu', precision, threads: Number(threads) });
+await embedder.embed(randomProse(127)); // tokenizer and buffers are there
+
+answer(async ({ seconds }) => {
+  const idle = await delay(() => sleep(seconds * 1000));
+  const callers = await delay(() => manyCallers(64, 127, seconds));
+  const longText = randomProse(32000);
+  // What holds the loop comes first; the whole text would compute for minutes.
+  const long = await delay(() => embedUntil(longText, AbortSignal.timeout(seconds * 1000)));
+  return { idle, callers, long, longTokens: await embedder.countTokens(longText) };
+});
+
+/** Milliseconds that the event loop was late, beyond the timer's own, while `work` ran. */
+async function delay(work) {
+  const histogram = monitorEventLoopDelay({ resolution: 1 });
+  histogram.enable();
+  await work();
+  histogram.disable();
+  return { p99: histogram.percentile(99) / 1e6, max: histogram.max / 1e6 };
+}
+
+/** Each caller embeds one text after another. */
+async function manyCallers(count, words, seconds) {
+  const signal = AbortSignal.timeout(seconds * 1000);
+  const caller = async () => {
+    while (!signal.aborted) await embedUntil(randomProse(words), signal);
+  };
+  await Promise.all(Array.from({ length: count }, caller));
+}
+
+async function embedUntil(text, signal) {
+  await embedder.embed(text, { signal }).catch((error) => {
+    if (!signal.aborted) throw error;
+  });
+}
