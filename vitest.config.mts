@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // The real addon in processes of their own: a crash shows as a failed file, and realms are never mixed.
     pool: 'forks',
+    reporters: ['default', ['json', { outputFile: 'build/test-results.json' }]],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Above this share of the machine, others' work disturbs a measurement. */
 export const disturbance = 0.05;
 
-/** Waits, at most half a minute, until others leave the machine alone. */
+/** Waits, at most ten seconds, until others leave the machine alone. */
 export async function quiet() {
-  for (let attempt = 0; attempt < 75; attempt++) {
+  for (let attempt = 0; attempt < 25; attempt++) {
     const watch = startWatch();
     await sleep(400);
     if (watch().foreign < disturbance) return;

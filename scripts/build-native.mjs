@@ -28,14 +28,14 @@ export async function buildNative({ tests = false } = {}) {
   await buildTree(buildDirectory, [`-DQWEN3_EMBED_TESTS=${tests ? 'ON' : 'OFF'}`]);
 }
 
-/** Configures and builds one CMake tree of the project. */
-export async function buildTree(directory, options) {
+/** Configures one CMake tree of the project, and builds all or one target of it. */
+export async function buildTree(directory, options, target = 'all') {
   forgetMovedTree(directory);
   const configured = spawnSync('cmake', ['-S', root, '-B', directory, ...options], { encoding: 'utf8' });
   if (configured.status !== 0) throw new Error(`CMake could not configure:\n${configured.stdout}${configured.stderr}`);
 
-  const jobs = String(os.availableParallelism());
-  const build = spawn('cmake', ['--build', directory, '--parallel', jobs], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const args = ['--build', directory, '--target', target, '--parallel', String(os.availableParallelism())];
+  const build = spawn('cmake', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => build.on('close', resolve));
   for await (const line of readline.createInterface({ input: build.stdout })) {
     const step = /^\[\s*(?<percent>\d+)%\] Building \w+ object .*?\.dir\/(?<source>.+)\.o$/.exec(line)?.groups;
