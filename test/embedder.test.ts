@@ -1,0 +1,356 @@
+// The public API with the real addon.
+
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Embedder, EmbedderError, type Input } from '../lib';
+import { addon } from '../lib/addon';
+import { idsOf, randomModel, smallModel } from './goldens';
+import { temporaryFolder } from './temporary_folder';
+import { randomNumbers, tinyCheckpoint, writeCheckpoint } from './tiny_checkpoint';
+
+let small: Embedder;
+
+beforeAll(async () => {
+  small = await Embedder.load(smallModel);
+});
+
+afterAll(() => small.close());
+
+const failure = (call: Promise<unknown>): Promise<Error> =>
+  call.then(
+    () => expect.fail('it should have failed'),
+    (error) => error,
+  );
+
+describe('load', () => {
+  it('tells what was loaded', () => {
+    expect(small.dimensions).toBe(256);
+    expect(small.maxTokens).toBe(32_768);
+    expect(small.precision).toBe('bf16');
+    expect(small.model).toBe(smallModel);
+    expect(small.device).toEqual({
+      name: 'cpu',
+      instructionSet: expect.any(String),
+      threads: expect.toSatisfy((threads: number) => threads >= 1),
+    });
+  });
+
+  it('takes f32 where the checkpoint’s own precision is not offered', async () => {
+    await using embedder = await Embedder.load(randomModel('wide-heads-f16').folder);
+    expect(embedder.precision).toBe('f32');
+    await using plain = await Embedder.load(smallModel, { device: 'reference' });
+    expect([plain.precision, plain.device.name]).toEqual(['f32', 'reference']);
+  });
+
+  it('refuses what is not built, and says what is', async () => {
+    for (const device of ['cuda', 'cuda:1'] as const) {
+      expect(await failure(Embedder.load(smallModel, { device }))).toMatchObject({
+        name: 'EmbedderError',
+        code: 'DEVICE_UNAVAILABLE',
+        message: expect.stringMatching(/cpu/),
+      });
+    }
+    for (const precision of ['f16', 'int8'] as const) {
+      expect(await failure(Embedder.load(smallModel, { precision }))).toMatchObject({
+        code: 'PRECISION_UNSUPPORTED',
+        message: expect.stringMatching(/f32 or bf16/),
+      });
+    }
+    expect(await failure(Embedder.load(smallModel, { device: 'reference', precision: 'bf16' }))).toMatchObject({
+      code: 'PRECISION_UNSUPPORTED',
+    });
+  });
+
+  it('tells of another number of threads than the process has', async () => {
+    const threads = small.device.threads;
+    await using same = await Embedder.load(smallModel, { threads });
+    expect(same.device.threads).toBe(threads);
+    const error = await failure(Embedder.load(smallModel, { threads: threads + 1 }));
+    expect(error.message).toContain(`${threads}`);
+  });
+
+  it('rejects mistakes, missing folders and aborted signals', async () => {
+    expect(await failure(Embedder.load(5 as never))).toBeInstanceOf(TypeError);
+    expect(await failure(Embedder.load(smallModel, { device: 'gpu' as never }))).toBeInstanceOf(RangeError);
+    expect(await failure(Embedder.load('/nowhere'))).toBeInstanceOf(EmbedderError);
+    expect(await failure(Embedder.load('/nowhere', { signal: AbortSignal.abort('gone') }))).toBe('gone');
+  });
+
+  it('refuses a tokenizer that is broken', async () => {
+    const folder = temporaryFolder();
+    writeCheckpoint(folder, tinyCheckpoint());
+    writeFileSync(path.join(folder, 'tokenizer.json'), '{}');
+    expect(await failure(Embedder.load(folder))).toMatchObject({ code: 'MODEL_INVALID' });
+  });
+
+  it('reports bytes, up to all of them', async () => {
+    const seen: { loaded: number; total: number }[] = [];
+    await using embedder = await Embedder.load(smallModel, { precision: 'f32', onProgress: (now) => seen.push(now) });
+    expect(embedder.precision).toBe('f32');
+    expect(seen.length).toBeGreaterThan(1);
+    for (const [index, { loaded, total }] of seen.entries()) {
+      expect(loaded).toBeGreaterThan(seen[index - 1]?.loaded ?? 0);
+      expect(total).toBe(seen[0]?.total);
+    }
+    expect(seen.at(-1)?.loaded).toBe(seen[0]?.total);
+  });
+
+  it('ends with the error that onProgress throws', async () => {
+    const folder = temporaryFolder();
+    writeCheckpoint(folder, tinyCheckpoint());
+    const onProgress = () => {
+      throw new Error('enough');
+    };
+    expect(await failure(Embedder.load(folder, { onProgress }))).toEqual(new Error('enough'));
+  });
+
+  it('shares the weights of a model that is loaded, until the last is closed or forgotten', async () => {
+    const folder = temporaryFolder();
+    writeCheckpoint(folder, tinyCheckpoint());
+    const link = path.join(temporaryFolder(), 'link');
+    symlinkSync(folder, link);
+    let read = 0;
+    const load = (name: string) => {
+      read = 0;
+      return Embedder.load(name, { onProgress: ({ loaded }) => (read = loaded) });
+    };
+    const first = await load(folder);
+    expect(read).toBeGreaterThan(0);
+    const second = await load(link);
+    expect(read).toBe(0);
+    const ids = Uint32Array.of(1, 2, 3);
+    const vector = await first.embed(ids);
+    await first.close();
+    expect(await second.embed(ids)).toEqual(vector);
+    await second.close();
+
+    await load(folder);
+    expect(read).toBeGreaterThan(0);
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    await expect
+      .poll(async () => {
+        collect();
+        await wait(20);
+        await load(folder);
+        return read;
+      })
+      .toBeGreaterThan(0);
+  });
+});
+
+describe('embed', () => {
+  it('gives a vector for one input and an array for an array', async () => {
+    const one = await small.embed('a program');
+    expect(one).toBeInstanceOf(Float32Array);
+    expect(one).toHaveLength(256);
+    expect(Math.hypot(...one)).toBeCloseTo(1, 6);
+    expect(await small.embed(['a program'])).toEqual([one]);
+    expect(await small.embed([])).toEqual([]);
+  });
+
+  it('takes token ids as they are, alone and among texts', async () => {
+    const text = await small.embed('import');
+    const count = await small.countTokens('import');
+    expect(count).toBe(3);
+    const golden = Uint32Array.of(16379);
+    const [empty, ids, again] = await small.embed(['', golden, 'import']);
+    expect(ids).toEqual(empty);
+    expect(again).toEqual(text);
+    expect(await small.countTokens(['', golden, 'import'])).toEqual([1, 1, 3]);
+  });
+
+  it('puts prompts and instructions before the text', async () => {
+    const instruction = 'Given a short summary, retrieve the software package it describes';
+    const written = await small.embed(`Instruct: ${instruction}\nQuery:mail client`);
+    expect(await small.embed('mail client', { instruction })).toEqual(written);
+    expect(await small.embed('mail client', { prompt: 'query' })).toEqual(written);
+    expect(await small.embed('mail client', { prompt: 'document' })).toEqual(await small.embed('mail client'));
+    expect(await small.countTokens('mail client', { prompt: 'query' })).toBeGreaterThan(10);
+  });
+
+  it('gives rows of the array that native wrote, without a copy', async () => {
+    const rows = await small.embed(['one', 'two', 'three'], { dimensions: 64 });
+    const packed = rows[0]?.buffer;
+    expect(packed?.byteLength).toBe(3 * 64 * 4);
+    rows.forEach((row, index) => {
+      expect(row.buffer).toBe(packed);
+      expect(row.byteOffset).toBe(index * 64 * 4);
+    });
+    const single = await small.embed('four');
+    expect(addon.addressOf(single)).toBe(addon.lastPooledAddress());
+    const many = await small.embed(Array.from({ length: 300 }, (_, i) => `text ${i}`));
+    const bytes = addon.lastPooledAddress() - addon.addressOf(many[0] as Float32Array);
+    expect(bytes >= 0n && bytes < 300n * 1024n && bytes % 1024n === 0n).toBe(true);
+    expect(addon.addressOf(many[Number(bytes / 1024n)] as Float32Array)).toBe(addon.lastPooledAddress());
+  });
+
+  it('cuts what is too long when asked, and else refuses it by name', async () => {
+    const folder = temporaryFolder();
+    writeCheckpoint(folder, tinyCheckpoint());
+    await using tiny = await Embedder.load(folder);
+    const long = Uint32Array.from({ length: 300 }, (_, i) => i % 64);
+    const cut = Uint32Array.from([...long.subarray(0, 255), long[299] as number]);
+    const expected = await tiny.embed(cut);
+    expect(await tiny.embed(long, { truncate: 'end' })).toEqual(expected);
+    expect(await failure(tiny.embed([cut, long]))).toMatchObject({
+      code: 'INPUT_TOO_LONG',
+      message: expect.stringMatching(/input\[1\] has 300 tokens, the model takes 256/),
+    });
+    expect(await tiny.countTokens(long)).toBe(300);
+    expect(await failure(tiny.embed('text'))).toMatchObject({ code: 'MODEL_NOT_FOUND' });
+    expect(await failure(tiny.embed(Uint32Array.of(64)))).toBeInstanceOf(RangeError);
+    expect(await tiny.embed(cut)).toEqual(expected);
+  });
+
+  it('keeps the end token of a text that is cut', async () => {
+    const folder = temporaryFolder();
+    for (const file of ['model.safetensors', 'tokenizer.json']) {
+      symlinkSync(path.join(smallModel, file), path.join(folder, file));
+    }
+    const config = JSON.parse(readFileSync(path.join(smallModel, 'config.json'), 'utf8'));
+    writeFileSync(path.join(folder, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 3 }));
+    await using short = await Embedder.load(folder);
+    // "import" is two tokens, "importance" begins with them and has one more.
+    expect(await short.embed('importance', { truncate: 'end' })).toEqual(await small.embed('import'));
+    expect(await failure(short.embed(['import', 'importance']))).toMatchObject({
+      code: 'INPUT_TOO_LONG',
+      message: expect.stringMatching(/input\[1\] has 4 tokens, the model takes 3/),
+    });
+  });
+
+  it('takes any string', async () => {
+    const odd = [
+      '',
+      ' ',
+      '\0',
+      '\ud800',
+      'a\udfffb',
+      '\u202e',
+      '\u0301'.repeat(500),
+      '😀'.repeat(200),
+      '<|endoftext|>',
+    ];
+    for (const vector of await small.embed(odd)) expect(Math.hypot(...vector)).toBeCloseTo(1, 5);
+    expect(await small.embed('a\ud800b')).toEqual(await small.embed('a\ufffdb'));
+  });
+
+  it('parses, reads as text or refuses special tokens in a text', async () => {
+    const text = 'a <|im_start|> b';
+    const parsed = await small.countTokens(text);
+    expect(await small.countTokens(text, { specialTokens: 'text' })).toBeGreaterThan(parsed);
+    const error = await failure(small.embed(['fine', text], { specialTokens: 'error' }));
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error.message).toMatch(/input\[1\] spells out the special token <\|im_start\|>/);
+    expect(await small.embed('fine', { specialTokens: 'error' })).toEqual(await small.embed('fine'));
+  });
+
+  it('rejects mistakes before any work, and goes on', async () => {
+    const before = await small.embed('text');
+    expect(await failure(small.embed(5 as never))).toBeInstanceOf(TypeError);
+    expect(await failure(small.embed('text', 7 as never))).toBeInstanceOf(TypeError);
+    expect(await failure(small.embed('text', { dimensions: 300 }))).toBeInstanceOf(RangeError);
+    expect(await failure(small.embed('text', { prompt: 'none' }))).toBeInstanceOf(RangeError);
+    expect(await failure(small.embed(Uint32Array.of(1), { prompt: 'query' }))).toBeInstanceOf(TypeError);
+    expect(await failure(small.embed([Uint32Array.of(1), Uint32Array.of(16_384)]))).toBeInstanceOf(RangeError);
+    expect(await failure(small.countTokens('text', { dimensions: 32 } as never))).toBeInstanceOf(TypeError);
+    expect(await small.embed('text')).toEqual(before);
+  });
+});
+
+describe('same text, same bits', () => {
+  it('alone, in any batch, any order, with any budget', { timeout: 120_000 }, async () => {
+    const model = randomModel('mha-sharded-f32');
+    const random = randomNumbers(7);
+    const texts = Array.from({ length: 40 }, (_, i) => {
+      const length = Math.ceil(2 ** (random() * 9));
+      return idsOf(model, { length, lcg_seed: i, lcg_low: 0, embedding: [] });
+    });
+    for (const precision of ['f32', 'bf16'] as const) {
+      const alone: Float32Array[] = [];
+      for (const maxBatchTokens of [undefined, 1, 64, 4_096]) {
+        await using embedder = await Embedder.load(model.folder, { precision, maxBatchTokens });
+        if (alone.length === 0) for (const text of texts) alone.push(await embedder.embed(text));
+        for (let round = 0; round < 10; round++) {
+          const drawn = Array.from({ length: 1 + Math.floor(random() * 30) }, () =>
+            Math.floor(random() * texts.length),
+          );
+          const half = drawn.splice(0, Math.floor(random() * drawn.length));
+          const calls = [half, drawn].map((call) => embedder.embed(call.map((i) => texts[i] as Input)));
+          const [first, second] = await Promise.all(calls);
+          expect(first).toEqual(half.map((i) => alone[i]));
+          expect(second).toEqual(drawn.map((i) => alone[i]));
+        }
+      }
+    }
+  });
+
+  it('and models never mix', async () => {
+    const models = ['gqa2-bf16', 'wide-heads-f16', 'massive-bf16'] as const;
+    const embedders = await Promise.all(models.map((name) => Embedder.load(randomModel(name).folder)));
+    const ids = Uint32Array.of(40, 41, 42);
+    const alone: Float32Array[] = [];
+    for (const embedder of embedders) alone.push(await embedder.embed(ids));
+    const calls = Array.from({ length: 60 }, (_, i) => embedders[i % 3]?.embed(ids));
+    expect(await Promise.all(calls)).toEqual(calls.map((_, i) => alone[i % 3]));
+    await Promise.all(embedders.map((embedder) => embedder.close()));
+  });
+});
+
+describe('a text without a finite vector', () => {
+  const bad = Uint32Array.of(3, 7);
+  const good = [Uint32Array.of(1), Uint32Array.of(2, 3, 4), Uint32Array.of(5, 6)];
+  const withNaN = (rows: readonly number[]) => {
+    const folder = temporaryFolder();
+    const checkpoint = tinyCheckpoint();
+    const embeddings = checkpoint.tensors['embed_tokens.weight']?.values as number[];
+    for (const row of rows) embeddings[row * 32 + 5] = Number.NaN;
+    writeCheckpoint(folder, checkpoint);
+    return folder;
+  };
+
+  it.each(['cpu', 'reference'] as const)('fails alone on %s', async (device) => {
+    await using sound = await Embedder.load(withNaN([]), { device });
+    const expected = await sound.embed(good);
+    await using embedder = await Embedder.load(withNaN([7]), { device });
+    const spoilt = failure(embedder.embed([good[0] as Uint32Array, bad, good[1] as Uint32Array]));
+    const others = embedder.embed(good);
+    expect(await spoilt).toMatchObject({
+      code: 'NON_FINITE',
+      indices: [1],
+      vectors: [expected[0], null, expected[1]],
+      message: expect.stringContaining('input 1'),
+    });
+    expect(await others).toEqual(expected);
+    expect(await failure(embedder.embed(bad))).toMatchObject({ code: 'NON_FINITE', indices: [0], vectors: [null] });
+    expect(await embedder.embed(good)).toEqual(expected);
+  });
+
+  it('is every text where all weights are NaN', async () => {
+    await using embedder = await Embedder.load(withNaN(Array.from({ length: 64 }, (_, row) => row)));
+    const error = await failure(embedder.embed(Array(20).fill(bad)));
+    expect(error).toMatchObject({ code: 'NON_FINITE', message: expect.stringContaining(', ...') });
+    expect((error as EmbedderError).indices).toHaveLength(20);
+  });
+});
+
+describe('close', () => {
+  it('waits for running calls, refuses later ones, and may be called again', async () => {
+    const embedder = await Embedder.load(smallModel);
+    const expected = await embedder.embed('a text');
+    const running = Array.from({ length: 50 }, () => embedder.embed('a text'));
+    const counting = embedder.countTokens('a text');
+    const closing = embedder.close();
+    const late = [embedder.embed('a text'), embedder.countTokens('a text')];
+    for (const call of late) expect(await failure(call)).toMatchObject({ code: 'CLOSED' });
+    await closing;
+    for (const vector of await Promise.all(running)) expect(vector).toEqual(expected);
+    expect(await counting).toBeGreaterThan(1);
+    await Promise.all([embedder.close(), embedder.close(), embedder[Symbol.asyncDispose]()]);
+    expect(embedder.dimensions).toBe(256);
+  });
+});
