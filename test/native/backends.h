@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend.h"
+#include "cpu/cpu_backend.h"
 
 namespace qwen3::test {
 
@@ -17,6 +18,11 @@ struct BackendEntry {
   std::function<void(void* to, const void* from, size_t bytes)> download;
 };
 
+BackendEntry reference_entry();
+// f32 and bf16 weights for each, on 1 and on 3 threads.
+std::vector<BackendEntry> cpu_entries(const std::vector<Isa>& isas);
+
+// Everything that this machine runs.
 std::vector<BackendEntry> all_backends();
 
 }  // namespace qwen3::test

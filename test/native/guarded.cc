@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "number.h"
-#include "reference_backend.h"
 
 namespace qwen3::test {
 
@@ -15,12 +14,7 @@ Device::Device(const BackendEntry& entry, size_t variant)
   output = traits.output;
 }
 
-Device open_reference() {
-  return Device({"reference",
-                 {open_reference_backend},
-                 [](void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }},
-                0);
-}
+Device open_reference() { return Device(reference_entry(), 0); }
 
 void Device::sync() {
   const char* failure = on.sync();

@@ -11,6 +11,13 @@ void add_row_op_tests(Tests& tests, const BackendEntry& entry);
 void add_attention_tests(Tests& tests, const BackendEntry& entry);
 void add_weight_tests(Tests& tests, const BackendEntry& entry);
 
+inline void add_op_tests(Tests& tests, const BackendEntry& entry) {
+  add_weight_tests(tests, entry);
+  add_linear_tests(tests, entry);
+  add_row_op_tests(tests, entry);
+  add_attention_tests(tests, entry);
+}
+
 // A test on the backend with the most threads.
 inline void add_on_last_variant(Tests& tests, const BackendEntry& entry, const std::string& name,
                                 void (*run)(Device&)) {

@@ -1,0 +1,108 @@
+// next_batch: which texts run together.
+#include "batch.h"
+
+#include <algorithm>
+
+#include "model_tests.h"
+
+namespace qwen3::test {
+namespace {
+
+using Queue = std::deque<std::shared_ptr<Request>>;
+
+std::shared_ptr<Model> empty_model() { return std::make_shared<Model>(ModelConfig{}, nullptr); }
+
+std::shared_ptr<Request> request(std::shared_ptr<Model> model, const std::vector<size_t>& lengths,
+                                 uint32_t max_batch_tokens = 100) {
+  auto made = std::make_shared<Request>();
+  made->model = std::move(model);
+  made->max_batch_tokens = max_batch_tokens;
+  for (const size_t length : lengths) {
+    made->ids.resize(made->ids.size() + length);
+    made->ends.push_back(made->ids.size());
+  }
+  return made;
+}
+
+using Picks = std::vector<std::pair<const Request*, size_t>>;
+
+void expect_batch(Queue& queue, const Picks& wanted, const std::string& what, size_t max_texts = 1000) {
+  Picks picks;
+  for (const Text& text : next_batch(queue, max_texts)) picks.emplace_back(text.request.get(), text.index);
+  expect(picks == wanted, what);
+}
+
+void takes_the_oldest_up_to_the_budget() {
+  const auto model = empty_model();
+  const auto a = request(model, {30, 30}), b = request(model, {40, 1}), c = request(model, {1});
+  Queue queue{a, b, c};
+  expect_batch(queue, {{a.get(), 0}, {a.get(), 1}, {b.get(), 0}}, "exactly the budget");
+  expect(queue == Queue{b, c}, "what is taken completely leaves, the rest keeps its place");
+  expect_batch(queue, {{b.get(), 1}, {c.get(), 0}}, "the rest");
+  expect(queue.empty(), "all taken");
+  expect_batch(queue, {}, "nothing is there");
+}
+
+// A short text behind does not overtake one that no longer fits.
+void nobody_overtakes() {
+  const auto model = empty_model();
+  const auto a = request(model, {60}), b = request(model, {60}), c = request(model, {1});
+  Queue queue{a, b, c};
+  expect_batch(queue, {{a.get(), 0}}, "the first");
+  expect_batch(queue, {{b.get(), 0}, {c.get(), 0}}, "then the next");
+}
+
+void a_long_text_runs_alone() {
+  const auto model = empty_model();
+  const auto a = request(model, {500, 1, 500});
+  Queue queue{a};
+  expect_batch(queue, {{a.get(), 0}}, "over the budget");
+  expect_batch(queue, {{a.get(), 1}}, "the long one does not fit beside it");
+  expect_batch(queue, {{a.get(), 2}}, "over the budget, last");
+  expect(queue.empty(), "all taken");
+}
+
+void models_never_mix() {
+  const auto x = empty_model(), y = empty_model();
+  const auto a = request(x, {1}), b = request(y, {1}), c = request(x, {1, 1}), d = request(y, {1});
+  Queue queue{a, b, c, d};
+  expect_batch(queue, {{a.get(), 0}, {c.get(), 0}, {c.get(), 1}}, "the oldest's model");
+  expect(queue == Queue{b, d}, "the other model's wait in order");
+  expect_batch(queue, {{b.get(), 0}, {d.get(), 0}}, "then the other's");
+}
+
+void texts_are_limited() {
+  const auto model = empty_model();
+  const auto a = request(model, std::vector<size_t>(7, 1));
+  Queue queue{a};
+  expect_batch(queue, {{a.get(), 0}, {a.get(), 1}, {a.get(), 2}}, "three at most", 3);
+  expect_batch(queue, {{a.get(), 3}, {a.get(), 4}, {a.get(), 5}}, "three more", 3);
+  expect_batch(queue, {{a.get(), 6}}, "the last", 3);
+}
+
+void the_dead_leave_the_queue() {
+  const auto model = empty_model();
+  const auto a = request(model, {1}), b = request(model, {1, 1}), c = request(model, {1});
+  a->cancelled = true;
+  b->error = Error(ErrorCode::device_failed, "");
+  Queue queue{a, b, c};
+  expect_batch(queue, {{c.get(), 0}}, "the living");
+  expect(queue.empty(), "nobody is left");
+  Queue dead{a, b};
+  expect_batch(dead, {}, "nobody lives");
+  expect(dead.empty(), "and nobody is left");
+}
+
+}  // namespace
+
+void add_batch_tests(Tests& tests) {
+  tests.insert(tests.end(),
+               {{"next_batch: takes the oldest up to the budget", takes_the_oldest_up_to_the_budget},
+                {"next_batch: nobody overtakes", nobody_overtakes},
+                {"next_batch: a long text runs alone", a_long_text_runs_alone},
+                {"next_batch: models never mix", models_never_mix},
+                {"next_batch: the number of texts is limited", texts_are_limited},
+                {"next_batch: cancelled and failed requests leave", the_dead_leave_the_queue}});
+}
+
+}  // namespace qwen3::test

@@ -1,0 +1,14 @@
+// The op tests on the AVX-512 kernels, built with emulated instructions: for machines that lack them.
+#include "model_tests.h"
+#include "op_tests.h"
+
+int main(int argc, char** argv) {
+  using namespace qwen3::test;
+  Tests tests;
+  for (BackendEntry entry : cpu_entries({qwen3::Isa::avx512, qwen3::Isa::avx512bf16})) {
+    entry.name = "emulated " + entry.name;
+    add_op_tests(tests, entry);
+    add_forward_tests(tests, entry);
+  }
+  return run_tests(tests, argc, argv);
+}

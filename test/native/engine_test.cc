@@ -1,0 +1,234 @@
+// The engine: vectors arrive as the forward pass makes them, whoever else asks, cancels, fails or goes away.
+#include "engine.h"
+
+#include <array>
+#include <chrono>
+#include <thread>
+
+#include "cpu/cpu_backend.h"
+#include "cpu/thread_pool.h"
+#include "faulty_backend.h"
+#include "model_tests.h"
+#include "number.h"
+#include "random.h"
+#include "reference_backend.h"
+#include "tiny_model.h"
+
+namespace qwen3::test {
+namespace {
+
+constexpr uint32_t kDimensions = 40;
+constexpr uint32_t kBad = 9;  // a token whose embedding is not finite
+
+// A call as the addon makes one: memory that the caller owns, and a finish that tells it.
+struct Call {
+  Call(std::shared_ptr<Model> model, const std::vector<Ids>& texts, uint32_t max_batch_tokens = 200)
+      : memory(texts.size() * kDimensions, -7), request(std::make_shared<Request>()) {
+    request->model = std::move(model);
+    for (const Ids& text : texts) {
+      request->ids.insert(request->ids.end(), text.begin(), text.end());
+      request->ends.push_back(request->ids.size());
+    }
+    request->dimensions = kDimensions;
+    request->max_batch_tokens = max_batch_tokens;
+    request->out = memory.data();
+    request->owner = std::make_shared<MemoryOwner>();
+    request->finish = [finished = finished](Request&) { ++*finished; };
+  }
+
+  void wait() const {
+    while (*finished == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  // From here on nothing is written, so the memory may go.
+  void cancel() {
+    const std::lock_guard lock(request->owner->mutex);
+    request->cancelled = true;
+    memory = {};
+  }
+  std::vector<float> vector(size_t text) const {
+    return {memory.begin() + text * kDimensions, memory.begin() + (text + 1) * kDimensions};
+  }
+
+  std::vector<float> memory;
+  std::shared_ptr<Request> request;
+  std::shared_ptr<std::atomic<int>> finished = std::make_shared<std::atomic<int>>(0);
+};
+
+std::shared_ptr<Model> reference_model(const TinyModel& tiny = {}) {
+  return load_tiny_model(open_reference_backend(), tiny);
+}
+
+void expect_vectors(const Call& call, const std::vector<Ids>& texts, const std::string& what) {
+  Model& model = *call.request->model;
+  Workspace workspace(model);  // the engine's own may be in use
+  for (size_t i = 0; i < texts.size(); ++i) {
+    expect_same_bits(call.vector(i), embed(model, workspace, {texts[i]}, kDimensions)[0].values, kDimensions,
+                     what + ", text " + std::to_string(i));
+  }
+}
+
+void answers_in_any_batch() {
+  const auto model = reference_model();
+  const std::vector<Ids> texts{random_ids(1, 30, 64), random_ids(2, 1, 64), random_ids(3, 90, 64),
+                               random_ids(4, 7, 64)};
+  for (const uint32_t budget : {1u, 50u, 1000u}) {
+    Engine engine;
+    std::vector<Call> calls;
+    for (int i = 0; i < 3; ++i) calls.emplace_back(model, texts, budget);
+    for (const Call& call : calls) engine.submit(call.request);
+    for (const Call& call : calls) call.wait();
+    for (const Call& call : calls) {
+      expect(*call.finished == 1 && !call.request->error && call.request->non_finite.empty(),
+             "not finished once, well");
+      expect_vectors(call, texts, "budget " + std::to_string(budget));
+    }
+  }
+}
+
+void bad_texts_are_named() {
+  const auto model = reference_model({.nan_row = kBad});
+  const std::vector<Ids> bad{{1, 2}, {kBad}, {3}, {4, kBad, 5}}, well{{6, 7}, {8}};
+  Engine engine;
+  const Call first(model, bad), second(model, well);
+  engine.submit(first.request);
+  engine.submit(second.request);
+  first.wait();
+  second.wait();
+  expect(first.request->non_finite == std::vector<uint32_t>{1, 3}, "wrong texts are named");
+  expect(second.request->non_finite.empty(), "a call is blamed for another");
+  expect_vectors(first, bad, "the call with bad texts");
+  expect_vectors(second, well, "the call beside it");
+}
+
+void failures_reach_their_calls_only() {
+  const auto faults = std::make_shared<FaultyBackend::Faults>();
+  const auto faulty = load_tiny_model(std::make_unique<FaultyBackend>(open_reference_backend(), faults));
+  const auto sound = reference_model({.seed = 2});
+  const std::vector<Ids> texts{{1, 2, 3}, random_ids(5, 120, 64)};
+  const auto code_of = [&](Engine& engine, const std::vector<Ids>& what) {
+    const Call call(faulty, what);
+    const Call beside(sound, texts);
+    engine.submit(call.request);
+    engine.submit(beside.request);
+    call.wait();
+    beside.wait();
+    expect(*call.finished == 1, "finished more than once");
+    expect_vectors(beside, texts, "the other model's call");
+    return call.request->error ? to_string(call.request->error->code) : "";
+  };
+  Engine engine;
+  faults->no_memory = true;
+  expect(code_of(engine, texts) == std::string("OUT_OF_MEMORY"), "no memory");
+  faults->no_memory = false;
+  expect(code_of(engine, texts) == std::string(), "memory again");
+  faults->broken = true;
+  expect(code_of(engine, texts) == std::string("DEVICE_FAILED"), "a broken device");
+}
+
+void stops_with_work_queued() {
+  const auto model = reference_model();
+  std::vector<Call> calls;
+  for (int i = 0; i < 20; ++i) calls.emplace_back(model, std::vector<Ids>{random_ids(6, 60, 64)}, 60);
+  {
+    Engine engine;
+    for (const Call& call : calls) engine.submit(call.request);
+  }
+  for (const Call& call : calls) {
+    expect(*call.finished == 1, "a call was left without an answer");
+    expect(!call.request->error || call.request->error->code == ErrorCode::closed,
+           "another error than CLOSED");
+    if (!call.request->error) expect_vectors(call, {random_ids(6, 60, 64)}, "answered before the end");
+  }
+}
+
+void cancelled_calls_are_dropped() {
+  const auto model = reference_model();
+  const std::vector<Ids> texts{random_ids(7, 60, 64), random_ids(8, 60, 64)};
+  Engine engine;
+  std::vector<Call> calls;
+  for (int i = 0; i < 12; ++i) calls.emplace_back(model, texts, 60);
+  for (const Call& call : calls) engine.submit(call.request);
+  for (size_t i = 0; i < calls.size(); i += 2) calls[i].cancel();
+  for (size_t i = 1; i < calls.size(); i += 2) {
+    calls[i].wait();
+    expect_vectors(calls[i], texts, "a call between cancelled ones");
+  }
+  // One whose owner is gone is not cancelled, and nothing is written for it all the same.
+  Call orphan(model, texts), after(model, texts);
+  orphan.request->owner->alive = false;
+  engine.submit(orphan.request);
+  engine.submit(after.request);
+  after.wait();
+  expect(orphan.memory == std::vector<float>(orphan.memory.size(), -7),
+         "wrote into memory whose owner is gone");
+}
+
+// Many callers with two models, who take results, cancel, or go away with their memory at any moment.
+void holds_under_stress() {
+  const auto pool = std::make_shared<ThreadPool>(2);
+  const std::array models{
+      load_tiny_model(open_cpu_backend(best_isa(), DType::f32, pool), {.seed = 1, .nan_row = kBad}),
+      load_tiny_model(open_cpu_backend(best_isa(), DType::bf16, pool), {.seed = 2})};
+  constexpr size_t kTexts = 12;
+  std::vector<Ids> texts;
+  std::array<std::vector<Vector>, 2> wanted;
+  for (size_t i = 0; i < kTexts; ++i)
+    texts.push_back(random_ids(i, i % 4 == 0 ? 90 : 1 + static_cast<uint32_t>(i), 64));
+  for (size_t m = 0; m < models.size(); ++m)
+    wanted[m] = embed(*models[m], *models[m]->workspace, texts, kDimensions);
+
+  std::atomic<int> answered = 0, wrong = 0;
+  {
+    Engine engine;
+    std::vector<std::thread> callers;
+    for (uint64_t caller = 0; caller < 6; ++caller) {
+      callers.emplace_back([&, caller] {
+        Random random(caller);
+        for (int round = 0; round < 25; ++round) {
+          const size_t m = random.below(2);
+          std::vector<size_t> picks(1 + random.below(4));
+          std::vector<Ids> mine;
+          for (size_t& pick : picks) mine.push_back(texts[pick = random.below(kTexts)]);
+          Call call(models[m], mine, std::array{1u, 100u, 1000u}[random.below(3)]);
+          engine.submit(call.request);
+          if (random.below(3) == 0) {
+            std::this_thread::sleep_for(std::chrono::microseconds(random.below(3000)));
+            call.cancel();
+            continue;
+          }
+          if (random.below(6) == 0) {
+            std::this_thread::sleep_for(std::chrono::microseconds(random.below(3000)));
+            const std::lock_guard lock(call.request->owner->mutex);
+            call.request->owner->alive = false;
+            continue;
+          }
+          call.wait();
+          ++answered;
+          std::vector<uint32_t> bad;
+          for (uint32_t i = 0; i < picks.size(); ++i) {
+            const Vector& right = wanted[m][picks[i]];
+            if (!right.finite) bad.push_back(i);
+            if (call.vector(i) != right.values) ++wrong;
+          }
+          if (call.request->non_finite != bad || call.request->error) ++wrong;
+        }
+      });
+    }
+    for (std::thread& caller : callers) caller.join();
+  }
+  expect(answered > 0 && wrong == 0,
+         std::to_string(wrong) + " of " + std::to_string(answered) + " answers are wrong");
+}
+
+}  // namespace
+
+void add_engine_tests(Tests& tests) {
+  tests.insert(tests.end(), {{"engine: answers in any batch", answers_in_any_batch},
+                             {"engine: bad texts are named, others are well", bad_texts_are_named},
+                             {"engine: failures reach their calls only", failures_reach_their_calls_only},
+                             {"engine: stops with work queued", stops_with_work_queued},
+                             {"engine: cancelled calls are dropped", cancelled_calls_are_dropped},
+                             {"engine: holds under stress", holds_under_stress}});
+}
+
+}  // namespace qwen3::test

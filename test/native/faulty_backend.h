@@ -1,0 +1,69 @@
+// A backend that does what another does until it is told to fail.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "backend.h"
+
+namespace qwen3::test {
+
+class FaultyBackend final : public Backend {
+ public:
+  struct Faults {
+    std::atomic<bool> no_memory = false, broken = false;
+  };
+
+  FaultyBackend(std::unique_ptr<Backend> on, std::shared_ptr<const Faults> faults)
+      : on_(std::move(on)), faults_(std::move(faults)) {}
+
+  Traits traits() const noexcept override { return on_->traits(); }
+  void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
+    on_->gather(ids, table, out);
+  }
+  void rms_norm(Matrix x, Matrix gain, float eps, Matrix out) noexcept override {
+    on_->rms_norm(x, gain, eps, out);
+  }
+  void linear(Matrix in, Matrix weight, Matrix out) noexcept override { on_->linear(in, weight, out); }
+  void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override { on_->linear_add(in, weight, x); }
+  void linear_swiglu(Matrix in, Matrix weight, Matrix out) noexcept override {
+    on_->linear_swiglu(in, weight, out);
+  }
+  void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
+    on_->norm_rope(query, gain, heads, spans);
+  }
+  void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
+                       void* pages) noexcept override {
+    on_->norm_rope_store(key_value, gain, heads, spans, pages);
+  }
+  void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
+    on_->attention(query, heads, spans, pages, out);
+  }
+  void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
+    on_->pool(x, gain, eps, outputs, count);
+  }
+  const char* sync() noexcept override {
+    return faults_->broken ? "the device fell off the bus" : on_->sync();
+  }
+  void* allocate(size_t bytes) noexcept override {
+    return faults_->no_memory ? nullptr : on_->allocate(bytes);
+  }
+  void release(void* memory) noexcept override { on_->release(memory); }
+  void upload(void* to, const void* from, size_t bytes) noexcept override { on_->upload(to, from, bytes); }
+  size_t available_bytes() const noexcept override { return on_->available_bytes(); }
+  size_t page_bytes(const Heads& heads) const noexcept override { return on_->page_bytes(heads); }
+  WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
+                             DType stored) const noexcept override {
+    return on_->weight_layout(use, rows, cols, stored);
+  }
+  void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
+                    DType stored) noexcept override {
+    on_->store_weight(weight, use, first_row, rows, from, stored);
+  }
+
+ private:
+  std::unique_ptr<Backend> on_;
+  std::shared_ptr<const Faults> faults_;
+};
+
+}  // namespace qwen3::test

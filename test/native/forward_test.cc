@@ -1,0 +1,114 @@
+// Whole texts through load, workspace, forward pass and pool, on any backend.
+#include <algorithm>
+
+#include "model_tests.h"
+#include "number.h"
+#include "reference_backend.h"
+#include "tiny_model.h"
+
+namespace qwen3::test {
+namespace {
+
+constexpr uint32_t kDimensions = 72;
+
+// Around page and chunk borders, and many short ones.
+std::vector<Ids> some_texts(uint32_t vocabulary) {
+  std::vector<Ids> texts;
+  for (const uint32_t length : {1u, 7u, 63u, 64u, 65u, 1u, 130u, 2u, 33u, 1u, 5u}) {
+    texts.push_back(random_ids(100 + texts.size(), length, vocabulary));
+  }
+  return texts;
+}
+
+void expect_same(const std::vector<Vector>& actual, const std::vector<Vector>& wanted,
+                 const std::string& when) {
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    expect(actual[i].finite == wanted[i].finite, when + ": text " + std::to_string(i) + " is marked wrongly");
+    expect_same_bits(actual[i].values, wanted[i].values, wanted[i].values.size(),
+                     when + ", text " + std::to_string(i));
+  }
+}
+
+// Both start from the same bf16 weights. With f32 inputs what is left is the order of f32 sums: the distance that
+// f32 is allowed from Hugging Face's float64 (1 - cos of 1e-8). With bf16 inputs every activation is rounded, by
+// 2^-8 / sqrt(3) on average, some ten times a layer on the way to the result: 1 - cos is half the sum of squares.
+void agrees_with_the_reference(const BackendEntry& entry) {
+  const std::shared_ptr<Model> reference = load_tiny_model(open_reference_backend());
+  const std::shared_ptr<Model> model = load_tiny_model(entry.open.back()());
+  const double roundings = 10 * model->config.layers;
+  const double u = unit_roundoff(model->backend->traits().input);
+  const double allowed = model->backend->traits().input == DType::f32 ? 1e-8 : roundings * u * u / 3 / 2 * 4;
+  const std::vector<Ids> texts = some_texts(model->config.vocabulary);
+  const std::vector<Vector> wanted = embed(*reference, *reference->workspace, texts, kDimensions);
+  const std::vector<Vector> actual = embed(*model, *model->workspace, texts, kDimensions);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    double product = 0;
+    for (uint32_t d = 0; d < kDimensions; ++d) product += double{wanted[i].values[d]} * actual[i].values[d];
+    const double cosine =
+        product / norm(wanted[i].values.data(), kDimensions) / norm(actual[i].values.data(), kDimensions);
+    expect(actual[i].finite && std::abs(1 - cosine) <= allowed,
+           "text " + std::to_string(i) + ": 1 - cos is " + std::to_string((1 - cosine) * 1e9) + "e-9");
+  }
+}
+
+void same_bits_in_any_chunks_and_batch(const BackendEntry& entry) {
+  std::vector<Vector> wanted;
+  for (const auto& open : entry.open) {
+    const std::shared_ptr<Model> model = load_tiny_model(open());
+    const std::vector<Ids> texts = some_texts(model->config.vocabulary);
+    if (wanted.empty()) wanted = embed(*model, *model->workspace, texts, kDimensions);
+    expect_same(embed(*model, *model->workspace, texts, kDimensions), wanted, "again, other threads");
+    for (const uint32_t chunk_rows : {11u, 13u, 64u, 100u, 372u, 373u}) {
+      Workspace workspace(*model, chunk_rows);
+      expect_same(embed(*model, workspace, texts, kDimensions), wanted,
+                  "chunks of " + std::to_string(chunk_rows));
+    }
+    Workspace one_row(*model, 1);
+    for (size_t i = 0; i < texts.size(); ++i) {
+      expect_same(embed(*model, *model->workspace, {texts[i]}, kDimensions), {wanted[i]}, "alone");
+      if (texts[i].size() < 40)
+        expect_same(embed(*model, one_row, {texts[i]}, kDimensions), {wanted[i]}, "row by row");
+    }
+    std::vector<Ids> reversed(texts.rbegin(), texts.rend());
+    std::vector<Vector> turned = embed(*model, *model->workspace, reversed, kDimensions);
+    std::reverse(turned.begin(), turned.end());
+    expect_same(turned, wanted, "in reverse");
+    model->workspace->shrink();
+    expect_same(embed(*model, *model->workspace, texts, kDimensions), wanted, "after shrink");
+  }
+}
+
+void bad_texts_fail_alone(const BackendEntry& entry) {
+  constexpr uint32_t kBad = 9;
+  const std::shared_ptr<Model> well = load_tiny_model(entry.open.back()());
+  const std::shared_ptr<Model> model = load_tiny_model(entry.open.back()(), {.nan_row = kBad});
+  std::vector<Ids> texts = some_texts(well->config.vocabulary);
+  for (Ids& text : texts) std::replace(text.begin(), text.end(), kBad, kBad + 1);
+  const std::vector<Vector> wanted = embed(*well, *well->workspace, texts, kDimensions);
+  std::vector<Ids> with_bad = texts;
+  with_bad[1][0] = with_bad[6][100] = with_bad[9][0] = kBad;
+  for (const uint32_t chunk_rows : {512u, 50u}) {
+    Workspace workspace(*model, chunk_rows);
+    for (const std::vector<Ids>& batch : {with_bad, texts}) {  // then in the memory that the bad ones leave
+      const std::vector<Vector> vectors = embed(*model, workspace, batch, kDimensions);
+      for (size_t i = 0; i < texts.size(); ++i) {
+        const bool bad = batch[i] != texts[i];
+        const Vector zeros{std::vector<float>(kDimensions), false};
+        expect_same({vectors[i]}, {bad ? zeros : wanted[i]}, "text " + std::to_string(i));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void add_forward_tests(Tests& tests, const BackendEntry& entry) {
+  tests.push_back(
+      {entry.name + ": forward: agrees with the reference", [entry] { agrees_with_the_reference(entry); }});
+  tests.push_back({entry.name + ": forward: same bits in any chunks, batch and order, on any threads",
+                   [entry] { same_bits_in_any_chunks_and_batch(entry); }});
+  tests.push_back({entry.name + ": forward: bad texts fail alone, then and later",
+                   [entry] { bad_texts_fail_alone(entry); }});
+}
+
+}  // namespace qwen3::test

@@ -1,0 +1,13 @@
+// Tests of what runs between the ops and Node.
+#pragma once
+#include "backends.h"
+#include "harness.h"
+
+namespace qwen3::test {
+
+void add_forward_tests(Tests& tests, const BackendEntry& entry);
+void add_batch_tests(Tests& tests);
+void add_engine_tests(Tests& tests);
+void add_thread_pool_tests(Tests& tests);
+
+}  // namespace qwen3::test

@@ -1,0 +1,124 @@
+#include "tiny_model.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <random>
+
+#include "forward.h"
+#include "harness.h"
+#include "number.h"
+#include "random.h"
+
+namespace qwen3::test {
+namespace {
+
+// Tensors one after another, as a checkpoint's file holds them.
+class Weights {
+ public:
+  explicit Weights(uint64_t seed) : random_(seed) {}
+
+  TensorSource add(uint32_t rows, uint32_t cols, float low, float high) {
+    const TensorSource source{0, values.size() * 2, uint64_t{rows} * cols * 2, DType::bf16, rows, cols};
+    for (const float value : random_.values(size_t{rows} * cols, low, high)) values.push_back(to_bf16(value));
+    return source;
+  }
+  // Keeps the size of what it is applied to.
+  TensorSource linear(uint32_t rows, uint32_t cols) {
+    const float limit = std::sqrt(3.f / static_cast<float>(cols));
+    return add(rows, cols, -limit, limit);
+  }
+  TensorSource gain(uint32_t count) { return add(1, count, 0.5f, 1.5f); }
+
+  std::vector<uint16_t> values;
+
+ private:
+  Random random_;
+};
+
+// A file that goes away with its name.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::vector<uint16_t>& values)
+      : path_(std::filesystem::temp_directory_path() /
+              ("qwen3-test-" + std::to_string(std::random_device()()))) {
+    std::ofstream file(path_, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * 2));
+    expect(file.good(), "cannot write " + path_.string());
+  }
+  ~TemporaryFile() { std::filesystem::remove(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+std::shared_ptr<Model> load_tiny_model(std::unique_ptr<Backend> backend, const TinyModel& tiny) {
+  // Heads times their size is not the hidden size, and nothing is a multiple of 64 that need not be.
+  const ModelConfig config{.hidden = 72,
+                           .intermediate = 100,
+                           .layers = 3,
+                           .query_heads = 2,
+                           .key_value_heads = 1,
+                           .head_dim = 128,
+                           .vocabulary = tiny.vocabulary,
+                           .max_positions = tiny.max_positions,
+                           .norm_eps = 1e-6f,
+                           .rope_theta = 1e6};
+  const uint32_t queries = config.query_heads * config.head_dim,
+                 keys = config.key_value_heads * config.head_dim;
+  Weights weights(tiny.seed);
+  ModelSource source{
+      config, {}, weights.add(config.vocabulary, config.hidden, -1, 1), weights.gain(config.hidden), {}};
+  for (uint32_t i = 0; i < config.layers; ++i) {
+    source.layers.push_back({.attention_norm = weights.gain(config.hidden),
+                             .query = weights.linear(queries, config.hidden),
+                             .key = weights.linear(keys, config.hidden),
+                             .value = weights.linear(keys, config.hidden),
+                             .query_norm = weights.gain(config.head_dim),
+                             .key_norm = weights.gain(config.head_dim),
+                             .attention_out = weights.linear(config.hidden, queries),
+                             .mlp_norm = weights.gain(config.hidden),
+                             .gate = weights.linear(config.intermediate, config.hidden),
+                             .up = weights.linear(config.intermediate, config.hidden),
+                             .down = weights.linear(config.hidden, config.intermediate)});
+  }
+  if (tiny.nan_row) {
+    weights.values[size_t{*tiny.nan_row} * config.hidden + 5] =
+        to_bf16(std::numeric_limits<float>::quiet_NaN());
+  }
+  const TemporaryFile file(weights.values);
+  source.files = {file.path()};
+  std::vector<std::unique_ptr<File>> files;
+  files.push_back(std::make_unique<File>(file.path()));
+  return load_model(source, files, std::move(backend), {});
+}
+
+std::vector<Vector> embed(Model& model, Workspace& workspace, const std::vector<Ids>& texts,
+                          uint32_t dimensions) {
+  const std::vector<std::span<const uint32_t>> spans(texts.begin(), texts.end());
+  const Batch batch = workspace.prepare(spans);
+  forward(*model.backend, model, batch, workspace.scratch());
+  std::vector<Vector> vectors(texts.size(), {std::vector<float>(dimensions, -7), false});
+  std::vector<Pooled> outputs;
+  for (uint32_t i = 0; i < texts.size(); ++i)
+    outputs.push_back({i, dimensions, vectors[i].values.data(), false});
+  model.backend->pool(batch.pooled.x, model.final_norm, model.config.norm_eps, outputs.data(),
+                      static_cast<uint32_t>(outputs.size()));
+  const char* failure = model.backend->sync();
+  expect(!failure, failure ? failure : "");
+  for (size_t i = 0; i < texts.size(); ++i) vectors[i].finite = outputs[i].finite;
+  return vectors;
+}
+
+Ids random_ids(uint64_t seed, uint32_t count, uint32_t vocabulary) {
+  Random random(seed);
+  Ids ids(count);
+  for (uint32_t& id : ids) id = random.below(vocabulary);
+  return ids;
+}
+
+}  // namespace qwen3::test

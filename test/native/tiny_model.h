@@ -1,0 +1,33 @@
+// A small model with random weights, loaded from a file as a real one is, and the shortest way from texts to vectors.
+#pragma once
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "model.h"
+#include "workspace.h"
+
+namespace qwen3::test {
+
+struct TinyModel {
+  uint64_t seed = 1;
+  uint32_t vocabulary = 64, max_positions = 400;
+  std::optional<uint32_t> nan_row = std::nullopt;  // of the embedding table
+};
+
+// Weights are stored as bf16, so that every backend starts from the same numbers.
+std::shared_ptr<Model> load_tiny_model(std::unique_ptr<Backend> backend, const TinyModel& tiny = {});
+
+using Ids = std::vector<uint32_t>;
+struct Vector {
+  std::vector<float> values;
+  bool finite;
+};
+
+// One batch in chunks as the workspace cuts them.
+std::vector<Vector> embed(Model& model, Workspace& workspace, const std::vector<Ids>& texts,
+                          uint32_t dimensions);
+
+Ids random_ids(uint64_t seed, uint32_t count, uint32_t vocabulary);
+
+}  // namespace qwen3::test
