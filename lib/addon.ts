@@ -1,7 +1,7 @@
-// Finds the native addon and types what it exports. The only file that requires it.
+// The native addon and the types of what it exports. The only file that loads it.
 
 import path from 'node:path';
-import loadAddon from 'node-gyp-build';
+import { loadAddon } from './load_addon';
 
 export type Precision = 'f32' | 'bf16' | 'f16' | 'int8';
 

@@ -11,6 +11,7 @@
 
 #include "engine.h"
 #include "error.h"
+#include "keep_loaded.h"
 #include "loader.h"
 #include "open_backend.h"
 
@@ -59,7 +60,9 @@ class LiveLinks {
   }
   void add(const std::shared_ptr<Link>& link) {
     const std::lock_guard lock(mutex_);
+#ifndef _WIN32  // where this would run after Windows has ended all other threads, perhaps while one held a mutex
     if (links_.empty() && !registered_) registered_ = std::atexit([] { all().end(); }) == 0;
+#endif
     links_.insert(link);
   }
   void remove(const std::shared_ptr<Link>& link) {
@@ -429,6 +432,7 @@ Napi::Value guarded(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  keep_loaded();
   auto* here = new Environment(env);
   env.SetInstanceData<Environment>(here);
   // Hooks run in reverse order: this one before Node ends the thread-safe function.

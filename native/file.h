@@ -22,7 +22,11 @@ class File {
  private:
   std::string path_, identity_;
   uint64_t size_;
+#ifdef _WIN32
+  void* handle_;
+#else
   int descriptor_;
+#endif
 };
 
 }  // namespace qwen3

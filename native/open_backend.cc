@@ -30,15 +30,17 @@ std::shared_ptr<ThreadPool> process_pool(uint32_t threads) {
   return *pool;
 }
 
-// QWEN3_EMBED_CPU forces a lower instruction set than the machine has.
+// QWEN3_EMBED_CPU forces an instruction set other than the machine's best.
 Isa chosen_isa() {
   const char* word = std::getenv("QWEN3_EMBED_CPU");
   if (!word || !*word) return best_isa();
   const std::optional<Isa> isa = parse_isa(word);
-  if (!isa || *isa > best_isa()) {
+  const std::vector<Isa> available = available_isas();
+  if (!isa || std::find(available.begin(), available.end(), *isa) == available.end()) {
+    std::string words;
+    for (const Isa each : available) words += std::string(words.empty() ? "" : ", ") + to_string(each);
     throw Error(ErrorCode::device_unavailable,
-                std::string("QWEN3_EMBED_CPU=") + word + ": this machine runs " + to_string(best_isa()) +
-                    " at most; the words are avx512bf16, avx512, avx2 and scalar");
+                std::string("QWEN3_EMBED_CPU=") + word + ": this machine runs " + words);
   }
   return *isa;
 }

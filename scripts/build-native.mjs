@@ -4,7 +4,8 @@
 //
 //   --if-needed   do nothing where an addon that loads is already there (as npm's install script)
 //   --tests       build the C++ tests and kernel benchmarks too
-// Other arguments are left alone: prebuildify and node-gyp pass their own.
+// Other arguments are left alone: prebuildify and node-gyp pass their own. For another platform than this machine's
+// (PREBUILD_PLATFORM and PREBUILD_ARCH, set by prebuildify) cmake/<platform>-<arch>.cmake names the cross compiler.
 
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -16,16 +17,23 @@ import { missingTools } from './compiler.mjs';
 import { fail, isMain } from './report.mjs';
 import { root } from './stamp.mjs';
 
-/** The CMake tree of this machine; its tests and benchmarks lie below it. */
-export const buildDirectory = path.join(root, 'build', `cmake-${process.platform}-${process.arch}`);
+const machine = `${process.platform}-${process.arch}`;
+const target = `${process.env.PREBUILD_PLATFORM ?? process.platform}-${process.env.PREBUILD_ARCH ?? process.arch}`;
 
-const addonFile = path.join(root, 'build', 'Release', 'qwen3_embed.node');
+/** The CMake tree of the target, this machine as a rule; its tests and benchmarks lie below it. */
+export const buildDirectory = path.join(root, 'build', `cmake-${target}`);
+
+const addonFile = path.join(target === machine ? root : buildDirectory, 'build', 'Release', 'qwen3_embed.node');
 
 /** Builds the Release addon, with `tests` the C++ tests too. Throws with what to do about it. */
 export async function buildNative({ tests = false } = {}) {
   const missing = missingTools();
   if (missing) throw new Error(missing);
-  await buildTree(buildDirectory, [`-DQWEN3_EMBED_TESTS=${tests ? 'ON' : 'OFF'}`]);
+  const options = [`-DQWEN3_EMBED_TESTS=${tests ? 'ON' : 'OFF'}`];
+  if (target !== machine) {
+    options.push(`-DCMAKE_TOOLCHAIN_FILE=${path.join(root, 'cmake', `${target}.cmake`)}`, '-DQWEN3_EMBED_CUDA=OFF');
+  }
+  await buildTree(buildDirectory, options);
 }
 
 /** Configures one CMake tree of the project, and builds all or one target of it. */
@@ -47,11 +55,18 @@ export async function buildTree(directory, options, target = 'all') {
 
 /** What the build made, for people to read. */
 export function describeBuild() {
-  const names = { avx512bf16: 'AVX-512 BF16', avx512: 'AVX-512', avx2: 'AVX2+FMA', scalar: 'scalar' };
+  const names = {
+    avx512bf16: 'AVX-512 BF16',
+    avx512: 'AVX-512',
+    avx2: 'AVX2+FMA',
+    neonbf16: 'NEON BF16',
+    neon: 'NEON',
+    scalar: 'scalar',
+  };
   const sets = fs.readFileSync(path.join(buildDirectory, 'instruction-sets.txt'), 'utf8').trim().split(';');
   const size = Math.round(fs.statSync(addonFile).size / 1024);
   const cuda = fs.existsSync(path.join(path.dirname(addonFile), 'libqwen3_embed_cuda.so')) ? ', and CUDA' : '';
-  return `build/Release/qwen3_embed.node, ${size} KB, for ${sets.map((set) => names[set]).join(', ')}${cuda}`;
+  return `${path.relative(root, addonFile)}, ${size} KB, for ${sets.map((set) => names[set]).join(', ')}${cuda}`;
 }
 
 /** A CMake tree remembers where its sources lie; in a moved checkout it is of no use. */

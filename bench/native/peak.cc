@@ -76,14 +76,13 @@ void additions(uint64_t count) {
 
 PeakLoop peak_loop(Isa isa, DType weights) {
   switch (isa) {
-    case Isa::scalar: break;
     case Isa::avx2: return {"vfmadd ymm", 2.0 * 8 * 12 * kSteps, fma_avx2};
     case Isa::avx512bf16:
       if (weights == DType::bf16) return {"vdpbf16ps zmm", 2.0 * 32 * 24 * kSteps, dot_avx512bf16};
       [[fallthrough]];
     case Isa::avx512: return {"vfmadd zmm", 2.0 * 16 * 24 * kSteps, fma_avx512};
+    default: return {};
   }
-  return {};
 }
 
 double clock_hertz() {

@@ -5,10 +5,17 @@
 #include "cpu/cpu_backend.h"
 #include "cpu/find_kernels.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+#if defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
 namespace qwen3 {
 namespace {
 
-constexpr const char* kNames[] = {"scalar", "avx2", "avx512", "avx512bf16"};
+constexpr const char* kNames[] = {"scalar", "avx2", "avx512", "avx512bf16", "neon", "neonbf16"};
 
 }  // namespace
 
@@ -20,32 +27,72 @@ std::optional<Isa> parse_isa(std::string_view word) {
   return static_cast<Isa>(found - std::begin(kNames));
 }
 
+Isa best_isa() { return available_isas().back(); }
+
 #if defined(__x86_64__) && defined(__GNUC__)
 
 // The builtin asks the processor, and the operating system whether it keeps the registers.
-Isa best_isa() {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return Isa::scalar;
+std::vector<Isa> available_isas() {
+  std::vector<Isa> isas{Isa::scalar};
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return isas;
+  isas.push_back(Isa::avx2);
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
-    return Isa::avx2;
+    return isas;
   }
-  return __builtin_cpu_supports("avx512bf16") ? Isa::avx512bf16 : Isa::avx512;
+  isas.push_back(Isa::avx512);
+  if (__builtin_cpu_supports("avx512bf16")) isas.push_back(Isa::avx512bf16);
+  return isas;
 }
 
 const cpu::Kernels& cpu::find_kernels(Isa isa, DType weights) {
   const bool f32 = weights == DType::f32;
   switch (isa) {
-    case Isa::scalar: break;
     case Isa::avx2: return f32 ? kAvx2F32 : kAvx2Bf16;
     case Isa::avx512: return f32 ? kAvx512F32 : kAvx512Bf16;
     case Isa::avx512bf16: return f32 ? kAvx512F32 : kAvx512Bf16Bf16;
+    default: return f32 ? kScalarF32 : kScalarBf16;
   }
-  return f32 ? kScalarF32 : kScalarBf16;
+}
+
+#elif defined(__aarch64__) && defined(__GNUC__)
+
+namespace {
+
+bool has_bf16() {
+#if defined(__linux__)
+  constexpr unsigned long kBf16 = 1ul << 14;  // HWCAP2_BF16, which older headers do not have
+  return (getauxval(AT_HWCAP2) & kBf16) != 0;
+#elif defined(__APPLE__)
+  int has = 0;
+  size_t size = sizeof has;
+  return sysctlbyname("hw.optional.arm.FEAT_BF16", &has, &size, nullptr, 0) == 0 && has != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+// NEON belongs to every 64-bit ARM.
+std::vector<Isa> available_isas() {
+  std::vector<Isa> isas{Isa::scalar, Isa::neon};
+  if (has_bf16()) isas.push_back(Isa::neonbf16);
+  return isas;
+}
+
+const cpu::Kernels& cpu::find_kernels(Isa isa, DType weights) {
+  const bool f32 = weights == DType::f32;
+  switch (isa) {
+    case Isa::neon: return f32 ? kNeonF32 : kNeonBf16;
+    case Isa::neonbf16: return f32 ? kNeonF32 : kNeonBf16Bf16;
+    default: return f32 ? kScalarF32 : kScalarBf16;
+  }
 }
 
 #else
 
-Isa best_isa() { return Isa::scalar; }
+std::vector<Isa> available_isas() { return {Isa::scalar}; }
 
 const cpu::Kernels& cpu::find_kernels(Isa, DType weights) {
   return weights == DType::f32 ? kScalarF32 : kScalarBf16;

@@ -30,11 +30,7 @@ std::vector<BackendEntry> cpu_entries(const std::vector<Isa>& isas) {
 }
 
 std::vector<BackendEntry> all_backends() {
-  std::vector<Isa> isas;
-  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512bf16}) {
-    if (isa <= best_isa()) isas.push_back(isa);
-  }
-  std::vector<BackendEntry> entries = cpu_entries(isas);
+  std::vector<BackendEntry> entries = cpu_entries(available_isas());
   entries.insert(entries.begin(), reference_entry());
   return entries;
 }

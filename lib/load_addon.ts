@@ -1,0 +1,60 @@
+// Finds and loads the native addon that belongs to this machine. Where there is none, or it does not load, says what
+// was looked for and the one command that helps. What the addon does is addon.ts's matter.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { debuglog } from 'node:util';
+import findAddon from 'node-gyp-build';
+
+// NODE_DEBUG=qwen3-embed shows what was loaded, from where.
+const debug = debuglog('qwen3-embed');
+
+/** Loads the addon below the package's folder: one that was built there, else the prebuilt one that fits. */
+export function loadAddon(folder: string): unknown {
+  const file = find(folder);
+  try {
+    const addon: unknown = createRequire(__filename)(file);
+    debug('%s for %s: %s', version(folder), machine(), file);
+    return addon;
+  } catch (cause) {
+    // Node's own words are clear where it was told to load no addon.
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_DLOPEN_DISABLED') throw cause;
+    throw failure(`${file} does not load here (${machine()}): ${(cause as Error).message}`, folder, cause);
+  }
+}
+
+function find(folder: string): string {
+  try {
+    return findAddon.resolve(folder);
+  } catch (cause) {
+    const prebuilds = path.join(folder, 'prebuilds');
+    const brought = existsSync(prebuilds) ? readdirSync(prebuilds).join(', ') : 'none';
+    const searched = [
+      `${path.join(folder, 'build', 'Release', '*.node')}: built here`,
+      `${path.join(prebuilds, target(), '*.node')}: prebuilt (there are: ${brought})`,
+    ];
+    throw failure(`there is no binary for ${machine()}. Looked for:\n  ${searched.join('\n  ')}`, folder, cause);
+  }
+}
+
+function failure(message: string, folder: string, cause: unknown): Error {
+  const command = `node ${JSON.stringify(path.join(folder, 'scripts', 'build-native.mjs'))}`;
+  return new Error(`qwen3-embed: ${message}\nTo build it here (C++20 compiler, CMake 3.18): ${command}`, { cause });
+}
+
+/** Where prebuilds for this machine lie: "linux-x64". */
+function target(): string {
+  return `${process.platform}-${process.arch}`;
+}
+
+/** In full: "linux-x64-glibc, Node 20.20.2". */
+function machine(): string {
+  const library = process.platform === 'linux' ? (existsSync('/etc/alpine-release') ? '-musl' : '-glibc') : '';
+  const { electron, node } = process.versions;
+  return `${target()}${library}, ${electron ? `Electron ${electron}` : `Node ${node}`}`;
+}
+
+function version(folder: string): string {
+  return (createRequire(__filename)(path.join(folder, 'package.json')) as { version: string }).version;
+}

@@ -1,0 +1,14 @@
+// Kernels for every 64-bit ARM processor: all math in f32.
+#include "cpu/neon.h"
+
+namespace qwen3::cpu {
+namespace {
+
+using F32 = F32Panels<Neon>;
+
+}  // namespace
+
+const Kernels kNeonF32 = make_kernels<F32, F32, Blocks>("NEON");
+const Kernels kNeonBf16 = make_kernels<Bf16Halves<Neon>, F32, Blocks>("NEON");
+
+}  // namespace qwen3::cpu
