@@ -29,10 +29,9 @@ function find(folder: string): string {
     return findAddon.resolve(folder);
   } catch (cause) {
     const prebuilds = path.join(folder, 'prebuilds');
-    const brought = existsSync(prebuilds) ? readdirSync(prebuilds).join(', ') : 'none';
     const searched = [
       `${path.join(folder, 'build', 'Release', '*.node')}: built here`,
-      `${path.join(prebuilds, target(), '*.node')}: prebuilt (there are: ${brought})`,
+      `${path.join(prebuilds, target(), '*.node')}: prebuilt; ${listed(prebuilds, target())}`,
     ];
     throw failure(`there is no binary for ${machine()}. Looked for:\n  ${searched.join('\n  ')}`, folder, cause);
   }
@@ -57,4 +56,15 @@ function machine(): string {
 
 function version(folder: string): string {
   return (createRequire(__filename)(path.join(folder, 'package.json')) as { version: string }).version;
+}
+
+function listed(prebuilds: string, platform: string): string {
+  try {
+    const platforms = readdirSync(prebuilds);
+    if (!platforms.includes(platform)) return `the package brings ${platforms.join(', ')}`;
+    return `it brings ${readdirSync(path.join(prebuilds, platform)).join(', ')}`;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? 'the package brings none' : `the folder may not be read (${message})`;
+  }
 }

@@ -1,0 +1,224 @@
+// npm run check:package: the package as its users get it. Made in a clean copy of the checkout, installed where there is
+// no compiler, used by require and import and in all the ways that packages break. Prints sizes and what each binary needs.
+
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { auditPrebuilds } from './audit.mjs';
+import { bytesBelow, cleanCopy, install, megabytes, pack, run } from './package.mjs';
+import { fail } from './report.mjs';
+import { root } from './stamp.mjs';
+import { tool } from './tools.mjs';
+
+const folder = path.join(root, 'build', 'check');
+const checkout = path.join(folder, 'checkout');
+const consumer = path.join(folder, 'a folder with ümläuts');
+const model = path.join(root, 'models', 'qwen3-embedding-small');
+const machine = `${process.platform}-${process.arch}`;
+const bare = { PATH: bareFolder() };
+const golden = JSON.parse(fs.readFileSync(path.join(root, 'test', 'data', 'small-model', 'vectors.json'), 'utf8'))
+  .cases[0];
+const embedArguments = [model, golden.text, JSON.stringify(golden.embedding)];
+
+let failures = 0;
+
+/** One check: `body` throws, or gives a line about what it saw. */
+async function check(name, body) {
+  const begin = performance.now();
+  try {
+    const seen = await body();
+    console.log(`ok      ${name}${seen ? `: ${seen}` : ''} (${((performance.now() - begin) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    failures++;
+    console.log(`FAILED  ${name}: ${error.message}`);
+  }
+}
+
+/** A PATH with node, npm and the two programs that npm itself needs, and no compiler. */
+function bareFolder() {
+  const bin = path.join(folder, 'bin');
+  fs.rmSync(bin, { recursive: true, force: true });
+  fs.mkdirSync(bin, { recursive: true });
+  for (const name of ['node', 'npm', 'sh', 'env']) {
+    fs.symlinkSync(name === 'node' ? process.execPath : run('which', [name]).trim(), path.join(bin, name));
+  }
+  return bin;
+}
+
+/** Runs a script of test/package in a consumer's folder, where its imports lead to the installed package. */
+function runInside(home, script, args, { env = {}, flags = [], ...options } = {}) {
+  fs.copyFileSync(path.join(root, 'test', 'package', script), path.join(home, script));
+  const all = { ...bare, ...env };
+  const result = spawnSync(process.execPath, [...flags, script, ...args], {
+    cwd: home,
+    env: all,
+    encoding: 'utf8',
+    ...options,
+  });
+  return { ...result, output: `${result.stdout}${result.stderr}`.trim() };
+}
+
+function embeds(home, script, args = embedArguments, options = {}) {
+  const { status, stdout, output } = runInside(home, script, args, options);
+  if (status !== 0 || stdout.trim() !== 'embedded') throw new Error(output || `ended with ${status}`);
+}
+
+/** A program that must not get past `require`, for a reason that it shows. */
+function refuses(home, patterns, options) {
+  const { status, output } = runInside(home, 'embed.cjs', embedArguments, options);
+  if (status === 0) throw new Error(`it ran: ${output}`);
+  for (const pattern of patterns) if (!pattern.test(output)) throw new Error(`${pattern} is missing from:\n${output}`);
+  return output.split('\n').find((line) => /Error/.test(line));
+}
+
+/** The prebuild that fits this machine, of an installed package. */
+function prebuildOf(home) {
+  const prebuilds = path.join(home, 'node_modules', 'qwen3-embed', 'prebuilds', machine);
+  return path.join(
+    prebuilds,
+    fs.readdirSync(prebuilds).find((name) => name.endsWith('.node')),
+  );
+}
+
+let packed;
+
+async function makeTarball() {
+  await check('a clean copy builds its prebuild', () => {
+    cleanCopy(checkout);
+    run('npm', ['ci', '--ignore-scripts', '--prefer-offline', '--loglevel=error'], { cwd: checkout });
+    run('npm', ['run', 'prebuildify'], { cwd: checkout });
+    // Those of other platforms, where they were made here before.
+    const others = path.join(root, 'prebuilds');
+    for (const platform of fs.existsSync(others) ? fs.readdirSync(others) : []) {
+      if (platform === machine) continue;
+      fs.cpSync(path.join(others, platform), path.join(checkout, 'prebuilds', platform), { recursive: true });
+    }
+    return fs.readdirSync(path.join(checkout, 'prebuilds')).join(', ');
+  });
+  await check('npm pack', () => {
+    packed = pack(checkout);
+    const strays = packed.files.filter(({ path: file }) =>
+      /^(test|bench|models|build|node_modules|examples)\//.test(file),
+    );
+    if (strays.length > 0) throw new Error(`holds ${strays.map(({ path: file }) => file).join(', ')}`);
+    if (packed.size > 25e6) throw new Error(`${megabytes(packed.size)} packed: more than 25 MB`);
+    return `${megabytes(packed.size)} packed, ${megabytes(packed.unpackedSize)} unpacked, ${packed.entryCount} files`;
+  });
+  await check('publint --strict', () => {
+    run(process.execPath, [path.join(tool('publint@0.3.25'), 'src', 'cli.js'), 'run', checkout, '--strict']);
+  });
+  await check('are the types wrong', () => {
+    run(process.execPath, [path.join(tool('@arethetypeswrong/cli@0.18.5'), 'dist', 'index.js'), packed.file]);
+  });
+  await check('binaries', () => {
+    const audited = auditPrebuilds(path.join(checkout, 'prebuilds'));
+    const problems = audited.flatMap(({ platform, problems }) => problems.map((problem) => `${platform} ${problem}`));
+    if (problems.length > 0) throw new Error(problems.join('; '));
+    for (const { platform, name, bytes, needs } of audited) {
+      console.log(`        ${platform}/${name}  ${megabytes(bytes)}  ${needs}`);
+    }
+    return 'no external buffers, nothing shown but the two entry points';
+  });
+}
+
+async function useIt() {
+  await check('npm i with nothing but node, npm, sh and env', () => {
+    install(packed.file, consumer, { env: bare });
+    const modules = path.join(consumer, 'node_modules');
+    const parts = fs.readdirSync(modules).filter((name) => !name.startsWith('.'));
+    const sizes = parts.map((name) => `${name} ${megabytes(bytesBelow(path.join(modules, name)))}`);
+    return `node_modules ${megabytes(bytesBelow(modules))}: ${sizes.join(', ')}`;
+  });
+  await check('require', () => embeds(consumer, 'embed.cjs'));
+  await check('import', () => embeds(consumer, 'embed.mjs'));
+  await check('types', () => {
+    for (const name of ['types.cts', 'types.mts']) {
+      fs.copyFileSync(path.join(root, 'test', 'package', name), path.join(consumer, name));
+    }
+    const types = path.join(root, 'node_modules', '@types');
+    const options = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022,esnext.disposable'];
+    const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    const resolution = ['--module', 'nodenext', '--typeRoots', types, '--types', 'node'];
+    run(process.execPath, [compiler, ...options, ...resolution, 'types.cts', 'types.mts'], { cwd: consumer });
+  });
+  await check('main thread and workers at once', () => embeds(consumer, 'worker.cjs', [model]));
+  await check('NODE_DEBUG=qwen3-embed', () => {
+    const { output } = runInside(consumer, 'embed.cjs', embedArguments, { env: { NODE_DEBUG: 'qwen3-embed' } });
+    if (!output.includes(prebuildOf(consumer))) throw new Error(output);
+  });
+  await check('no code from strings', () => {
+    const env = { NODE_OPTIONS: '--disallow-code-generation-from-strings' };
+    embeds(consumer, 'embed.cjs', embedArguments, { env });
+  });
+  await check('the permission model without addons', () => {
+    const flag = Number(process.versions.node.split('.')[0]) < 23 ? '--experimental-permission' : '--permission';
+    return refuses(consumer, [/ERR_DLOPEN_DISABLED/], { flags: [flag, '--allow-fs-read=*'] });
+  });
+  await check('two copies in one process', () => {
+    const copy = path.join(folder, 'second', 'node_modules');
+    fs.rmSync(copy, { recursive: true, force: true });
+    fs.cpSync(path.join(consumer, 'node_modules'), copy, { recursive: true });
+    const copies = [path.join(consumer, 'node_modules'), copy].map((modules) => path.join(modules, 'qwen3-embed'));
+    embeds(consumer, 'two-copies.cjs', [...copies, model]);
+  });
+  await check('npm i --ignore-scripts', () => {
+    const home = path.join(folder, 'without scripts');
+    install(packed.file, home, { args: ['--ignore-scripts'], env: bare });
+    embeds(home, 'embed.cjs');
+    fs.rmSync(home, { recursive: true });
+  });
+}
+
+async function breakIt() {
+  const home = path.join(folder, 'broken');
+  fs.rmSync(home, { recursive: true, force: true });
+  fs.cpSync(consumer, home, { recursive: true });
+  const file = prebuildOf(home);
+  const command = /To build it here .*: node ".*build-native\.mjs"/;
+
+  await check('a binary cut short', () => {
+    fs.truncateSync(file, 100_000);
+    return refuses(home, [/does not load here/, new RegExp(machine), command]);
+  });
+  if (process.getuid?.() === 0) {
+    await check('a folder that may not be read', () => {
+      fs.chmodSync(path.dirname(file), 0);
+      const open = { uid: 65534, gid: 65534 };
+      const seen = refuses(home, [/there is no binary for/, /may not be read/, command], open);
+      fs.chmodSync(path.dirname(file), 0o755);
+      return seen;
+    });
+  }
+  await check('no binary that fits', () => {
+    fs.rmSync(path.join(home, 'node_modules', 'qwen3-embed', 'prebuilds'), { recursive: true });
+    return refuses(home, [new RegExp(`there is no binary for ${machine}`), /Looked for/, command]);
+  });
+  await check('npm rebuild without a compiler', () => {
+    const result = spawnSync('npm', ['rebuild', 'qwen3-embed', '--foreground-scripts'], {
+      cwd: home,
+      env: { ...process.env, ...bare },
+      encoding: 'utf8',
+    });
+    if (result.status === 0) throw new Error('it says that it built');
+    refuses(home, [/there is no binary/, command]);
+  });
+  await check('the command of the message, without a compiler', () => {
+    const script = path.join(home, 'node_modules', 'qwen3-embed', 'scripts', 'build-native.mjs');
+    const { status, stderr } = spawnSync(process.execPath, [script], { env: bare, encoding: 'utf8' });
+    if (status === 0 || !/The native part needs a C\+\+20 compiler/.test(stderr)) throw new Error(stderr);
+    return stderr.trim();
+  });
+  await check('npm rebuild with a compiler', () => {
+    run('npm', ['rebuild', 'qwen3-embed', '--foreground-scripts'], { cwd: home });
+    const built = path.join(home, 'node_modules', 'qwen3-embed', 'build', 'Release', 'qwen3_embed.node');
+    if (!fs.existsSync(built)) throw new Error(`${built} is not there`);
+    embeds(home, 'embed.cjs');
+  });
+}
+
+await makeTarball();
+if (!packed) fail(new Error('there is no package to look at'));
+await useIt();
+await breakIt();
+console.log(failures === 0 ? '\nThe package is sound.' : `\n${failures} checks failed.`);
+process.exitCode = failures === 0 ? 0 : 1;

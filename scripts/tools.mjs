@@ -1,0 +1,28 @@
+// npm packages that only checks need: put below build/tools at a fixed version when first asked for, so that nobody
+// else waits for them.
+
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { root } from './stamp.mjs';
+
+/** The folder of an npm package, `spec` as npm takes it: 'publint@0.3.25'. Other platforms' packages too. */
+export function tool(spec) {
+  const name = spec.slice(0, spec.lastIndexOf('@'));
+  const folder = path.join(root, 'build', 'tools', spec.replace('/', '+'));
+  const installed = path.join(folder, 'node_modules', name);
+  if (fs.existsSync(path.join(installed, 'package.json'))) return installed;
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(path.join(folder, 'package.json'), '{}\n');
+  const args = ['install', '--ignore-scripts', '--force', '--no-save', '--prefer-offline', '--loglevel=error', spec];
+  const result = spawnSync('npm', args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+  if (result.status !== 0) throw new Error(`npm could not install ${spec}.`);
+  return installed;
+}
+
+/** The Node binary of a version, for this machine or another. */
+export function nodeBinary(version, platform = process.platform, arch = process.arch) {
+  const names = { win32: 'win', darwin: 'darwin', linux: 'linux' };
+  const folder = tool(`node-${names[platform]}-${arch}@${version}`);
+  return path.join(folder, 'bin', platform === 'win32' ? 'node.exe' : 'node');
+}

@@ -1,0 +1,13 @@
+// Compiled, not run: the types that a program sees.
+import { Embedder, EmbedderError } from 'qwen3-embed';
+
+export async function vectorsOf(folder: string, texts: string[]): Promise<Float32Array[]> {
+  await using embedder = await Embedder.load(folder, { device: 'cpu', precision: 'bf16' });
+  try {
+    const one: Float32Array = await embedder.embed('a text');
+    return [one, ...(await embedder.embed(texts, { dimensions: 64 }))];
+  } catch (error) {
+    if (error instanceof EmbedderError && error.code === 'INPUT_TOO_LONG') return [];
+    throw error;
+  }
+}
