@@ -25,6 +25,7 @@ const addonFile = path.join(root, 'build', 'Release', 'qwen3_embed.node');
 export async function buildNative({ tests = false } = {}) {
   const missing = missingTools();
   if (missing) throw new Error(missing);
+  console.log(`Building the native part${tests ? ' and its tests' : ''} (Release)`);
   await buildTree(buildDirectory, [`-DQWEN3_EMBED_TESTS=${tests ? 'ON' : 'OFF'}`]);
 }
 
