@@ -43,7 +43,12 @@ function written(json: unknown): string {
   return file;
 }
 
-function idsOf(tokenizer: Tokenizer | undefined, inputs: readonly Input[], request: Partial<EmbedRequest> = {}, max = 1e6) {
+function idsOf(
+  tokenizer: Tokenizer | undefined,
+  inputs: readonly Input[],
+  request: Partial<EmbedRequest> = {},
+  max = 1e6,
+) {
   return tokenIds(inputs, { ...plain, ...request }, { vocabulary: 151_669, maxPositions: max }, tokenizer, never);
 }
 
