@@ -23,12 +23,16 @@ const target = `${process.env.PREBUILD_PLATFORM ?? process.platform}-${process.e
 /** The CMake tree of the target, this machine as a rule; its tests and benchmarks lie below it. */
 export const buildDirectory = path.join(root, 'build', `cmake-${target}`);
 
+// [ 42%] Building CXX object test/native/CMakeFiles/native_tests.dir/main.cc.o
+const compiling = /^\[\s*(?<percent>\d+)%\] Building \w+ object (?<folder>.*?)CMakeFiles\/[^/]+\.dir\/(?<file>.+)\.o(bj)?$/;
+
 const addonFile = path.join(target === machine ? root : buildDirectory, 'build', 'Release', 'qwen3_embed.node');
 
 /** Builds the Release addon, with `tests` the C++ tests too. Throws with what to do about it. */
 export async function buildNative({ tests = false } = {}) {
   const missing = missingTools();
   if (missing) throw new Error(missing);
+  console.log(`Building the native part${tests ? ' and its tests' : ''} (Release)`);
   const options = [`-DQWEN3_EMBED_TESTS=${tests ? 'ON' : 'OFF'}`];
   if (target !== machine) {
     options.push(`-DCMAKE_TOOLCHAIN_FILE=${path.join(root, 'cmake', `${target}.cmake`)}`, '-DQWEN3_EMBED_CUDA=OFF');
@@ -46,8 +50,11 @@ export async function buildTree(directory, options, target = 'all') {
   const build = spawn('cmake', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => build.on('close', resolve));
   for await (const line of readline.createInterface({ input: build.stdout })) {
-    const step = /^\[\s*(?<percent>\d+)%\] Building \w+ object .*?\.dir\/(?<source>.+)\.o$/.exec(line)?.groups;
-    if (step) console.log(`  [${step.percent.padStart(3)}%] ${step.source}`);
+    const step = compiling.exec(line)?.groups;
+    if (step)
+      console.log(
+        `  [${step.percent.padStart(3)}%] ${path.posix.join(step.folder, step.file.replaceAll('__/', '../'))}`,
+      );
     else if (/error|warning|\*\*\*/i.test(line)) console.log(line);
   }
   if ((await ended) !== 0) throw new Error('The native build failed; the compiler says why above.');

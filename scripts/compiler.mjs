@@ -22,7 +22,8 @@ export function missingTools() {
   if (!runs('make', ['--version'])) missing.push('make');
   if (missing.length === 0) return undefined;
   const command = installCommand();
-  return `The native part needs ${missing.join(' and ')}.${command ? ` Install with: ${command}` : ''}`;
+  const list = new Intl.ListFormat('en').format(missing);
+  return `The native part needs ${list}.${command ? ` Install with: ${command}` : ''}`;
 }
 
 /**

@@ -19,7 +19,6 @@ export async function setup({ tests = false } = {}) {
   const addon = 'build/Release/qwen3_embed.node';
   await unlessUnchanged(tests ? 'native-tests' : 'native', [...sources, ...testSources], addon, async () => {
     installTools({ tests });
-    console.log(`Building the native part${tests ? ' and its tests' : ''} (Release)`);
     const begin = performance.now();
     await buildNative({ tests });
     console.log(`Built ${describeBuild()}, in ${((performance.now() - begin) / 1000).toFixed(0)} s`);
