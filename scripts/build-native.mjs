@@ -18,15 +18,16 @@ import { fail, isMain } from './report.mjs';
 import { root } from './stamp.mjs';
 
 const machine = `${process.platform}-${process.arch}`;
-const target = `${process.env.PREBUILD_PLATFORM ?? process.platform}-${process.env.PREBUILD_ARCH ?? process.arch}`;
+const platform = `${process.env.PREBUILD_PLATFORM ?? process.platform}-${process.env.PREBUILD_ARCH ?? process.arch}`;
 
-/** The CMake tree of the target, this machine as a rule; its tests and benchmarks lie below it. */
-export const buildDirectory = path.join(root, 'build', `cmake-${target}`);
+/** The CMake tree of the platform to build for, this machine as a rule; its tests and benchmarks lie below it. */
+export const buildDirectory = path.join(root, 'build', `cmake-${platform}`);
 
 // [ 42%] Building CXX object test/native/CMakeFiles/native_tests.dir/main.cc.o
-const compiling = /^\[\s*(?<percent>\d+)%\] Building \w+ object (?<folder>.*?)CMakeFiles\/[^/]+\.dir\/(?<file>.+)\.o(bj)?$/;
+const compiling =
+  /^\[\s*(?<percent>\d+)%\] Building \w+ object (?<folder>.*?)CMakeFiles\/[^/]+\.dir\/(?<file>.+)\.o(bj)?$/;
 
-const addonFile = path.join(target === machine ? root : buildDirectory, 'build', 'Release', 'qwen3_embed.node');
+const addonFile = path.join(platform === machine ? root : buildDirectory, 'build', 'Release', 'qwen3_embed.node');
 
 /** Builds the Release addon, with `tests` the C++ tests too. Throws with what to do about it. */
 export async function buildNative({ tests = false } = {}) {
@@ -34,8 +35,8 @@ export async function buildNative({ tests = false } = {}) {
   if (missing) throw new Error(missing);
   console.log(`Building the native part${tests ? ' and its tests' : ''} (Release)`);
   const options = [`-DQWEN3_EMBED_TESTS=${tests ? 'ON' : 'OFF'}`];
-  if (target !== machine) {
-    options.push(`-DCMAKE_TOOLCHAIN_FILE=${path.join(root, 'cmake', `${target}.cmake`)}`, '-DQWEN3_EMBED_CUDA=OFF');
+  if (platform !== machine) {
+    options.push(`-DCMAKE_TOOLCHAIN_FILE=${path.join(root, 'cmake', `${platform}.cmake`)}`, '-DQWEN3_EMBED_CUDA=OFF');
   }
   await buildTree(buildDirectory, options);
 }
