@@ -38,7 +38,10 @@ export interface LoadOptions {
   readonly maxBatchTokens?: number;
   /** Cancels loading. */
   readonly signal?: AbortSignal;
-  /** Called now and then while the weights are read. An error that it throws ends loading. */
+  /**
+   * Called now and then while the weights are read, never where they are shared with a model that is loaded already.
+   * An error that it throws ends loading.
+   */
   readonly onProgress?: (progress: Progress) => void;
 }
 
