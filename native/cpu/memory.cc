@@ -2,31 +2,21 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <fstream>
+#include <new>
 #include <string>
 
 #include "cpu/cgroup.h"
 
-#ifdef _WIN32
-#include <malloc.h>
-#endif
-
 namespace qwen3 {
 namespace {
 
-constexpr size_t kAlignment = 64;
+constexpr std::align_val_t kAlignment{64};
 
 }  // namespace
 
-#ifdef _WIN32
-void* allocate_aligned(size_t bytes) noexcept {
-  if (bytes > SIZE_MAX - kAlignment) return nullptr;
-  return std::aligned_alloc(kAlignment,
-                            std::max((bytes + kAlignment - 1) / kAlignment, size_t{1}) * kAlignment);
-}
-void release_aligned(void* memory) noexcept { std::free(memory); }
-#endif
+void* allocate_aligned(size_t bytes) noexcept { return ::operator new(bytes, kAlignment, std::nothrow); }
+void release_aligned(void* memory) noexcept { ::operator delete(memory, kAlignment); }
 
 size_t available_memory() noexcept {
   try {
