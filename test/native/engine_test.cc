@@ -166,6 +166,33 @@ void cancelled_calls_are_dropped() {
          "wrote into memory whose owner is gone");
 }
 
+// The moments that chance seldom hits: a cancellation in the middle of a batch, and one while vectors are written.
+void cancelling_is_safe_at_any_moment() {
+  const auto faults = std::make_shared<FaultyBackend::Faults>();
+  const auto model = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
+  const std::vector<Ids> texts{{1, 2, 3}, {4, 5}};
+  Call call(model, texts), beside(model, texts);
+  bool held = false;
+  faults->at_attention = [&] {
+    if (!call.request->cancelled) call.cancel();
+  };
+  faults->at_pool = [&] {
+    std::thread([&] {
+      std::mutex& mutex = beside.request->owner->mutex;
+      held = !mutex.try_lock();
+      if (!held) mutex.unlock();
+    }).join();
+  };
+  Engine engine;
+  engine.submit(call.request);
+  engine.submit(beside.request);
+  beside.wait();
+  expect(*call.finished == 0, "a cancelled call was finished");
+  expect(held, "the owner could take its memory away while vectors were written to it");
+  faults->at_attention = faults->at_pool = [] {};
+  expect_vectors(beside, texts, "the call beside the cancelled one");
+}
+
 // Many callers with two models, who take results, cancel, or go away with their memory at any moment.
 void holds_under_stress() {
   const auto pool = std::make_shared<ThreadPool>(2);
@@ -231,6 +258,7 @@ void add_engine_tests(Tests& tests) {
                              {"engine: failures reach their calls only", failures_reach_their_calls_only},
                              {"engine: stops with work queued", stops_with_work_queued},
                              {"engine: cancelled calls are dropped", cancelled_calls_are_dropped},
+                             {"engine: cancelling is safe at any moment", cancelling_is_safe_at_any_moment},
                              {"engine: holds under stress", holds_under_stress}});
 }
 
