@@ -229,18 +229,27 @@ void print(const Setting& setting, double hertz) {
       "\n| op | rows or tokens | GFLOP/s | 10th to 90th percentile | share of peak | clean samples |\n"
       "| --- | --- | --- | --- | --- | --- |\n");
   std::vector<double> shares;
+  size_t linear = 0;
   for (const Case& each : setting.cases()) {
     const Series& series = each.series;
+    const bool counts = each.op != "attention" && each.size >= 128;
+    linear += counts;
+    if (series.clean.empty()) {
+      std::printf("| %s | %u | - | - | - | 0 of %u |\n", each.op.c_str(), each.size, series.samples);
+      continue;
+    }
     const double share = peak ? series.median() / peak : 0;
-    if (each.op != "attention" && each.size >= 128) shares.push_back(share);
+    if (counts && peak) shares.push_back(share);
     std::printf("| %s | %u | %.1f | %.1f to %.1f | %.0f %% | %zu of %u |\n", each.op.c_str(), each.size,
                 series.median() / 1e9, series.at(0.1) / 1e9, series.at(0.9) / 1e9, 100 * share,
                 series.clean.size(), series.samples);
   }
   if (shares.empty()) return;
   std::sort(shares.begin(), shares.end());
-  std::printf("\nLinear ops of 128 rows and more: median %.1f %%, least %.1f %% of peak\n",
-              100 * shares[shares.size() / 2], 100 * shares.front());
+  std::printf(
+      "\nLinear ops of 128 rows and more: median %.1f %%, least %.1f %% of peak (%zu of %zu with clean "
+      "samples)\n",
+      100 * shares[shares.size() / 2], 100 * shares.front(), shares.size(), linear);
 }
 
 void write_json(const std::string& path, const Options& options, double hertz,
