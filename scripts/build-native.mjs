@@ -49,7 +49,7 @@ export async function buildTree(directory, options, target = 'all') {
   if ((await ended) !== 0) throw new Error('The native build failed; the compiler says why above.');
 }
 
-/** CMake shortens `..` to `__` in the names of objects. */
+/** CMake writes `..` as `__` in the names of objects. */
 function sourceOf({ folder, file }) {
   return path.posix.join(folder, file.replaceAll('__/', '../'));
 }
