@@ -41,13 +41,28 @@ void Loader::submit(std::shared_ptr<LoadJob> job) {
   wake_.notify_one();
 }
 
+void Loader::release(std::shared_ptr<Model> model) {
+  {
+    const std::lock_guard lock(mutex_);
+    released_.push_back(std::move(model));
+  }
+  wake_.notify_one();
+}
+
 void Loader::work() {
   while (true) {
     std::shared_ptr<LoadJob> job;
+    std::vector<std::shared_ptr<Model>> released;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
+      wake_.wait(lock, [&] { return stopping_ || !queue_.empty() || !released_.empty(); });
+      released.swap(released_);
+    }
+    released.clear();  // before the next load asks for memory
+    {
+      const std::lock_guard lock(mutex_);
+      if (queue_.empty() && stopping_) return;
+      if (queue_.empty()) continue;
       job = std::move(queue_.front());
       queue_.pop_front();
     }
