@@ -57,15 +57,15 @@ void Loader::work() {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return stopping_ || !queue_.empty() || !released_.empty(); });
       released.swap(released_);
+      if (!queue_.empty()) {
+        job = std::move(queue_.front());
+        queue_.pop_front();
+      } else if (stopping_) {
+        return;
+      }
     }
     released.clear();  // before the next load asks for memory
-    {
-      const std::lock_guard lock(mutex_);
-      if (queue_.empty() && stopping_) return;
-      if (queue_.empty()) continue;
-      job = std::move(queue_.front());
-      queue_.pop_front();
-    }
+    if (!job) continue;
     std::shared_ptr<Model> model;
     std::exception_ptr failure;
     try {

@@ -18,13 +18,12 @@
 namespace qwen3 {
 namespace {
 
+using cpu::ceil_div;
 using cpu::Finish;
 using cpu::Kernels;
 using cpu::Product;
 using cpu::Range;
 using cpu::Stored;
-
-constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
 // `total` things in the fewest parts of at most `most` each, as equal as can be.
 struct Parts {
