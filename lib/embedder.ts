@@ -104,9 +104,9 @@ export class Embedder {
     opening?.catch(cancel);
     const [loaded, opened] = await Promise.allSettled([loading, opening]);
     if (loaded.status === 'rejected') throw loaded.reason;
-    if (opened.status === 'rejected') {
+    if (cancelled.aborted || opened.status === 'rejected') {
       addon.unload(loaded.value.model);
-      throw opened.reason;
+      throw opened.status === 'rejected' ? opened.reason : cancelled.reason;
     }
     return new Embedder(checkpoint, loaded.value, precision, maxBatchTokens, opened.value);
   }

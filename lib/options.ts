@@ -33,7 +33,7 @@ export interface LoadOptions {
   readonly threads?: number;
   /**
    * Tokens that may share a batch, 1 to 1,048,576. A longer text runs alone. Default 512: on a CPU a batch of this
-   * size already computes at full speed, and a short query never waits for more than one of them.
+   * size already computes at full speed, and what is waiting behind it waits no longer than it must.
    */
   readonly maxBatchTokens?: number;
   /** Cancels loading. */
