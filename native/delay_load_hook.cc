@@ -1,9 +1,11 @@
 // Windows: Node's functions come from the program that runs, whatever it is called (node.exe, electron.exe). Node's
 // import library names them as delayed imports of node.exe; this answers when the first of them is called.
 #ifdef _WIN32
+// The second needs the first.
+// clang-format off
 #include <windows.h>
-
 #include <delayimp.h>
+// clang-format on
 
 #include <cstring>
 

@@ -20,9 +20,7 @@ namespace qwen3 {
 #ifdef _WIN32
 namespace {
 
-std::string last_error() {
-  return std::system_category().message(static_cast<int>(GetLastError()));
-}
+std::string last_error() { return std::system_category().message(static_cast<int>(GetLastError())); }
 
 std::wstring wide(const std::string& utf8) {
   const int bytes = static_cast<int>(utf8.size());
@@ -37,8 +35,9 @@ uint64_t joined(DWORD high, DWORD low) { return uint64_t{high} << 32 | low; }
 
 File::File(const std::string& path) : path_(path) {
   // Others may rename or delete it meanwhile, as they may elsewhere.
-  handle_ = CreateFileW(wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                        nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  handle_ =
+      CreateFileW(wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                  nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
   if (handle_ == INVALID_HANDLE_VALUE) throw Error(ErrorCode::model_not_found, path + ": " + last_error());
   BY_HANDLE_FILE_INFORMATION about;
   if (GetFileType(handle_) != FILE_TYPE_DISK || !GetFileInformationByHandle(handle_, &about)) {

@@ -15,7 +15,8 @@ void keep_loaded() {
                      reinterpret_cast<LPCWSTR>(&keep_loaded), &self);
 #elif defined(__APPLE__)
   Dl_info self;
-  if (dladdr(reinterpret_cast<const void*>(&keep_loaded), &self)) dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE);
+  if (dladdr(reinterpret_cast<const void*>(&keep_loaded), &self))
+    dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE);
 #endif
   // Elsewhere the linker has been told: -z nodelete.
 }

@@ -7,12 +7,12 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { auditPrebuilds } from './audit.mjs';
-import { bytesBelow, cleanCopy, install, megabytes, pack, run } from './package.mjs';
+import { bytesBelow, cleanCopy, install, megabytes, pack, run, temporaryFolder } from './package.mjs';
 import { fail } from './report.mjs';
 import { root } from './stamp.mjs';
 import { tool } from './tools.mjs';
 
-const folder = path.join(root, 'build', 'check');
+const folder = temporaryFolder();
 const checkout = path.join(folder, 'checkout');
 const consumer = path.join(folder, 'a folder with ümläuts');
 const model = path.join(root, 'models', 'qwen3-embedding-small');
@@ -41,7 +41,6 @@ async function check(name, body) {
 /** A PATH with node, npm and the two programs that npm itself needs, and no compiler. */
 function bareFolder() {
   const bin = path.join(folder, 'bin');
-  fs.rmSync(bin, { recursive: true, force: true });
   fs.mkdirSync(bin, { recursive: true });
   for (const name of ['node', 'npm', 'sh', 'env']) {
     fs.symlinkSync(name === 'node' ? process.execPath : run('which', [name]).trim(), path.join(bin, name));
@@ -160,7 +159,6 @@ async function useIt() {
   });
   await check('two copies in one process', () => {
     const copy = path.join(folder, 'second', 'node_modules');
-    fs.rmSync(copy, { recursive: true, force: true });
     fs.cpSync(path.join(consumer, 'node_modules'), copy, { recursive: true });
     const copies = [path.join(consumer, 'node_modules'), copy].map((modules) => path.join(modules, 'qwen3-embed'));
     embeds(consumer, 'two-copies.cjs', [...copies, model]);
@@ -175,7 +173,6 @@ async function useIt() {
 
 async function breakIt() {
   const home = path.join(folder, 'broken');
-  fs.rmSync(home, { recursive: true, force: true });
   fs.cpSync(consumer, home, { recursive: true });
   const file = prebuildOf(home);
   const command = /To build it here .*: node ".*build-native\.mjs"/;

@@ -11,13 +11,13 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { install, pack } from './package.mjs';
+import { install, pack, run, temporaryFolder } from './package.mjs';
 import { prebuildify } from './prebuildify.mjs';
 import { root } from './stamp.mjs';
 import { nodeBinary } from './tools.mjs';
 
 const short = process.argv.includes('--short');
-const folder = path.join(root, 'build', 'platforms');
+const folder = temporaryFolder();
 const versions = short ? ['26.10.0'] : ['20.20.2', '22.23.3', '24.21.0', '26.10.0'];
 const slow = ['test/native.test.ts', 'test/vectors.test.ts', 'test/lifetime.test.ts'];
 const foreignNode = '20.20.2';
@@ -40,17 +40,6 @@ function check(platform, what, body) {
 function has(...programs) {
   const missing = programs.filter((name) => spawnSync('which', [name]).status !== 0);
   return missing.length === 0;
-}
-
-function run(command, args, { env = {}, ...options } = {}) {
-  const all = { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, ...options, env: { ...process.env, ...env } };
-  const result = spawnSync(command, args, all);
-  const { status, signal, error, stdout, stderr } = result;
-  if (status !== 0) {
-    const end = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n').slice(-12).join('\n');
-    throw new Error(`${path.basename(command)} ended with ${error?.message ?? signal ?? status}:\n${end}`);
-  }
-  return stdout ?? '';
 }
 
 function suite(version) {
@@ -154,7 +143,6 @@ function workers() {
   check('linux-x64', `${count} workers ended with work in flight`, () => {
     const home = path.join(folder, 'workers');
     fs.mkdirSync(path.join(home, 'node_modules'), { recursive: true });
-    fs.rmSync(path.join(home, 'node_modules', 'qwen3-embed'), { force: true });
     fs.symlinkSync(root, path.join(home, 'node_modules', 'qwen3-embed'));
     fs.copyFileSync(path.join(root, 'test', 'package', 'terminate.cjs'), path.join(home, 'terminate.cjs'));
     const model = path.join(root, 'models', 'qwen3-embedding-small');
@@ -164,7 +152,6 @@ function workers() {
   });
 }
 
-fs.mkdirSync(folder, { recursive: true });
 workers();
 foreign();
 for (const version of versions) suite(version);

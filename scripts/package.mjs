@@ -3,16 +3,30 @@
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { root } from './stamp.mjs';
 
-/** Runs a program to its end and gives what it wrote; throws that where it failed. */
-export function run(command, args, { cwd = root, env = {}, ...options } = {}) {
-  const result = spawnSync(command, args, { cwd, env: { ...process.env, ...env }, encoding: 'utf8', ...options });
-  if (result.error) throw result.error;
-  const output = `${result.stdout}${result.stderr}`;
-  if (result.status !== 0) throw new Error(`${[command, ...args].join(' ')} ended with ${result.status}:\n${output}`);
-  return output;
+/** Runs a program to its end and gives what it wrote; throws how that ended where it failed. */
+export function run(command, args, { env = {}, ...options } = {}) {
+  const all = { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, ...options, env: { ...process.env, ...env } };
+  const { status, signal, error, stdout, stderr } = spawnSync(command, args, all);
+  if (status !== 0) {
+    const end = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n').slice(-20).join('\n');
+    throw new Error(`${path.basename(command)} ended with ${error?.message ?? signal ?? status}:\n${end}`);
+  }
+  return stdout ?? '';
+}
+
+/** A new folder far from the checkout, whose packages would be found from below it. It stays where a check fails. */
+export function temporaryFolder() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'qwen3-embed-'));
+  fs.chmodSync(folder, 0o755); // a check goes there as another user
+  process.on('exit', (code) => {
+    if (code === 0) fs.rmSync(folder, { recursive: true });
+    else console.log(`What was checked lies in ${folder}`);
+  });
+  return folder;
 }
 
 /** Copies what git knows of, or would, into an empty folder. */

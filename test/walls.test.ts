@@ -99,7 +99,8 @@ it('only load_addon.ts finds the addon, only tokenizer.ts knows its library', ()
   const importing = (name: string) => files(lib.filter(({ imports }) => imports.includes(name)));
   expect(importing('node-gyp-build')).toEqual(['lib/load_addon.ts']);
   expect(importing('tokenizers')).toEqual(['lib/tokenizer.ts']);
-  for (const { file, code } of lib) expect(code.match(/\.node'/)?.[0], file).toBeUndefined();
+  const others = lib.filter(({ file }) => file !== 'lib/load_addon.ts');
+  for (const { file, code } of others) expect(code.match(/\.node'/)?.[0], file).toBeUndefined();
 });
 
 it('native code knows neither JSON nor a name of Hugging Face’s', () => {
