@@ -1,7 +1,7 @@
 // Finds and loads the native addon that belongs to this machine. Where there is none, or it does not load, says what
 // was looked for and the one command that helps. What the addon does is addon.ts's matter.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { debuglog } from 'node:util';
@@ -12,16 +12,24 @@ const debug = debuglog('qwen3-embed');
 
 /** Loads the addon below the package's folder: one that was built there, else the prebuilt one that fits. */
 export function loadAddon(folder: string): unknown {
-  const file = find(folder);
+  const home = unpacked(folder);
+  const file = find(home);
   try {
+    refuseCutShort(file);
     const addon: unknown = createRequire(__filename)(file);
     debug('%s for %s: %s', version(folder), machine(), file);
     return addon;
   } catch (cause) {
     // Node's own words are clear where it was told to load no addon.
     if ((cause as NodeJS.ErrnoException).code === 'ERR_DLOPEN_DISABLED') throw cause;
-    throw failure(`${file} does not load here (${machine()}): ${(cause as Error).message}`, folder, cause);
+    throw failure(`${file} does not load here (${machine()}): ${(cause as Error).message}`, home, cause);
   }
+}
+
+/** Where Electron's archive leaves native files: outside, and only there do libraries find each other. */
+function unpacked(folder: string): string {
+  const outside = folder.replace(`app.asar${path.sep}`, `app.asar.unpacked${path.sep}`);
+  return existsSync(path.join(outside, 'prebuilds')) ? outside : folder;
 }
 
 function find(folder: string): string {
@@ -35,6 +43,14 @@ function find(folder: string): string {
     ];
     throw failure(`there is no binary for ${machine()}. Looked for:\n  ${searched.join('\n  ')}`, folder, cause);
   }
+}
+
+/** Linux kills a process (SIGBUS) that loads a library whose end is missing; ELF has its section table there. */
+function refuseCutShort(file: string): void {
+  const bytes = readFileSync(file);
+  if (bytes.length < 64 || bytes.toString('latin1', 0, 4) !== '\x7fELF') return;
+  const end = Number(bytes.readBigUInt64LE(40)) + bytes.readUInt16LE(58) * bytes.readUInt16LE(60);
+  if (end > bytes.length) throw new Error('the file was cut short');
 }
 
 function failure(message: string, folder: string, cause: unknown): Error {

@@ -1,11 +1,11 @@
-// npm run check:platforms: the package on everything that this machine can play, as a table.
+// npm run check:platforms [-- part ...]: the package on everything that this machine can play, as a table.
 //
-//   Node 20, 22, 24, 26   the test suite, with the one addon that lies in build/Release
-//   linux-arm64           cross-built; C++ op tests and reference outputs under qemu, with BF16 instructions and without
-//   win32-x64             cross-built; reference outputs under Wine, as node.exe and renamed
-//   workers               ended with work in flight, 1,000 times; memory must not grow
+//   workers   ended with work in flight, 1,000 times; memory must not grow
+//   arm64     cross-built; reference outputs and C++ op tests under qemu, with BF16 instructions and without
+//   windows   cross-built; reference outputs under Wine, as node.exe and renamed to electron.exe
+//   node      20, 22, 24 and 26: the test suite, with the one addon that lies in build/Release
 //
-// `--short`: Node 26 alone without the slowest tests, no C++ tests under qemu, 100 workers. A platform whose tools are
+// `--short`: 100 workers, reference outputs up to 17 tokens, no op tests under qemu, Node 26 alone without the slowest tests. A platform whose tools are
 // missing is "not run": on Debian they are g++-aarch64-linux-gnu qemu-user-static g++-mingw-w64-x86-64-posix wine64 wine.
 
 import { spawnSync } from 'node:child_process';
@@ -18,12 +18,18 @@ import { nodeBinary } from './tools.mjs';
 
 const short = process.argv.includes('--short');
 const folder = temporaryFolder();
-const versions = short ? ['26.10.0'] : ['20.20.2', '22.23.3', '24.21.0', '26.10.0'];
+const model = path.join(root, 'models', 'qwen3-embedding-small');
+const [oldest, newest] = ['20.20.2', '26.10.0'];
+const versions = short ? [newest] : [oldest, '22.23.3', '24.21.0', newest];
 const slow = ['test/native.test.ts', 'test/vectors.test.ts', 'test/lifetime.test.ts'];
-const foreignNode = '20.20.2';
 const rows = [];
 
-/** One row of the table: `body` throws, or gives what it saw. */
+function show(row) {
+  rows.push(row);
+  console.log(row.join(' | '));
+}
+
+/** One row of the table: `body` throws, or gives what it saw. Whether it was well. */
 function check(platform, what, body) {
   const begin = performance.now();
   let result;
@@ -33,135 +39,146 @@ function check(platform, what, body) {
     result = `FAILED: ${error.message}`;
     process.exitCode = 1;
   }
-  rows.push([platform, what, `${((performance.now() - begin) / 1000).toFixed(0)} s`, result]);
-  console.log(rows.at(-1).join(' | '));
+  show([platform, what, `${((performance.now() - begin) / 1000).toFixed(0)} s`, result]);
+  return result.startsWith('ok');
 }
 
-function has(...programs) {
-  const missing = programs.filter((name) => spawnSync('which', [name]).status !== 0);
-  return missing.length === 0;
-}
-
-function suite(version) {
-  check(`linux-x64, Node ${version}`, 'test suite', () => {
-    const report = path.join(folder, `suite-${version}.json`);
-    const except = short ? slow.flatMap((file) => ['--exclude', file]) : [];
-    const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs');
-    run(nodeBinary(version), [vitest, 'run', '--reporter=json', `--outputFile=${report}`, ...except]);
-    const { numPassedTests, numPendingTests } = JSON.parse(fs.readFileSync(report, 'utf8'));
-    return `${numPassedTests} tests passed${numPendingTests ? `, ${numPendingTests} skipped` : ''}`;
-  });
-}
-
-/** Runs the reference outputs in a foreign Node, started as `command` with `args` and then the script's own. */
-function goldens(platform, what, home, command, args, options = {}) {
-  check(platform, what, () => {
-    const report = path.join(folder, 'goldens.json');
-    fs.rmSync(report, { force: true });
-    const script = path.join(home, 'goldens.cjs');
-    fs.copyFileSync(path.join(root, 'test', 'package', 'goldens.cjs'), script);
-    const output = path.join(folder, 'output.txt');
-    const file = fs.openSync(output, 'w'); // under Wine, Node cannot write to a pipe
-    const end = () => fs.readFileSync(output, 'utf8').trim().split('\n').slice(-6).join('\n');
-    try {
-      run(command, [...args, script, root, report], { stdio: ['ignore', file, file], timeout: 900_000, ...options });
-    } catch (error) {
-      const told = fs.existsSync(report) ? fs.readFileSync(report, 'utf8') : '';
-      throw new Error(`${error.message} ${told} ${end()}`);
-    }
-    const { node, results, rss } = JSON.parse(fs.readFileSync(report, 'utf8'));
-    const bad = results.filter(({ ok }) => !ok);
-    if (bad.length > 0) throw new Error(JSON.stringify(bad));
-    const sets = [...new Set(results.map(({ instructionSet }) => instructionSet))].join(' and ');
-    const worst = (precision) =>
-      Math.max(...results.filter((each) => each.precision === precision).map(({ apart }) => apart));
-    const inputs = results.reduce((sum, each) => sum + each.inputs, 0);
-    return `Node ${node.slice(1)}, ${sets}, ${inputs} vectors, 1 - cos at most ${worst('f32').toExponential(1)} in f32, ${worst('bf16').toExponential(1)} in bf16, ${Math.round(rss / 1e6)} MB resident`;
-  });
-}
-
-function foreign() {
-  const arm = has('aarch64-linux-gnu-g++', 'qemu-aarch64-static');
-  const windows = has('x86_64-w64-mingw32-g++-posix', 'wine');
-  const built = [];
-  for (const target of [arm && 'linux-arm64', windows && 'win32-x64'].filter(Boolean)) {
-    check(target, 'cross-build', () => {
-      prebuildify(target);
-      built.push(target);
-      return fs.readdirSync(path.join(root, 'prebuilds', target)).join(', ');
-    });
-  }
-  if (!arm) rows.push(['linux-arm64', 'cross-build', '', 'not run: no cross compiler or no qemu']);
-  if (!windows) rows.push(['win32-x64', 'cross-build', '', 'not run: no cross compiler or no Wine']);
-  if (built.length === 0) return;
-
-  const packed = pack(root);
-  const home = path.join(folder, 'consumer');
-  install(packed.file, home, { args: ['--ignore-scripts'] });
-  fs.rmSync(packed.file);
-  if (built.includes('linux-arm64')) onArm(home);
-  if (built.includes('win32-x64')) onWindows(home);
-}
-
-function onArm(home) {
-  const node = nodeBinary(foreignNode, 'linux', 'arm64');
-  const qemu = (cpu) => ['-L', '/usr/aarch64-linux-gnu', '-cpu', cpu];
-  goldens('linux-arm64 under qemu', 'reference outputs, without BF16', home, 'qemu-aarch64-static', [
-    ...qemu('cortex-a72'),
-    node,
-  ]);
-  goldens('linux-arm64 under qemu', 'reference outputs, with BF16', home, 'qemu-aarch64-static', [
-    ...qemu('max'),
-    node,
-  ]);
-  if (short) return;
-  check('linux-arm64 under qemu', 'C++ op tests', () => {
-    const tree = path.join(root, 'build', 'cmake-linux-arm64');
-    run('cmake', ['-S', root, '-B', tree, '-DQWEN3_EMBED_TESTS=ON']);
-    run('cmake', ['--build', tree, '--parallel', '2', '--target', 'native_tests']);
-    const lines = run('qemu-aarch64-static', [...qemu('max'), path.join(tree, 'bin', 'native_tests')]);
-    const bad = lines.split('\n').filter((line) => line.includes('"ok":false'));
-    if (bad.length > 0) throw new Error(bad.join('\n'));
-    return `${lines.split('\n').filter((line) => line.includes('"ok":true')).length} passed`;
-  });
-}
-
-function onWindows(home) {
-  const env = { WINEPREFIX: path.join(folder, 'wine'), WINEDEBUG: '-all', WINEARCH: 'win64' };
-  run('wine', ['winecfg', '-v', 'win10'], { env, stdio: 'ignore' });
-  const node = nodeBinary(foreignNode, 'win32', 'x64');
-  const renamed = path.join(path.dirname(node), 'electron.exe');
-  fs.copyFileSync(node, renamed);
-  goldens('win32-x64 under Wine', 'reference outputs', home, 'wine', [node], { env });
-  goldens('win32-x64 under Wine', 'reference outputs, node.exe renamed to electron.exe', home, 'wine', [renamed], {
-    env,
-  });
-}
-
-function workers() {
-  const count = short ? 100 : 1000;
-  check('linux-x64', `${count} workers ended with work in flight`, () => {
-    const home = path.join(folder, 'workers');
-    fs.mkdirSync(path.join(home, 'node_modules'), { recursive: true });
-    fs.symlinkSync(root, path.join(home, 'node_modules', 'qwen3-embed'));
-    fs.copyFileSync(path.join(root, 'test', 'package', 'terminate.cjs'), path.join(home, 'terminate.cjs'));
-    const model = path.join(root, 'models', 'qwen3-embedding-small');
-    const output = run(process.execPath, ['--expose-gc', path.join(home, 'terminate.cjs'), model, String(count)]);
+/** Ends workers with work in flight, in Node started as `command`, `home` being where the package is installed. */
+function workers(platform, home, count, command, args = [], options = {}) {
+  check(platform, `${count} workers ended with work in flight`, () => {
+    const script = path.join(home, 'terminate.cjs');
+    fs.copyFileSync(path.join(root, 'test', 'package', 'terminate.cjs'), script);
+    const output = runIntoFile(command, [...args, '--expose-gc', script, model, String(count)], options);
     const { megabytes, each } = JSON.parse(output);
     return `resident ${megabytes.join(' ')} MB, ${each} bytes stay of each`;
   });
 }
 
-workers();
-foreign();
-for (const version of versions) suite(version);
+/** As `run`, with output through a file: under Wine, Node cannot write to a pipe. */
+function runIntoFile(command, args, options) {
+  const output = path.join(folder, 'output.txt');
+  const file = fs.openSync(output, 'w');
+  try {
+    run(command, args, { stdio: ['ignore', file, file], timeout: 900_000, ...options });
+  } catch (error) {
+    throw new Error(`${error.message} ${fs.readFileSync(output, 'utf8').trim().split('\n').slice(-12).join('\n')}`);
+  } finally {
+    fs.closeSync(file);
+  }
+  return fs.readFileSync(output, 'utf8');
+}
+
+/** Holds vectors against the reference outputs in Node started as `command`. */
+function goldens(platform, what, home, command, args, options = {}) {
+  check(platform, what, () => {
+    const script = path.join(home, 'goldens.cjs');
+    fs.copyFileSync(path.join(root, 'test', 'package', 'goldens.cjs'), script);
+    const report = JSON.parse(runIntoFile(command, [...args, script, root, short ? '17' : '129'], options));
+    const bad = report.results.filter(({ ok }) => !ok);
+    if (bad.length > 0) throw new Error(JSON.stringify(bad));
+    const sets = [...new Set(report.results.map(({ instructionSet }) => instructionSet))].join(' and ');
+    const worst = (precision) =>
+      Math.max(...report.results.filter((each) => each.precision === precision).map(({ apart }) => apart));
+    const inputs = report.results.reduce((sum, each) => sum + each.inputs, 0);
+    return [
+      `Node ${report.node.slice(1)}, ${sets}, ${inputs} vectors`,
+      `1 - cos at most ${worst('f32').toExponential(1)} in f32, ${worst('bf16').toExponential(1)} in bf16`,
+      `tokenizers loads in ${report.tokenizers.toFixed(0)} ms`,
+      report.rss ? `${Math.round(report.rss / 1e6)} MB resident` : 'resident memory unknown',
+    ].join(', ');
+  });
+}
+
+/** Builds the addon for another platform and installs the package with it. The folder, or undefined where it could not. */
+function crossBuilt(target, programs) {
+  const missing = programs.filter((name) => spawnSync('which', [name]).status !== 0);
+  if (missing.length > 0) return show([target, 'cross-build', '', `not run: there is no ${missing.join(', no ')}`]);
+  const home = path.join(folder, target);
+  const built = check(target, 'cross-build', () => {
+    prebuildify(target);
+    const packed = pack(root);
+    install(packed.file, home, { args: ['--ignore-scripts'] });
+    fs.rmSync(packed.file);
+    return fs.readdirSync(path.join(root, 'prebuilds', target)).join(', ');
+  });
+  return built ? home : undefined;
+}
+
+const parts = {
+  workers() {
+    const home = path.join(folder, 'workers');
+    fs.mkdirSync(path.join(home, 'node_modules'), { recursive: true });
+    fs.symlinkSync(root, path.join(home, 'node_modules', 'qwen3-embed'));
+    for (const version of versions) {
+      workers(`linux-x64, Node ${version}`, home, short ? 100 : 1000, nodeBinary(version));
+    }
+  },
+
+  arm64() {
+    const home = crossBuilt('linux-arm64', ['aarch64-linux-gnu-g++', 'qemu-aarch64-static']);
+    if (!home) return;
+    const platform = 'linux-arm64 under qemu';
+    const qemu = 'qemu-aarch64-static';
+    const node = nodeBinary(oldest, 'linux', 'arm64');
+    const cpu = (name) => ['-L', '/usr/aarch64-linux-gnu', '-cpu', name];
+    goldens(platform, 'reference outputs, without BF16', home, qemu, [...cpu('cortex-a72'), node]);
+    goldens(platform, 'reference outputs, with BF16', home, qemu, [...cpu('max'), node]);
+    if (short) return;
+    workers(platform, home, 20, qemu, [...cpu('max'), node]);
+    check(platform, 'C++ op tests', () => {
+      const tree = path.join(root, 'build', 'cmake-linux-arm64');
+      run('cmake', ['-S', root, '-B', tree, '-DQWEN3_EMBED_TESTS=ON']);
+      run('cmake', ['--build', tree, '--parallel', '2', '--target', 'native_tests']);
+      const lines = run(qemu, [...cpu('max'), path.join(tree, 'bin', 'native_tests')])
+        .trim()
+        .split('\n');
+      const bad = lines.filter((line) => !JSON.parse(line).ok);
+      if (bad.length > 0) throw new Error(bad.join('\n'));
+      return `${lines.length} passed`;
+    });
+  },
+
+  windows() {
+    const compiler = 'x86_64-w64-mingw32-g++-posix';
+    const home = crossBuilt('win32-x64', [compiler, 'wine']);
+    if (!home) return;
+    const platform = 'win32-x64 under Wine';
+    const env = { WINEPREFIX: path.join(folder, 'wine'), WINEDEBUG: '-all', WINEARCH: 'win64' };
+    run('wine', ['winecfg', '-v', 'win10'], { env, stdio: 'ignore' });
+    const random = path.join(env.WINEPREFIX, 'drive_c', 'windows', 'system32', 'bcryptprimitives.dll');
+    if (!fs.existsSync(random)) {
+      const source = path.join(root, 'test', 'package', 'bcryptprimitives.cc');
+      run(compiler, ['-shared', '-static', '-o', random, source, '-ladvapi32']);
+    }
+    const node = nodeBinary(oldest, 'win32', 'x64');
+    const renamed = path.join(folder, 'electron.exe');
+    fs.copyFileSync(node, renamed);
+    goldens(platform, 'reference outputs', home, 'wine', [node], { env });
+    goldens(platform, 'the same from electron.exe', home, 'wine', [renamed], { env });
+    if (!short) workers(platform, home, 20, 'wine', [node], { env });
+    run('wineserver', ['--kill'], { env });
+  },
+
+  node() {
+    for (const version of versions) {
+      check(`linux-x64, Node ${version}`, 'test suite', () => {
+        const report = path.join(folder, `suite-${version}.json`);
+        const except = short ? slow.flatMap((file) => ['--exclude', file]) : [];
+        const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs');
+        run(nodeBinary(version), [vitest, 'run', '--reporter=json', `--outputFile=${report}`, ...except]);
+        const { numPassedTests, numPendingTests } = JSON.parse(fs.readFileSync(report, 'utf8'));
+        return `${numPassedTests} tests passed${numPendingTests ? `, ${numPendingTests} skipped` : ''}`;
+      });
+    }
+  },
+};
+
+const asked = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+for (const [name, part] of Object.entries(parts)) if (asked.length === 0 || asked.includes(name)) part();
 
 const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].split('\n')[0].length)));
 console.log();
-for (const row of rows)
-  console.log(
-    row
-      .map((cell, column) => cell.split('\n')[0].padEnd(widths[column]))
-      .join('  ')
-      .trimEnd(),
-  );
+for (const row of rows) {
+  const cells = row.map((cell, column) => cell.split('\n')[0].padEnd(widths[column]));
+  console.log(cells.join('  ').trimEnd());
+}

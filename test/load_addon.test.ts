@@ -1,0 +1,55 @@
+// What the loader finds, and what it says where that is nothing, or does not load. `npm run check:package` does the same
+// to a package that was packed and installed.
+
+import { copyFileSync, mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, it } from 'vitest';
+import { loadAddon } from '../lib/load_addon';
+import { temporaryFolder } from './temporary_folder';
+
+const built = path.join(__dirname, '..', 'build', 'Release', 'qwen3_embed.node');
+const target = `${process.platform}-${process.arch}`;
+
+/** A package's folder with a prebuilt addon in it, below `parent`. */
+function packageIn(parent: string): { folder: string; file: string } {
+  const folder = path.join(parent, 'node_modules', 'qwen3-embed');
+  const prebuilds = path.join(folder, 'prebuilds', target);
+  mkdirSync(prebuilds, { recursive: true });
+  writeFileSync(path.join(folder, 'package.json'), '{ "version": "1.2.3" }');
+  const file = path.join(prebuilds, 'node.napi.node');
+  copyFileSync(built, file);
+  return { folder, file };
+}
+
+it('loads the prebuild, from a path with spaces and umlauts too', () => {
+  const { folder } = packageIn(path.join(temporaryFolder(), 'a folder with ümläuts'));
+  expect(loadAddon(folder)).toMatchObject({ embed: expect.any(Function) });
+});
+
+it('names platform, libc, the places and the command where there is none', () => {
+  const folder = temporaryFolder();
+  mkdirSync(path.join(folder, 'prebuilds', 'plan9-mips'), { recursive: true });
+  const words = [target, path.join(folder, 'build', 'Release'), 'the package brings plan9-mips', 'build-native.mjs'];
+  for (const word of words) expect(() => loadAddon(folder)).toThrow(word);
+});
+
+it.each([0, 40, 100, 10_000, 500_000, -1])('one cut to %i bytes is an error, not the end of the process', (bytes) => {
+  const { folder, file } = packageIn(temporaryFolder());
+  truncateSync(file, bytes < 0 ? statSync(file).size + bytes : bytes);
+  expect(() => loadAddon(folder)).toThrow(/does not load here/);
+});
+
+it('one of another kind is an error', () => {
+  const { folder, file } = packageIn(temporaryFolder());
+  writeFileSync(file, 'MZ '.repeat(1000));
+  expect(() => loadAddon(folder)).toThrow(/does not load here/);
+});
+
+it('beside an Electron archive it takes the files that lie outside', () => {
+  const parent = temporaryFolder();
+  packageIn(path.join(parent, 'app.asar.unpacked'));
+  const inside = path.join(parent, 'app.asar', 'node_modules', 'qwen3-embed');
+  mkdirSync(inside, { recursive: true });
+  writeFileSync(path.join(inside, 'package.json'), '{ "version": "1.2.3" }');
+  expect(loadAddon(inside)).toMatchObject({ embed: expect.any(Function) });
+});
