@@ -5,12 +5,13 @@
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { auditPrebuilds } from './audit.mjs';
 import { bytesBelow, cleanCopy, install, megabytes, pack, run, temporaryFolder } from './package.mjs';
 import { fail } from './report.mjs';
 import { root } from './stamp.mjs';
-import { tool } from './tools.mjs';
+import { nodeBinary, tool } from './tools.mjs';
 
 const folder = temporaryFolder();
 const checkout = path.join(folder, 'checkout');
@@ -68,10 +69,10 @@ function embeds(home, script, args = embedArguments, options = {}) {
 
 /** A program that must not get past `require`, for a reason that it shows. */
 function refuses(home, patterns, options) {
-  const { status, output } = runInside(home, 'embed.cjs', embedArguments, options);
-  if (status === 0) throw new Error(`it ran: ${output}`);
+  const { status, signal, output } = runInside(home, 'embed.cjs', embedArguments, options);
+  if (status !== 1) throw new Error(`it ended with ${signal ?? status}: ${output}`);
   for (const pattern of patterns) if (!pattern.test(output)) throw new Error(`${pattern} is missing from:\n${output}`);
-  return output.split('\n').find((line) => /Error/.test(line));
+  return output.split('\n').find((line) => /^\w*Error/.test(line));
 }
 
 /** The prebuild that fits this machine, of an installed package. */
@@ -134,6 +135,11 @@ async function useIt() {
   });
   await check('require', () => embeds(consumer, 'embed.cjs'));
   await check('import', () => embeds(consumer, 'embed.mjs'));
+  await check('the tokenizers package', () => {
+    const { status, output } = runInside(consumer, 'tokenizers.cjs', [model]);
+    if (status !== 0) throw new Error(output);
+    return output;
+  });
   await check('types', () => {
     for (const name of ['types.cts', 'types.mts']) {
       fs.copyFileSync(path.join(root, 'test', 'package', name), path.join(consumer, name));
@@ -168,6 +174,54 @@ async function useIt() {
     install(packed.file, home, { args: ['--ignore-scripts'], env: bare });
     embeds(home, 'embed.cjs');
     fs.rmSync(home, { recursive: true });
+  });
+}
+
+async function packIntoElectron() {
+  const { createPackageWithOptions, extractFile, listPackage, statFile } = createRequire(import.meta.url)(
+    tool('@electron/asar@3.4.1'),
+  );
+  // It wants Node 22. Where it finds no prebuild it builds, for which there is no compiler.
+  const rebuild = [nodeBinary('22.23.3'), path.join(tool('@electron/rebuild@4.2.1'), 'lib', 'cli.js')];
+  for (const target of fs.readdirSync(path.join(checkout, 'prebuilds'))) {
+    await check(`@electron/rebuild finds ${target}`, () => {
+      const [platform, arch] = target.split('-');
+      const args = ['--force', '--version', '45.4.1', '--module-dir', '.', '--platform', platform, '--arch', arch];
+      const options = { cwd: consumer, env: { ...bare, DEBUG: 'electron-rebuild' }, encoding: 'utf8' };
+      const { status, stderr } = spawnSync(rebuild[0], [rebuild[1], ...args], options);
+      if (status !== 0 || !stderr.includes('Found prebuilt Node-API module')) throw new Error(stderr);
+    });
+  }
+
+  await check('app.asar, native files unpacked as docs/electron.md says', async () => {
+    const home = path.join(folder, 'electron');
+    const app = path.join(home, 'app');
+    fs.cpSync(consumer, app, { recursive: true });
+    fs.rmSync(path.join(app, 'node_modules', '.bin'), { recursive: true });
+    const beside = path.join(path.relative(consumer, path.dirname(prebuildOf(consumer))), 'libqwen3_embed_cuda.so');
+    if (!fs.existsSync(path.join(app, beside))) fs.writeFileSync(path.join(app, beside), 'stands for the library');
+    const documented = /unpack: '(.*)'/.exec(fs.readFileSync(path.join(root, 'docs', 'electron.md'), 'utf8'))[1];
+    const archive = path.join(home, 'archive');
+    await createPackageWithOptions(app, archive, { unpack: documented });
+    fs.rmSync(app, { recursive: true });
+    fs.renameSync(`${archive}.unpacked`, path.join(home, 'app.asar.unpacked'));
+
+    // Plain Node reads no archive: what lies in it becomes a folder of its name.
+    const inside = path.join(home, 'app.asar');
+    fs.mkdirSync(inside);
+    for (const name of listPackage(archive).map((each) => each.slice(1))) {
+      const { files, unpacked } = statFile(archive, name);
+      if (files) fs.mkdirSync(path.join(inside, name));
+      else if (!unpacked) fs.writeFileSync(path.join(inside, name), extractFile(archive, name));
+    }
+    fs.copyFileSync(path.join(root, 'test', 'package', 'asar.cjs'), path.join(home, 'asar.cjs'));
+    const options = { env: { NODE_DEBUG: 'qwen3-embed' }, flags: ['--require', path.join(home, 'asar.cjs')] };
+    const { status, output } = runInside(inside, 'embed.cjs', embedArguments, options);
+    const loaded = prebuildOf(path.join(home, 'app.asar.unpacked'));
+    if (status !== 0 || !output.includes(loaded)) throw new Error(output);
+    const library = path.join(home, 'app.asar.unpacked', beside);
+    if (!fs.existsSync(library) || fs.existsSync(path.join(inside, beside))) throw new Error(`${library} is not there`);
+    return `loaded ${path.relative(home, loaded)}, CUDA library beside it`;
   });
 }
 
@@ -221,6 +275,7 @@ async function breakIt() {
 await makeTarball();
 if (!packed) fail(new Error('there is no package to look at'));
 await useIt();
+await packIntoElectron();
 await breakIt();
 console.log(failures === 0 ? '\nThe package is sound.' : `\n${failures} checks failed.`);
 process.exitCode = failures === 0 ? 0 : 1;
