@@ -109,7 +109,7 @@ const parts = {
     const home = path.join(folder, 'workers');
     fs.mkdirSync(path.join(home, 'node_modules'), { recursive: true });
     fs.symlinkSync(root, path.join(home, 'node_modules', 'qwen3-embed'));
-    for (const version of versions) {
+    for (const version of short ? [newest] : [oldest, newest]) {
       workers(`linux-x64, Node ${version}`, home, short ? 100 : 1000, nodeBinary(version));
     }
   },

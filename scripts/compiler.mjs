@@ -10,9 +10,12 @@ export function missingTools() {
   const compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && runs(name, ['--version']));
   if (!compiler) missing.push('a C++20 compiler');
   else if (
-    !compiles(compiler, '#include <span>\n#include <concepts>\nstd::span<int> s; template <std::integral T> T f();')
+    !compiles(
+      compiler,
+      '#include <bit>\n#include <span>\nstd::span<int> s; const auto bits = std::bit_cast<unsigned>(1.0f);',
+    )
   ) {
-    missing.push(`a C++20 compiler (${compiler} is too old: GCC 10 or Clang 12 is the oldest that will do)`);
+    missing.push(`a C++20 compiler (${compiler} is too old: GCC 11 or Clang 14 is the oldest that will do)`);
   }
   const cmake = /(\d+)\.(\d+)/.exec(output('cmake', ['--version']));
   if (!cmake) missing.push('CMake 3.18 or newer');
