@@ -1,6 +1,5 @@
 // The reference outputs on another platform than the tests', where vitest does not run: the random models and the small
-// model's texts, in f32 and bf16. Prints a report. Arguments: the project's folder, the most tokens of a random model's
-// input. The limits are test/data/README.md's.
+// model's texts, in f32 and bf16. Prints a report. Arguments: the project's folder, the most tokens of an input. The limits are test/data/README.md's.
 const fs = require('node:fs');
 const path = require('node:path');
 
@@ -9,7 +8,8 @@ require('tokenizers');
 const tokenizers = performance.now() - begin;
 const { Embedder } = require('qwen3-embed');
 
-const [root, longest] = process.argv.slice(2);
+const root = process.argv[2];
+const longest = Number(process.argv[3]);
 const data = path.join(root, 'test', 'data');
 const read = (...names) => JSON.parse(fs.readFileSync(path.join(...names), 'utf8'));
 const limits = {
@@ -53,7 +53,8 @@ async function worst(folder, precision, inputs) {
 async function main() {
   const models = Object.keys(limits).map((name) => {
     if (name === 'small') {
-      const cases = read(data, 'small-model', 'vectors.json').cases.filter(({ text }) => text !== undefined);
+      const { cases: all } = read(data, 'small-model', 'vectors.json');
+      const cases = all.filter(({ text, tokens }) => text !== undefined && tokens <= longest);
       const inputs = cases.map(({ text, instruction, embedding }) => ({
         input: text,
         options: { instruction },
@@ -63,7 +64,7 @@ async function main() {
     }
     const folder = path.join(data, 'random-models', name);
     const { vocab_size: vocabulary } = read(folder, 'config.json');
-    const cases = read(`${folder}.json`).cases.filter(({ length }) => length <= Number(longest));
+    const cases = read(`${folder}.json`).cases.filter(({ length }) => length <= longest);
     return {
       name,
       folder,
