@@ -14,11 +14,15 @@ constexpr size_t bytes_of(DType dtype) { return dtype == DType::f32 ? 4 : 2; }
 //
 // Activations, gains and tables are row-major. What `weight_layout` made for `WeightUse::linear` and `gate_up` is in
 // the backend's own layout; only that backend's linear ops can read it.
+//
+// `scales` is for backends with scaled formats: one f32 per row, in the backend's memory, powers of two in f16. What is
+// stored is the value divided by its row's scale. Who writes the matrix writes the scales, who reads it honours them.
 struct Matrix {
   void* data;
   uint32_t rows, cols;
   uint32_t stride;  // elements from one row to the next, at least cols
   DType dtype;
+  float* scales = nullptr;  // of linear_swiglu's output, where it is read by linear_add; null: all 1
 };
 
 // What a weight is for decides how a backend lays it out.
@@ -92,6 +96,10 @@ class Backend {
     DType output;  // what linear writes: queries, keys and values
   };
   virtual Traits traits() const noexcept = 0;
+
+  // A batch of so many tokens begins. A backend may choose how it divides sums for all of it; without this call, and
+  // between two of them, a row's bits depend on nothing but the row.
+  virtual void begin_batch(uint32_t /*tokens*/) noexcept {}
 
   // out[i] = table[ids[i]], as f32. ids are in the backend's memory and below table.rows.
   virtual void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept = 0;

@@ -1,0 +1,325 @@
+// The Backend of NVIDIA cards: ops are enqueued on one stream, failures are kept and told by sync(). Kernels are in
+// the files beside this one, every call into CUDA is in runtime.h.
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "cuda_backend.h"
+#include "kernels.h"
+
+namespace qwen3 {
+namespace {
+
+using cuda::Failure;
+
+constexpr int kOldestMajor = 8;  // compute capability: Ampere
+constexpr uint32_t kSmallBatchTokens =
+    64;  // up to here the small plan's reading of weights is what takes the time
+constexpr size_t kStagingBytes = 8 << 20;  // of each half
+constexpr uint32_t kPooledRows = 4096;
+constexpr size_t kPooledFloats = size_t{1} << 20;
+
+// Host memory on its way to the device: while one half is read by the device, the other is filled.
+class Staging {
+ public:
+  Failure open() {
+    for (Half& half : halves_) {
+      if (const Failure failure = cuda::allocate_host(&half.memory, kStagingBytes)) return failure;
+      if (const Failure failure = cuda::create_event(&half.done)) return failure;
+      half.has_event = true;
+    }
+    return nullptr;
+  }
+
+  void close() {
+    for (Half& half : halves_) {
+      if (half.has_event) cuda::destroy_event(half.done);
+      if (half.memory) cuda::release_host(half.memory);
+    }
+  }
+
+  // Waits until the next half may be filled again.
+  Failure next(void** memory) {
+    current_ = 1 - current_;
+    *memory = halves_[current_].memory;
+    return halves_[current_].in_use ? cuda::wait_for(halves_[current_].done) : nullptr;
+  }
+
+  // What was enqueued so far reads the half that `next` gave.
+  Failure enqueued(cuda::Stream stream) {
+    halves_[current_].in_use = true;
+    return cuda::record(halves_[current_].done, stream);
+  }
+
+ private:
+  struct Half {
+    void* memory = nullptr;
+    cuda::Event done{};
+    bool has_event = false, in_use = false;
+  };
+  Half halves_[2];
+  int current_ = 0;
+};
+
+// Vectors on their way out: kernels write them to host memory of this class, deliver() to where they belong.
+class PooledRows {
+ public:
+  Failure open() {
+    if (const Failure failure = cuda::allocate_host(&rows_memory_, kPooledRows * sizeof(cuda::PooledRow)))
+      return failure;
+    return cuda::allocate_host(&floats_memory_, kPooledFloats * sizeof(float));
+  }
+
+  void close() {
+    if (rows_memory_) cuda::release_host(rows_memory_);
+    if (floats_memory_) cuda::release_host(floats_memory_);
+  }
+
+  bool has_room_for(const Pooled& output) const {
+    return rows_used_ < kPooledRows && floats_used_ + output.dimensions <= kPooledFloats;
+  }
+
+  void add(Pooled* output) {
+    rows()[rows_used_] = {output->row, output->dimensions, floats() + floats_used_, 0};
+    outputs_[rows_used_] = output;
+    ++rows_used_;
+    floats_used_ += output->dimensions;
+  }
+
+  cuda::PooledRow* rows() const { return static_cast<cuda::PooledRow*>(rows_memory_); }
+  uint32_t size() const { return rows_used_; }
+
+  // The device has finished, or has failed: then nothing of it is believed.
+  void deliver(bool failed) {
+    for (uint32_t i = 0; i < rows_used_; ++i) {
+      Pooled& output = *outputs_[i];
+      output.finite = !failed && rows()[i].finite;
+      if (output.finite) {
+        std::copy_n(rows()[i].out, output.dimensions, output.out);
+      } else {
+        std::fill_n(output.out, output.dimensions, 0.0f);
+      }
+    }
+    rows_used_ = 0;
+    floats_used_ = 0;
+  }
+
+ private:
+  float* floats() const { return static_cast<float*>(floats_memory_); }
+
+  void* rows_memory_ = nullptr;
+  void* floats_memory_ = nullptr;
+  Pooled* outputs_[kPooledRows];
+  uint32_t rows_used_ = 0;
+  size_t floats_used_ = 0;
+};
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(const CudaOptions& options) : options_(options) {}
+
+  ~CudaBackend() override {
+    const cuda::CurrentDevice device(options_.device);
+    if (has_stream_) cuda::synchronize(stream_);
+    staging_.close();
+    pooled_.close();
+    if (has_stream_) cuda::destroy_stream(stream_);
+  }
+
+  Failure open() {
+    int count = 0;
+    if (const Failure failure = cuda::count_devices(&count)) return failure;
+    if (options_.device < 0 || options_.device >= count) return "there is no CUDA device of that number";
+    cuda::DeviceProperties card;
+    if (const Failure failure = cuda::describe_device(options_.device, &card)) return failure;
+    if (card.major < kOldestMajor) return "the card is older than Ampere (compute capability 8.0)";
+    std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
+    multiprocessors_ = card.multiprocessors;
+
+    const cuda::CurrentDevice device(options_.device);
+    if (device.failure()) return device.failure();
+    if (const Failure failure = cuda::create_stream(&stream_)) return failure;
+    has_stream_ = true;
+    if (const Failure failure = staging_.open()) return failure;
+    return pooled_.open();
+  }
+
+  Traits traits() const noexcept override {
+    return {"cuda", description_, static_cast<uint32_t>(multiprocessors_), options_.input, options_.input};
+  }
+
+  void begin_batch(uint32_t tokens) noexcept override {
+    const bool small = !options_.batch_invariant && tokens <= kSmallBatchTokens;
+    plan_ = small ? cuda::Plan::small : cuda::Plan::large;
+  }
+
+  void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
+    enqueue([&] { return cuda::gather(stream_, ids, table, out); });
+  }
+
+  void rms_norm(Matrix x, Matrix gain, float eps, Matrix out) noexcept override {
+    enqueue([&] { return cuda::rms_norm(stream_, x, values_of(gain), eps, out); });
+  }
+
+  void linear(Matrix in, Matrix weight, Matrix out) noexcept override {
+    enqueue_gemm(cuda::Epilogue::store, in, weight, out);
+  }
+
+  void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override {
+    enqueue_gemm(cuda::Epilogue::add, in, weight, x);
+  }
+
+  void linear_swiglu(Matrix in, Matrix gate_up, Matrix out) noexcept override {
+    enqueue_gemm(cuda::Epilogue::swiglu, in, gate_up, out);
+  }
+
+  void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
+    enqueue([&] { return cuda::norm_rope(stream_, query, values_of(gain), heads, spans); });
+  }
+
+  void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
+                       void* pages) noexcept override {
+    enqueue([&] { return cuda::norm_rope_store(stream_, key_value, values_of(gain), heads, spans, pages); });
+  }
+
+  void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
+    enqueue([&] { return cuda::attention(stream_, query, heads, spans, pages, out); });
+  }
+
+  void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
+    for (uint32_t done = 0; done < count;) {
+      if (!pooled_.has_room_for(outputs[done])) finish();
+      const uint32_t first = pooled_.size();
+      for (; done < count && pooled_.has_room_for(outputs[done]); ++done) pooled_.add(&outputs[done]);
+      enqueue([&] {
+        return cuda::pool(stream_, x, values_of(gain), eps, pooled_.rows() + first, pooled_.size() - first);
+      });
+    }
+  }
+
+  const char* sync() noexcept override {
+    finish();
+    return failure_;
+  }
+
+  void* allocate(size_t bytes) noexcept override {
+    const cuda::CurrentDevice device(options_.device);
+    void* memory = nullptr;
+    return failure_ || cuda::allocate_device(&memory, bytes) ? nullptr : memory;
+  }
+
+  void release(void* memory) noexcept override {
+    const cuda::CurrentDevice device(options_.device);
+    if (memory) cuda::release_device(memory);
+  }
+
+  void upload(void* to, const void* from, size_t bytes) noexcept override {
+    if (bytes == 0) return;
+    enqueue([&] { return cuda::copy_to_device(to, from, bytes, stream_); });
+  }
+
+  size_t available_bytes() const noexcept override {
+    const cuda::CurrentDevice device(options_.device);
+    size_t bytes = 0;
+    return cuda::free_bytes(&bytes) ? 0 : bytes;
+  }
+
+  size_t page_bytes(const Heads& heads) const noexcept override {
+    return size_t{2} * heads.key_value * kPageTokens * heads.dim * bytes_of(options_.input);
+  }
+
+  // A table of halves stays as it is: gather makes f32 of any.
+  WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
+                             DType stored) const noexcept override {
+    switch (use) {
+      case WeightUse::gain: return {DType::f32, size_t{rows} * cols * sizeof(float)};
+      case WeightUse::table: {
+        const DType dtype = stored == DType::f32 ? options_.input : stored;
+        return {dtype, size_t{rows} * cols * bytes_of(dtype)};
+      }
+      case WeightUse::linear:
+      case WeightUse::gate_up: break;
+    }
+    return {options_.input, size_t{rows} * cuda::weight_stride(cols) * bytes_of(options_.input)};
+  }
+
+  void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
+                    DType stored) noexcept override {
+    const size_t row_bytes = size_t{weight.cols} * bytes_of(stored);
+    const auto rows_at_once = static_cast<uint32_t>(kStagingBytes / row_bytes);
+    for (uint32_t done = 0; done < rows;) {
+      const uint32_t count = std::min(rows - done, rows_at_once);
+      enqueue([&]() -> Failure {
+        void* staged;
+        if (const Failure failure = staging_.next(&staged)) return failure;
+        std::memcpy(staged, static_cast<const char*>(from) + done * row_bytes, count * row_bytes);
+        if (const Failure failure =
+                cuda::store_rows(stream_, weight, use, first_row + done, count, staged, stored)) {
+          return failure;
+        }
+        return staging_.enqueued(stream_);
+      });
+      done += count;
+    }
+  }
+
+ private:
+  static const float* values_of(Matrix gain) { return static_cast<const float*>(gain.data); }
+
+  // After the first failure nothing more is asked of the device.
+  template <typename Op>
+  void enqueue(Op op) noexcept {
+    if (failure_) return;
+    const cuda::CurrentDevice device(options_.device);
+    failure_ = device.failure();
+    if (!failure_) failure_ = op();
+  }
+
+  void enqueue_gemm(cuda::Epilogue epilogue, Matrix in, Matrix weight, Matrix out) noexcept {
+    enqueue([&] { return cuda::gemm(stream_, plan_, epilogue, multiprocessors_, in, weight, out); });
+  }
+
+  void finish() noexcept {
+    enqueue([&] { return cuda::synchronize(stream_); });
+    pooled_.deliver(failure_ != nullptr);
+  }
+
+  const CudaOptions options_;
+  char description_[320] = {};
+  int multiprocessors_ = 0;
+  cuda::Stream stream_{};
+  bool has_stream_ = false;
+  Staging staging_;
+  PooledRows pooled_;
+  cuda::Plan plan_ = cuda::Plan::large;
+  Failure failure_ = nullptr;
+};
+
+}  // namespace
+
+extern "C" {
+
+__attribute__((visibility("default"))) Backend* qwen3_cuda_create(const CudaOptions* options, char* message,
+                                                                  size_t message_bytes) {
+  const auto refuse = [&](const char* why) -> Backend* {
+    std::snprintf(message, message_bytes, "%s", why);
+    return nullptr;
+  };
+  if (options->version != kCudaInterfaceVersion)
+    return refuse("the CUDA library is of another version than the package");
+  if (options->input != DType::bf16 && options->input != DType::f16)
+    return refuse("the CUDA backend computes bf16 and f16");
+  auto* backend = new (std::nothrow) CudaBackend(*options);
+  if (!backend) return refuse("there is not enough host memory");
+  if (const Failure failure = backend->open()) {
+    delete backend;
+    return refuse(failure);
+  }
+  return backend;
+}
+
+__attribute__((visibility("default"))) void qwen3_cuda_destroy(Backend* backend) { delete backend; }
+
+}  // extern "C"
+}  // namespace qwen3
