@@ -75,7 +75,7 @@ async function eachInput(
   cancelled: AbortSignal,
   take: (tokens: ArrayLike<number>, index: number) => void,
 ): Promise<void> {
-  const forbidden = request.specialTokens === 'error' ? await tokenizer?.specialTokens() : undefined;
+  const forbidden = request.specialTokens === 'error' ? tokenizer?.specialTokens : undefined;
   for (let first = 0; first < inputs.length; ) {
     const slice = sliceFrom(inputs, first);
     const texts = slice.filter((input) => typeof input === 'string').map((text) => request.prefix + text);

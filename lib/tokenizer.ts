@@ -9,14 +9,21 @@ import { EmbedderError } from './errors';
 const endToken = '<|endoftext|>';
 
 export class Tokenizer {
+  /** Special tokens by id, `<think>` and its like among them. */
+  readonly specialTokens: ReadonlyMap<number, string>;
   readonly #file: string;
   readonly #library: Library;
   // Put after every text where the file's own template puts nothing.
   readonly #appended: number | undefined;
   #plainLibrary: Promise<Library> | undefined;
-  #specialTokens: Promise<ReadonlyMap<number, string>> | undefined;
 
-  private constructor(file: string, library: Library, appended: number | undefined) {
+  private constructor(
+    file: string,
+    library: Library,
+    specialTokens: ReadonlyMap<number, string>,
+    appended: number | undefined,
+  ) {
+    this.specialTokens = specialTokens;
     this.#file = file;
     this.#library = library;
     this.#appended = appended;
@@ -28,13 +35,17 @@ export class Tokenizer {
    */
   static async open(file: string): Promise<Tokenizer> {
     try {
+      const json = await readFile(file);
+      refuseBrokenTemplate(json);
+      const specialTokens = readSpecialTokens(json);
       const library = withoutLimits(Library.fromFile(file));
       // What the template makes of nothing is what it appends.
-      if ((await library.encode('')).getLength() > 0) return new Tokenizer(file, library, undefined);
+      const template = await library.encode('');
+      if (template.getLength() > 0) return new Tokenizer(file, library, specialTokens, undefined);
       const appended = library.tokenToId(endToken);
       if (appended === null) throw new Error(`there is no ${endToken}`);
       process.emitWarning(`${file} is from before its template appended ${endToken}; it is appended all the same.`);
-      return new Tokenizer(file, library, appended);
+      return new Tokenizer(file, library, specialTokens, appended);
     } catch (error) {
       throw invalid(file, error);
     }
@@ -58,20 +69,12 @@ export class Tokenizer {
     }
   }
 
-  /** The special tokens, `<think>` and its like among them, by id. Throws `MODEL_INVALID`. */
-  specialTokens(): Promise<ReadonlyMap<number, string>> {
-    this.#specialTokens ??= splitAddedTokens(this.#file).then(({ added }) => {
-      const tokens = JSON.parse(added) as readonly { id: number; content: string }[];
-      return new Map(tokens.map((token) => [token.id, token.content]));
-    });
-    return this.#specialTokens;
-  }
-
   /** The same tokenizer without its special tokens, made at its first use: the library has no switch for it. */
   #plain(): Promise<Library> {
-    this.#plainLibrary ??= splitAddedTokens(this.#file).then(({ before, after }) =>
-      withoutLimits(Library.fromString(`${before}[]${after}`)),
-    );
+    this.#plainLibrary ??= readFile(this.#file).then((json) => {
+      const { from, to } = placeOf('added_tokens', json);
+      return withoutLimits(Library.fromString(`${json.toString('utf8', 0, from)}[]${json.toString('utf8', to)}`));
+    });
     return this.#plainLibrary;
   }
 }
@@ -83,28 +86,50 @@ function withoutLimits(library: Library): Library {
   return library;
 }
 
-/**
- * A tokenizer.json cut at its array `added_tokens`, because JSON.parse of the whole would hold the event loop for 0.3 s.
- * In the vocabulary a number follows such a word, so the key is not mistaken.
- */
-async function splitAddedTokens(file: string): Promise<{ before: string; added: string; after: string }> {
-  const text = await readFile(file, 'utf8');
-  const start = /"added_tokens"\s*:\s*(?=\[)/.exec(text);
-  if (start) {
-    const from = start.index + start[0].length;
-    // Strings are passed over whole, so that brackets in them do not count.
-    const tokens = /"(?:[^"\\]|\\.)*"|[[\]]/g;
-    tokens.lastIndex = from;
-    for (let depth = 0, token = tokens.exec(text); token; token = tokens.exec(text)) {
-      if (token[0] === '[') depth++;
-      if (token[0] === ']') depth--;
-      if (depth === 0) {
-        const to = tokens.lastIndex;
-        return { before: text.slice(0, from), added: text.slice(from, to), after: text.slice(to) };
-      }
+function readSpecialTokens(json: Buffer): ReadonlyMap<number, string> {
+  const { from, to } = placeOf('added_tokens', json);
+  const tokens = JSON.parse(json.toString('utf8', from, to)) as readonly { id: number; content: string }[];
+  return new Map(tokens.map((token) => [token.id, token.content]));
+}
+
+interface Processor {
+  readonly single?: readonly { readonly SpecialToken?: { readonly id: string } }[];
+  readonly special_tokens?: object;
+  readonly processors?: readonly Processor[];
+}
+
+/** A template that names a token and does not say what it is ends the process: the library panics on its own thread. */
+function refuseBrokenTemplate(json: Buffer): void {
+  const { from, to } = placeOf('post_processor', json);
+  const refuse = ({ single = [], special_tokens = {}, processors = [] }: Processor) => {
+    for (const { SpecialToken: token } of single) {
+      if (token && !Object.hasOwn(special_tokens, token.id))
+        throw new Error(`its template does not define ${token.id}`);
     }
+    processors.forEach(refuse);
+  };
+  refuse(JSON.parse(json.toString('utf8', from, to)) ?? {});
+}
+
+/**
+ * Where the value of a key stands, in bytes: JSON.parse of the whole would hold the event loop for 0.3 s. The keys asked
+ * for are not mistaken for words of the vocabulary, whose values are numbers.
+ */
+function placeOf(key: string, json: Buffer): { from: number; to: number } {
+  // A character is a byte; quotes and brackets are the same as in UTF-8.
+  const text = json.toString('latin1');
+  const start = new RegExp(`"${key}"\\s*:\\s*(?=[[{n])`).exec(text);
+  if (!start) throw new Error(`it has no ${key}`);
+  const from = start.index + start[0].length;
+  // Strings are passed over whole, so that brackets in them do not count.
+  const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|null|[[\]{}]/g;
+  tokens.lastIndex = from;
+  for (let depth = 0, token = tokens.exec(text); token; token = tokens.exec(text)) {
+    if (token[0] === '[' || token[0] === '{') depth++;
+    if (token[0] === ']' || token[0] === '}') depth--;
+    if (depth === 0) return { from, to: tokens.lastIndex };
   }
-  throw invalid(file, new Error('it has no array added_tokens'));
+  throw new Error(`its ${key} has no end`);
 }
 
 function invalid(file: string, error: unknown): EmbedderError {

@@ -19,6 +19,9 @@ import { root } from './stamp.mjs';
 /** The CMake tree of this machine; its tests and benchmarks lie below it. */
 export const buildDirectory = path.join(root, 'build', `cmake-${process.platform}-${process.arch}`);
 
+// [ 42%] Building CXX object test/native/CMakeFiles/native_tests.dir/main.cc.o
+const compiling = /^\[\s*(?<percent>\d+)%\] Building \w+ object (?<folder>.*?)CMakeFiles\/[^/]+\.dir\/(?<file>.+)\.o$/;
+
 const addonFile = path.join(root, 'build', 'Release', 'qwen3_embed.node');
 
 /** Builds the Release addon, with `tests` the C++ tests too. Throws with what to do about it. */
@@ -39,8 +42,11 @@ export async function buildTree(directory, options, target = 'all') {
   const build = spawn('cmake', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => build.on('close', resolve));
   for await (const line of readline.createInterface({ input: build.stdout })) {
-    const step = /^\[\s*(?<percent>\d+)%\] Building \w+ object .*?\.dir\/(?<source>.+)\.o$/.exec(line)?.groups;
-    if (step) console.log(`  [${step.percent.padStart(3)}%] ${step.source}`);
+    const step = compiling.exec(line)?.groups;
+    if (step)
+      console.log(
+        `  [${step.percent.padStart(3)}%] ${path.posix.join(step.folder, step.file.replaceAll('__/', '../'))}`,
+      );
     else if (/error|warning|\*\*\*/i.test(line)) console.log(line);
   }
   if ((await ended) !== 0) throw new Error('The native build failed; the compiler says why above.');

@@ -43,7 +43,12 @@ function written(json: unknown): string {
   return file;
 }
 
-function idsOf(tokenizer: Tokenizer | undefined, inputs: readonly Input[], request: Partial<EmbedRequest> = {}, max = 1e6) {
+function idsOf(
+  tokenizer: Tokenizer | undefined,
+  inputs: readonly Input[],
+  request: Partial<EmbedRequest> = {},
+  max = 1e6,
+) {
   return tokenIds(inputs, { ...plain, ...request }, { vocabulary: 151_669, maxPositions: max }, tokenizer, never);
 }
 
@@ -115,7 +120,7 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
   });
 
   it('knows all 26 special tokens', async () => {
-    const tokens = await tokenizer.specialTokens();
+    const tokens = tokenizer.specialTokens;
     expect([...tokens.keys()]).toEqual(Array.from({ length: 26 }, (_, i) => endToken + i));
     for (const content of tokens.values()) {
       await expect(one(`before ${content} after`, { specialTokens: 'error' })).rejects.toThrow(content);
@@ -158,10 +163,17 @@ describe('tokenizer.json', () => {
     expect((await idsOf(tokenizer, ['hello there my friend'])).lengths).toEqual(Uint32Array.of(5));
   });
 
+  it('whose template names a token that it does not define is MODEL_INVALID', async () => {
+    const json = embeddingTokenizerJson();
+    Object.assign(json.post_processor.processors[1] ?? {}, { special_tokens: {} });
+    await expect(Tokenizer.open(written(json))).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+  });
+
   it.each([
     ['that is no JSON', '{'],
     ['of another kind', '{}'],
     ['that is empty', ''],
+    ['without a model', '{"added_tokens": [], "post_processor": null}'],
   ])('%s is MODEL_INVALID', async (_, text) => {
     const file = path.join(temporaryFolder(), 'tokenizer.json');
     writeFileSync(file, text);

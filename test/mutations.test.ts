@@ -1,0 +1,146 @@
+// Checkpoints with bits flipped, ends cut off and numbers swapped: every one gives vectors or an EmbedderError, and none
+// a crash, which the process of its own would show.
+
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, it } from 'vitest';
+import { run, script } from './child';
+import { temporaryFolder } from './temporary_folder';
+import { randomNumbers, safetensors, tinyCheckpoint, writeCheckpoint } from './tiny_checkpoint';
+
+const count = 800;
+
+/** The tiny checkpoint with every file that a folder may have; with `shards`, its weights in two files. */
+function writeWhole(folder: string, shards: boolean): void {
+  const { config, tensors } = tinyCheckpoint();
+  writeCheckpoint(folder, { config, tensors });
+  const write = (name: string, content: unknown) => writeFileSync(path.join(folder, name), JSON.stringify(content));
+  mkdirSync(path.join(folder, '1_Pooling'));
+  write('1_Pooling/config.json', { pooling_mode_lasttoken: true, word_embedding_dimension: 32 });
+  write('modules.json', [{ type: 'sentence_transformers.models.Pooling', path: '1_Pooling' }]);
+  write('config_sentence_transformers.json', { prompts: { query: 'Query:' } });
+  write('tokenizer.json', tinyTokenizer());
+  if (!shards) return;
+  const names = Object.keys(tensors);
+  const halves = [names.slice(0, 6), names.slice(6)];
+  halves.forEach((half, index) => {
+    const part = Object.fromEntries(Object.entries(tensors).filter(([name]) => half.includes(name)));
+    writeFileSync(path.join(folder, `part-${index}.safetensors`), safetensors(part));
+  });
+  const file = (name: string) => `part-${halves.findIndex((half) => half.includes(name))}.safetensors`;
+  write('model.safetensors.index.json', { weight_map: Object.fromEntries(names.map((name) => [name, file(name)])) });
+  rmSync(path.join(folder, 'model.safetensors'));
+}
+
+/** Letters, digits and <|endoftext|>: 63 tokens. */
+function tinyTokenizer(): unknown {
+  const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'];
+  const end = { id: 62, content: '<|endoftext|>' };
+  const token = { SpecialToken: { id: end.content, type_id: 0 } };
+  return {
+    version: '1.0',
+    added_tokens: [{ ...end, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }],
+    normalizer: { type: 'NFC' },
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: true },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [{ Sequence: { id: 'A', type_id: 0 } }, token],
+      pair: [{ Sequence: { id: 'A', type_id: 0 } }, token, { Sequence: { id: 'B', type_id: 0 } }],
+      special_tokens: { [end.content]: { id: end.content, ids: [end.id], tokens: [end.content] } },
+    },
+    decoder: null,
+    model: {
+      type: 'BPE',
+      vocab: Object.fromEntries(letters.map((letter, id) => [letter, id])),
+      merges: [],
+    },
+  };
+}
+
+/** Spoils one file of a folder. */
+function mutate(folder: string, random: () => number): string {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    statSync(path.join(folder, name)).isFile(),
+  );
+  // Weights, config and tokenizer are where most can go wrong.
+  const name =
+    random() < 0.5 ? pick(files) : pick(files.filter((each) => /^config.json|tensors$|^tokenizer/.test(each)));
+  const file = path.join(folder, name);
+  const bytes = readFileSync(file);
+  // Headers are small: half of the places are in the first bytes.
+  const place = () => Math.floor(random() * (random() < 0.5 ? Math.min(bytes.length, 1_500) : bytes.length));
+  const kind = pick(['flip', 'flip', 'cut', 'number', 'number', 'swap', 'overwrite', 'drop'] as const);
+  writeFileSync(file, mutated(kind));
+  return `${kind} in ${name}`;
+
+  function mutated(kind: string): Buffer {
+    if (kind === 'flip') {
+      for (let i = 1 + Math.floor(random() * 8); i > 0; i--) {
+        const at = place();
+        bytes[at] = (bytes[at] as number) ^ (1 << Math.floor(random() * 8));
+      }
+      return bytes;
+    }
+    if (kind === 'cut') return bytes.subarray(0, place());
+    if (kind === 'drop') {
+      const at = place();
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + Math.floor(random() * 64))]);
+    }
+    if (kind === 'overwrite') {
+      const at = place();
+      return Buffer.from(bytes.fill(pick([0, 0x7f, 0xff, 0x39]), at, Math.min(at + 8, bytes.length)));
+    }
+    // latin1 keeps every byte as it is.
+    const text = bytes.toString('latin1');
+    const numbers = [...text.slice(0, 20_000).matchAll(/-?\b\d+(\.\d+)?(e[+-]?\d+)?\b/g)];
+    if (numbers.length === 0) return bytes;
+    const odd = ['0', '-1', '1.5', '1', '2', '4294967296', '9007199254740993', '1e308', '-0', '65536', 'null', '"x"'];
+    const victim = pick(numbers);
+    const replacement = kind === 'swap' ? pick(numbers)[0] : pick(odd);
+    const end = victim.index + victim[0].length;
+    return Buffer.from(text.slice(0, victim.index) + replacement + text.slice(end), 'latin1');
+  }
+}
+
+it(`${count} spoilt checkpoints give vectors or an EmbedderError`, { timeout: 240_000 }, async () => {
+  const root = temporaryFolder();
+  const random = randomNumbers(20_261_123);
+  const whole = [false, true].map((shards) => {
+    const folder = path.join(root, `whole-${shards}`);
+    writeWhole(folder, shards);
+    return folder;
+  });
+  const spoilt = Array.from({ length: count }, (_, index) => {
+    const folder = path.join(root, `${index}`);
+    cpSync(whole[index % 4 === 0 ? 1 : 0] as string, folder, { recursive: true });
+    return mutate(folder, random);
+  });
+  const ended = await run(
+    script(`
+      process.on('warning', () => {});
+      for (let index = 0; index < ${count}; index++) {
+        const outcome = async () => {
+          const embedder = await Embedder.load(process.argv[1] + '/' + index);
+          await embedder.embed([Uint32Array.of(0), new Uint32Array(70)]);
+          await embedder.embed(['abc', '', 'x9'], { specialTokens: index % 2 ? 'text' : 'parse', truncate: 'end' });
+          await embedder.close();
+          return 'vectors';
+        };
+        const result = await outcome().catch((error) =>
+          error instanceof EmbedderError ? error.code : 'no EmbedderError: ' + error.stack.replaceAll('\\n', ' '));
+        console.log(index + ' ' + result);
+      }`),
+    { args: [root], seconds: 200 },
+  );
+  const outcomes = ended.stdout.trim().split('\n');
+  const last = outcomes.length - 1;
+  expect(ended, `after ${outcomes[last]}, at ${spoilt[outcomes.length]}`).toMatchObject({ code: 0, signal: null });
+  expect(outcomes).toHaveLength(count);
+  const strange = outcomes.filter((outcome) => !/^\d+ (vectors|[A-Z_]+)$/.test(outcome));
+  expect(strange.map((outcome) => `${outcome}, ${spoilt[Number.parseInt(outcome, 10)]}`)).toEqual([]);
+  // Both happen often, or the test tests nothing.
+  const sound = outcomes.filter((outcome) => outcome.endsWith('vectors')).length;
+  expect(sound).toBeGreaterThan(count / 10);
+  expect(count - sound).toBeGreaterThan(count / 4);
+});
