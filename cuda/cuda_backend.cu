@@ -18,7 +18,7 @@ constexpr uint32_t kSmallBatchTokens =
     64;  // up to here the small plan's reading of weights is what takes the time
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
 constexpr uint32_t kPooledRows = 4096;
-constexpr size_t kPooledFloats = size_t{1} << 20;
+constexpr size_t kPooledFloats = size_t{1} << 18;
 
 // Host memory on its way to the device: while one half is read by the device, the other is filled.
 class Staging {

@@ -221,7 +221,7 @@ constexpr uint32_t kSmallStageBytes = (kTiles16 * 16 + kSmallCols) * kRowBytes;
 template <uint32_t kTiles16>
 constexpr uint32_t kSmallStages = kSmallSharedBytes / kSmallWarps / kSmallStageBytes<kTiles16>;
 
-template <typename T, Epilogue kEpilogue, uint32_t kTiles16>
+template <typename T, Epilogue kEpilogue, uint32_t kTiles16, bool kAligned>
 __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Result out) {
   constexpr uint32_t kRows = kTiles16 * 16;
   constexpr uint32_t kStages = kSmallStages<kTiles16>;
@@ -246,7 +246,8 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
     }
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kRows; row += 32 / kChunks) {
-      load_chunk<true>(in + place(row, chunk), x.in, x.in_stride, x.rows, x.inner, first_row + row, element);
+      load_chunk<kAligned>(in + place(row, chunk), x.in, x.in_stride, x.rows, x.inner, first_row + row,
+                           element);
     }
   };
 
@@ -323,22 +324,23 @@ Failure launch_large(Stream stream, const Operands<T>& x, const Result& out) {
                 kLargeSharedBytes<Tile>, x, out);
 }
 
-template <typename T, Epilogue kEpilogue, uint32_t kTiles16>
+template <typename T, Epilogue kEpilogue, uint32_t kTiles16, bool kAligned = true>
 Failure launch_small(Stream stream, const Operands<T>& x, const Result& out) {
-  return launch(stream, small_gemm<T, kEpilogue, kTiles16>,
-                dim3(tiles(x.cols, kSmallCols), tiles(x.rows, kTiles16 * 16)), kSmallThreads,
-                kSmallSharedBytes, x, out);
+  const dim3 grid(tiles(x.cols, kSmallCols), tiles(x.rows, kTiles16 * 16));
+  return launch(stream, small_gemm<T, kEpilogue, kTiles16, kAligned>, grid, kSmallThreads, kSmallSharedBytes,
+                x, out);
 }
 
 template <typename T, Epilogue kEpilogue>
 Failure gemm_with(Stream stream, Plan plan, int multiprocessors, const Operands<T>& x, const Result& out) {
   const bool aligned = reinterpret_cast<uintptr_t>(x.in) % 16 == 0 && x.in_stride % kChunkElements == 0;
-  if (!aligned) return launch_large<T, kEpilogue, Tile64Unaligned>(stream, x, out);
   if (plan == Plan::small) {
+    if (!aligned) return launch_small<T, kEpilogue, 4, false>(stream, x, out);
     if (x.rows <= 16) return launch_small<T, kEpilogue, 1>(stream, x, out);
     if (x.rows <= 32) return launch_small<T, kEpilogue, 2>(stream, x, out);
     return launch_small<T, kEpilogue, 4>(stream, x, out);
   }
+  if (!aligned) return launch_large<T, kEpilogue, Tile64Unaligned>(stream, x, out);
   const uint32_t tiles128 = tiles(x.rows, Tile128::kSide) * tiles(x.cols, Tile128::kSide);
   return tiles128 >= static_cast<uint32_t>(multiprocessors)
              ? launch_large<T, kEpilogue, Tile128>(stream, x, out)

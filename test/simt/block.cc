@@ -22,9 +22,6 @@ Block block;
 
 namespace {
 
-constexpr unsigned kMaxThreads = 1024;
-constexpr unsigned kMaxGridY = 65535;
-
 Fiber scheduler;
 std::vector<int> ready;
 std::mt19937_64 random_numbers;

@@ -179,11 +179,9 @@ void* allocate(size_t bytes, bool host) {
   if (arena_next > arena + kArenaBytes) throw std::bad_alloc();
   mprotect(data, whole_pages(bytes), PROT_READ | PROT_WRITE);
   if (!host) std::memset(data, 0xff, bytes);  // NaN in every format
-  // What is in host memory, nobody tells us: all of it counts as written.
   auto* written = reinterpret_cast<bool*>(map_memory(bytes, PROT_READ | PROT_WRITE));
   auto* cells = reinterpret_cast<Cell*>(map_memory(bytes * sizeof(Cell), PROT_READ | PROT_WRITE));
   buffers[data] = {next_serial++, data, bytes, host, written, cells};
-  if (host) std::memset(written, true, bytes);
   if (!host) bytes_used += bytes;
   return data;
 }
@@ -245,7 +243,7 @@ void touch(const void* p, size_t bytes, Access access, Site site, int thread, co
   if (!is_emulated(p)) return;
   Toucher by{access, site, thread, in_window(p), 0};
   Cell* cells;
-  bool* written = nullptr;
+  const Buffer* buffer = nullptr;
   if (by.in_shared) {
     const ptrdiff_t offset = c - shared.window - static_cast<ptrdiff_t>(shared.low);
     if (!shared.low || offset < 0 || offset + bytes > shared.bytes) {
@@ -254,7 +252,7 @@ void touch(const void* p, size_t bytes, Access access, Site site, int thread, co
     by.offset = static_cast<size_t>(offset);
     cells = shared_cells + offset;
   } else {
-    const Buffer* buffer = buffer_near(c);
+    buffer = buffer_near(c);
     if (!buffer) {
       fail(text("wild pointer: thread ", thread, " ", by.verb(), " far from every buffer, at ",
                 describe(site)));
@@ -265,15 +263,16 @@ void touch(const void* p, size_t bytes, Access access, Site site, int thread, co
     }
     by.offset = static_cast<size_t>(offset);
     cells = buffer->cells + offset;
-    written = buffer->written + offset;
   }
   for (size_t i = 0; i < bytes; ++i, ++by.offset) {
-    touch_cell(cells[i], written ? written + i : nullptr, by, seen);
+    bool host_wrote = true;  // or not: nobody tells us
+    bool* written = !buffer ? nullptr : buffer->host ? &host_wrote : buffer->written + by.offset;
+    touch_cell(cells[i], written, by, seen);
   }
 }
 
 void check_alignment(const void* p, size_t bytes, Site site) {
-  const size_t past = reinterpret_cast<uintptr_t>(p) % bytes;
+  const size_t past = reinterpret_cast<uintptr_t>(p) & (bytes - 1);  // bytes is a power of two
   if (past && is_emulated(p)) {
     fail(text("misaligned: ", bytes, " bytes at an address ", past, " past a multiple, at ", describe(site)));
   }

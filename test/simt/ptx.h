@@ -10,13 +10,14 @@ namespace simt {
 
 using Lane = uint32_t;
 
-// Bit patterns of the 16-bit formats. To nearest even; NaN of bf16 becomes 0x7fff, as cvt.rn gives it.
+// Bit patterns of the 16-bit formats. To nearest even; any NaN becomes 0x7fff, as cvt.rn gives it.
 inline uint16_t to_bf16_bits(float value) {
   const auto bits = __builtin_bit_cast(uint32_t, value);
   if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fff;
   return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 inline uint16_t to_f16_bits(float value) {
+  if (std::isnan(value)) return 0x7fff;
   return __builtin_bit_cast(uint16_t, static_cast<_Float16>(value));
 }
 
