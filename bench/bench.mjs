@@ -192,7 +192,9 @@ function installPeer() {
 function weightBytes(model, precision) {
   const files = fs.readdirSync(model).filter((name) => name.endsWith('.safetensors'));
   const stored = files.reduce((sum, name) => sum + fs.statSync(path.join(model, name)).size, 0);
-  return precision === 'f32' ? 2 * stored : stored;
+  if (precision !== 'f32') return stored;
+  const { vocab_size, hidden_size } = JSON.parse(fs.readFileSync(path.join(model, 'config.json'), 'utf8'));
+  return 2 * stored - 2 * vocab_size * hidden_size; // the embedding table stays bf16
 }
 
 function readArguments() {

@@ -121,4 +121,16 @@ export interface Addon {
   lastPooledAddress(): bigint;
 }
 
-export const addon = loadAddon(path.join(__dirname, '..')) as Addon;
+export const addon = load();
+
+function load(): Addon {
+  try {
+    return loadAddon(path.join(__dirname, '..')) as Addon;
+  } catch (error) {
+    throw new Error(
+      `qwen3-embed has no native part that loads here: ${(error as Error).message}\nTo build it: npm rebuild qwen3-embed ` +
+        '(needs CMake and a C++20 compiler; npm 12 asks for npm install-scripts approve qwen3-embed first).',
+      { cause: error },
+    );
+  }
+}

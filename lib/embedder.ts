@@ -2,7 +2,7 @@
 // order in which they come.
 
 import { setImmediate as turn } from 'node:timers/promises';
-import { addon, type DeviceInfo, type LoadedModel, type Precision } from './addon';
+import { addon, type DeviceInfo, type LoadedModel, type Precision, type StoredType } from './addon';
 import { cancellable } from './cancellation';
 import { type Checkpoint, readCheckpoint } from './checkpoint';
 import { EmbedderError } from './errors';
@@ -84,15 +84,8 @@ export class Embedder {
   ): Promise<Embedder> {
     const { device, threads, maxBatchTokens, onProgress } = request;
     const offered = nativeCall(() => addon.precisions(device));
-    if (request.precision !== 'auto' && !offered.includes(request.precision)) {
-      throw new EmbedderError(
-        'PRECISION_UNSUPPORTED',
-        `Device "${device}" does not compute ${request.precision}: use ${offered.join(' or ')}.`,
-      );
-    }
     const checkpoint = await readCheckpoint(folder);
-    const own = offered.includes(checkpoint.dtype) ? checkpoint.dtype : 'f32';
-    const precision = request.precision === 'auto' ? own : request.precision;
+    const precision = choosePrecision(request, offered, checkpoint.dtype);
     const progress =
       onProgress &&
       ((loaded: number, total: number) => {
@@ -111,9 +104,9 @@ export class Embedder {
     opening?.catch(cancel);
     const [loaded, opened] = await Promise.allSettled([loading, opening]);
     if (loaded.status === 'rejected') throw loaded.reason;
-    if (opened.status === 'rejected') {
+    if (cancelled.aborted || opened.status === 'rejected') {
       addon.unload(loaded.value.model);
-      throw opened.reason;
+      throw opened.status === 'rejected' ? opened.reason : cancelled.reason;
     }
     return new Embedder(checkpoint, loaded.value, precision, maxBatchTokens, opened.value);
   }
@@ -133,7 +126,7 @@ export class Embedder {
     return this.#loaded.device;
   }
 
-  /** What the weights and the inputs of matrix products are stored in. */
+  /** What the weights are kept in, as in the option of that name. */
   get precision(): Precision {
     return this.#precision;
   }
@@ -221,6 +214,16 @@ export class Embedder {
       vectors: rows.map((row, index) => (failed.has(index) ? null : row)),
     });
   }
+}
+
+function choosePrecision(request: LoadRequest, offered: readonly Precision[], own: StoredType): Precision {
+  const { device, precision } = request;
+  if (precision === 'auto') return offered.includes(own) ? own : 'f32';
+  if (offered.includes(precision)) return precision;
+  throw new EmbedderError(
+    'PRECISION_UNSUPPORTED',
+    `Device "${device}" does not compute ${precision}: use ${offered.join(' or ')}.`,
+  );
 }
 
 async function rowsOf(vectors: Float32Array, dimensions: number): Promise<Float32Array[]> {

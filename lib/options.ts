@@ -22,8 +22,8 @@ export interface LoadOptions {
   /** Default `auto`. */
   readonly device?: Device;
   /**
-   * What the weights and the inputs of matrix products are stored in; sums are f32. Default `auto`: as the checkpoint
-   * stores its matrices where the device computes that, else f32.
+   * What the weights are kept in, and the inputs of matrix products where the device multiplies that; sums are f32.
+   * Default `auto`: as the checkpoint stores its matrices where the device offers it, else f32.
    */
   readonly precision?: Precision | 'auto';
   /**
@@ -33,12 +33,15 @@ export interface LoadOptions {
   readonly threads?: number;
   /**
    * Tokens that may share a batch, 1 to 1,048,576. A longer text runs alone. Default 512: on a CPU a batch of this
-   * size already computes at full speed, and a short query never waits for more than one of them.
+   * size already computes at full speed, and what is waiting behind it waits no longer than it must.
    */
   readonly maxBatchTokens?: number;
   /** Cancels loading. */
   readonly signal?: AbortSignal;
-  /** Called now and then while the weights are read. An error that it throws ends loading. */
+  /**
+   * Called now and then while the weights are read, never where they are shared with a model that is loaded already.
+   * An error that it throws ends loading.
+   */
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -66,6 +69,13 @@ export interface EmbedOptions extends CountOptions {
   readonly truncate?: 'error' | 'end';
 }
 
+/** Options whose names are known and whose values are not checked yet. */
+type Given<Name extends string> = Readonly<Partial<Record<Name, unknown>>>;
+
+const loadOptions = ['device', 'precision', 'threads', 'maxBatchTokens', 'signal', 'onProgress'] as const;
+const countOptions = ['instruction', 'prompt', 'specialTokens', 'signal'] as const;
+const embedOptions = [...countOptions, 'dimensions', 'truncate'] as const;
+
 const precisions = ['auto', 'f32', 'bf16', 'f16', 'int8'] as const;
 const minDimensions = 32;
 
@@ -86,9 +96,14 @@ export function checkFolder(folder: unknown): string {
 }
 
 export function checkLoadOptions(options: unknown): LoadRequest {
-  const known = ['device', 'precision', 'threads', 'maxBatchTokens', 'signal', 'onProgress'] as const;
-  const { precision = 'auto', maxBatchTokens = 512, ...given } = checkNames(options, known);
-  const { device = 'auto', onProgress } = given;
+  const {
+    device = 'auto',
+    precision = 'auto',
+    threads,
+    maxBatchTokens = 512,
+    signal,
+    onProgress,
+  } = checkNames(options, loadOptions);
   if (typeof device !== 'string') throw new TypeError(`device must be a string, not ${kindOf(device)}.`);
   if (!/^(auto|cpu|reference|cuda(:\d{1,3})?)$/.test(device)) {
     throw new RangeError(`device "${device}" is unknown: use "auto", "cpu", "cuda", "cuda:N" or "reference".`);
@@ -99,9 +114,9 @@ export function checkLoadOptions(options: unknown): LoadRequest {
   return {
     device: device === 'auto' ? 'cpu' : device,
     precision: oneOf('precision', precision, precisions),
-    threads: given.threads === undefined ? 0 : wholeNumber('threads', given.threads, 1, 1_024),
+    threads: threads === undefined ? 0 : wholeNumber('threads', threads, 1, 1_024),
     maxBatchTokens: wholeNumber('maxBatchTokens', maxBatchTokens, 1, 1_048_576),
-    signal: checkSignal(given.signal),
+    signal: checkSignal(signal),
     onProgress: onProgress as LoadRequest['onProgress'],
   };
 }
@@ -117,12 +132,6 @@ export interface EmbedRequest extends CountRequest {
   readonly dimensions: number;
   readonly truncate: 'error' | 'end';
 }
-
-/** Options whose names are known and whose values are not checked yet. */
-type Given<Name extends string> = Readonly<Partial<Record<Name, unknown>>>;
-
-const countOptions = ['instruction', 'prompt', 'specialTokens', 'signal'] as const;
-const embedOptions = [...countOptions, 'dimensions', 'truncate'] as const;
 
 /** Checks the inputs and copies them: what the caller does to the array afterwards changes nothing. */
 export function checkInputs(input: unknown): readonly Input[] {
@@ -165,7 +174,7 @@ function countRequest(
   inputs: readonly Input[],
   prompts: ReadonlyMap<string, string>,
 ): CountRequest {
-  const { instruction, prompt, specialTokens = 'parse' } = given;
+  const { instruction, prompt, specialTokens = 'parse', signal } = given;
   for (const [name, value] of Object.entries({ instruction, prompt })) {
     if (value === undefined) continue;
     if (typeof value !== 'string') throw new TypeError(`${name} must be a string, not ${kindOf(value)}.`);
@@ -179,7 +188,7 @@ function countRequest(
   return {
     prefix: prefixOf(instruction as string | undefined, prompt as string | undefined, prompts),
     specialTokens: oneOf('specialTokens', specialTokens, ['parse', 'text', 'error']),
-    signal: checkSignal(given.signal),
+    signal: checkSignal(signal),
   };
 }
 

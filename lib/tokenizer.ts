@@ -8,6 +8,9 @@ import { EmbedderError } from './errors';
 // The token that Qwen3-Embedding pools: its template puts it after every text.
 const endToken = '<|endoftext|>';
 
+// Files that were warned of.
+const warned = new Set<string>();
+
 export class Tokenizer {
   /** Special tokens by id, `<think>` and its like among them. */
   readonly specialTokens: ReadonlyMap<number, string>;
@@ -44,7 +47,10 @@ export class Tokenizer {
       if (template.getLength() > 0) return new Tokenizer(file, library, specialTokens, undefined);
       const appended = library.tokenToId(endToken);
       if (appended === null) throw new Error(`there is no ${endToken}`);
-      process.emitWarning(`${file} is from before its template appended ${endToken}; it is appended all the same.`);
+      if (!warned.has(file)) {
+        process.emitWarning(`${file} is from before its template appended ${endToken}; it is appended all the same.`);
+      }
+      warned.add(file);
       return new Tokenizer(file, library, specialTokens, appended);
     } catch (error) {
       throw invalid(file, error);

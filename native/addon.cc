@@ -310,6 +310,7 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
   job->precision = *precision;
   job->threads = static_cast<uint32_t>(whole(options.Get("threads"), "threads", 0, 1024));
 
+  Loader& to = loader();
   Pending work{Napi::Promise::Deferred::New(here.env), nullptr, {}, job, {}};
   if (info[2].IsFunction()) work.progress = Napi::Persistent(info[2].As<Napi::Function>());
   const uint32_t ticket = here.add(std::move(work));
@@ -324,12 +325,13 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
   job->finish = [link = here.link, ticket](std::shared_ptr<Model> model, std::exception_ptr failure) {
     link->post([=](Environment& there) { finish_load(there, ticket, model, failure); });
   };
-  loader().submit(job);
+  to.submit(job);
   return pending_object(here, ticket);
 }
 
 void Unload(const Napi::CallbackInfo& info) {
-  of(info).models.erase(static_cast<uint32_t>(whole(info[0], "model", 0, UINT32_MAX)));
+  auto node = of(info).models.extract(static_cast<uint32_t>(whole(info[0], "model", 0, UINT32_MAX)));
+  if (node) loader().release(std::move(node.mapped()));
 }
 
 void finish_embed(Environment& here, uint32_t ticket) {
@@ -345,6 +347,25 @@ void finish_embed(Environment& here, uint32_t ticket) {
   result.Set("vectors", work->vectors.Value());
   result.Set("nonFinite", non_finite);
   work->promise.Resolve(result);
+}
+
+// Made by the constructor that JavaScript uses, which throws where Node-API's own way would end the process.
+Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
+  const size_t values = request.texts() * request.dimensions;
+  const size_t available = request.model->backend->available_bytes();
+  const auto refuse = [&] {
+    throw Error(ErrorCode::out_of_memory,
+                "the vectors of this call need " + std::to_string(values * sizeof(float) >> 20) + " MiB, " +
+                    std::to_string(available >> 20) + " MiB are free: embed fewer texts");
+  };
+  if (values > available / sizeof(float)) refuse();
+  try {
+    const auto constructor = env.Global().Get("Float32Array").As<Napi::Function>();
+    return constructor.New({Napi::Number::New(env, static_cast<double>(values))}).As<Napi::Float32Array>();
+  } catch (const Napi::Error&) {
+    refuse();
+    throw;
+  }
 }
 
 Napi::Value Embed(const Napi::CallbackInfo& info) {
@@ -370,18 +391,19 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
     if (id >= config.vocabulary) throw std::invalid_argument("a token id is past the embedding table");
   }
   request->dimensions = static_cast<uint32_t>(whole(info[3], "dimensions", 1, config.hidden));
-  request->max_batch_tokens = static_cast<uint32_t>(whole(info[4], "maxBatchTokens", 1, UINT32_MAX));
+  request->max_batch_tokens = static_cast<uint32_t>(whole(info[4], "maxBatchTokens", 1, kMaxWidth));
 
   // Memory that V8 owns and no JavaScript can reach before the promise settles: it cannot be detached or resized.
-  Napi::Float32Array vectors = Napi::Float32Array::New(here.env, request->texts() * request->dimensions);
+  Napi::Float32Array vectors = new_vectors(here.env, *request);
   request->out = vectors.Data();
   request->owner = here.link->owner;
+  Engine& to = engine();
   const uint32_t ticket =
       here.add({Napi::Promise::Deferred::New(here.env), request, Napi::Persistent(vectors), nullptr, {}});
   request->finish = [link = here.link, ticket](Request&) {
     link->post([ticket](Environment& there) { finish_embed(there, ticket); });
   };
-  engine().submit(request);
+  to.submit(request);
   return pending_object(here, ticket);
 }
 

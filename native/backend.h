@@ -115,7 +115,8 @@ class Backend {
   virtual void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept = 0;
   // The same for the keys in the first K columns of key_value[T,2K]; keys and values (the last K columns) are then
   // stored in the pages of each span's own run. key_value may be overwritten.
-  virtual void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans, void* pages) noexcept = 0;
+  virtual void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
+                               void* pages) noexcept = 0;
   // Causal attention: softmax(q k^T / sqrt(dim)) v over positions 0 to the row's own, both runs. out[T,Q] input dtype.
   // Query head h reads key/value head h / (query / key_value).
   virtual void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept = 0;
@@ -136,7 +137,8 @@ class Backend {
   virtual size_t page_bytes(const Heads& heads) const noexcept = 0;
 
   // How a weight stored as `stored` in the checkpoint will be kept.
-  virtual WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols, DType stored) const noexcept = 0;
+  virtual WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
+                                     DType stored) const noexcept = 0;
   // Converts rows [first_row, first_row + rows) of a weight from row-major checkpoint bytes (little endian, any
   // alignment) into its layout. `from` may be reused on return.
   virtual void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,

@@ -54,9 +54,9 @@ struct Text {
   std::span<const uint32_t> ids() const { return request->text(index); }
 };
 
-// Takes the texts that run next off the queue: oldest first, of the oldest request's model only, up to its token
-// budget and `max_texts`. The first text runs whatever its length. Requests that are cancelled, failed or taken
-// completely leave the queue.
+// Takes the texts that run next off the queue: oldest first, of the oldest request's model only, up to `max_texts` and to
+// the smallest token budget among them. The first text runs whatever its length. Requests that are cancelled, failed or
+// taken completely leave the queue.
 std::vector<Text> next_batch(std::deque<std::shared_ptr<Request>>& queue, size_t max_texts);
 
 }  // namespace qwen3

@@ -9,7 +9,7 @@ namespace qwen3 {
 namespace {
 
 void fail(Request& request, const Error& error) {
-  if (request.error || request.cancelled) return;
+  if (request.error || request.cancelled || request.done == request.texts()) return;
   request.error = error;
   request.finish(request);
 }
@@ -60,23 +60,29 @@ void Engine::run(const std::vector<Text>& texts) {
   const auto fail_all = [&](const Error& error) {
     for (const Text& text : texts) fail(*text.request, error);
   };
+  size_t tokens = 0;
   try {
     std::vector<std::span<const uint32_t>> ids;
-    size_t tokens = 0;
     for (const Text& text : texts) {
       ids.push_back(text.ids());
       tokens += text.ids().size();
     }
     const Batch batch = model.workspace->prepare(ids);
-    forward(*model.backend, model, batch, model.workspace->scratch());
+    const auto wanted = [&] {
+      return std::any_of(texts.begin(), texts.end(),
+                         [](const Text& text) { return !text.request->cancelled; });
+    };
+    forward(*model.backend, model, batch, model.workspace->scratch(), wanted);
     check(*model.backend);
     pool(model, batch, texts);
-    if (tokens > texts[0].request->max_batch_tokens) model.workspace->shrink();
   } catch (const Error& error) {
     fail_all(error);
   } catch (const std::bad_alloc&) {
     fail_all(Error(ErrorCode::out_of_memory, "the host has no memory left for this batch"));
+  } catch (const std::exception& error) {
+    fail_all(Error(ErrorCode::device_failed, error.what()));
   }
+  if (tokens > texts[0].request->max_batch_tokens) model.workspace->shrink();
 }
 
 // Writes the vectors while no owner can take its memory away, then finishes requests whose last text this was.

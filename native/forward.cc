@@ -21,13 +21,15 @@ void attend_and_feed_forward(Backend& on, const Model& model, uint32_t index, co
 
 // Layer-major: a layer meets every chunk before the next layer starts, so keys and values of one layer are all that
 // live. The last layer stores everyone's keys and values, then goes on with the pooled rows alone.
-void forward(Backend& on, const Model& model, const Batch& batch, const Scratch& scratch) {
+void forward(Backend& on, const Model& model, const Batch& batch, const Scratch& scratch,
+             const std::function<bool()>& wanted) {
   for (const Chunk& chunk : batch.chunks) on.gather(chunk.ids, model.embeddings, chunk.x);
 
   const auto last = static_cast<uint32_t>(model.layers.size()) - 1;
   for (uint32_t i = 0; i <= last; ++i) {
     const Layer& layer = model.layers[i];
     for (const Chunk& chunk : batch.chunks) {
+      if (!wanted()) return;
       const Scratch s = scratch.rows(chunk.x.rows);
       on.rms_norm(chunk.x, layer.attention_norm, model.config.norm_eps, s.normed);
       on.linear(s.normed, layer.key_value, s.key_value);

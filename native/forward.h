@@ -1,5 +1,6 @@
 // The forward pass of the Qwen3 decoder, for any backend and any precision.
 #pragma once
+#include <functional>
 #include <vector>
 
 #include "backend.h"
@@ -29,7 +30,9 @@ struct Scratch {
   Scratch rows(uint32_t count) const;
 };
 
-// Leaves the hidden state of every text's last token, before the final norm, in batch.pooled.x.
-void forward(Backend& on, const Model& model, const Batch& batch, const Scratch& scratch);
+// Leaves the hidden state of every text's last token, before the final norm, in batch.pooled.x. Ends early, with nothing
+// there, once `wanted` says that nobody waits for the result any more.
+void forward(Backend& on, const Model& model, const Batch& batch, const Scratch& scratch,
+             const std::function<bool()>& wanted);
 
 }  // namespace qwen3

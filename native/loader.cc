@@ -41,16 +41,31 @@ void Loader::submit(std::shared_ptr<LoadJob> job) {
   wake_.notify_one();
 }
 
+void Loader::release(std::shared_ptr<Model> model) {
+  {
+    const std::lock_guard lock(mutex_);
+    released_.push_back(std::move(model));
+  }
+  wake_.notify_one();
+}
+
 void Loader::work() {
   while (true) {
     std::shared_ptr<LoadJob> job;
+    std::vector<std::shared_ptr<Model>> released;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      job = std::move(queue_.front());
-      queue_.pop_front();
+      wake_.wait(lock, [&] { return stopping_ || !queue_.empty() || !released_.empty(); });
+      released.swap(released_);
+      if (!queue_.empty()) {
+        job = std::move(queue_.front());
+        queue_.pop_front();
+      } else if (stopping_) {
+        return;
+      }
     }
+    released.clear();  // before the next load asks for memory
+    if (!job) continue;
     std::shared_ptr<Model> model;
     std::exception_ptr failure;
     try {

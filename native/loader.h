@@ -36,6 +36,8 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   void submit(std::shared_ptr<LoadJob> job);  // any thread
+  // Lets go of a model on the loader thread: giving back gigabytes takes longer than an event loop may be held.
+  void release(std::shared_ptr<Model> model);
 
  private:
   void work();
@@ -44,6 +46,7 @@ class Loader {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::shared_ptr<LoadJob>> queue_;
+  std::vector<std::shared_ptr<Model>> released_;
   bool stopping_ = false;
   std::map<std::string, std::weak_ptr<Model>> loaded_;  // by what makes two models the same; loader thread
   std::thread thread_;

@@ -125,7 +125,7 @@ std::shared_ptr<Model> load_model(const ModelSource& source, const std::vector<s
   const std::vector<Plan> plans = plan_weights(source, *model);
   const size_t rotation_bytes = size_t{source.config.max_positions} * source.config.head_dim * sizeof(float);
   uint64_t total = 0;
-  size_t needed = rotation_bytes;
+  size_t needed = 2 * rotation_bytes;  // made here, then copied to the backend
   for (const Plan& plan : plans) {
     check(plan, files);
     const auto rows = static_cast<uint32_t>(plan.part_rows * plan.parts.size());

@@ -84,8 +84,8 @@ void norm_rope_head(float* head, const float* gain, const Heads& heads, uint32_t
 enum class Part : uint8_t { key, value };
 
 // Where the key or value of `position` lies, for one key/value head: [dim].
-float* page_row(void* pages, const Heads& heads, const Span& span, uint32_t layer, uint32_t position, Part part,
-                uint32_t head) {
+float* page_row(void* pages, const Heads& heads, const Span& span, uint32_t layer, uint32_t position,
+                Part part, uint32_t head) {
   const bool in_prefix = position < span.prefix.tokens;
   const KeyValueRun& run = in_prefix ? span.prefix : span.own;
   const uint32_t token = in_prefix ? position : position - span.prefix.tokens;
@@ -102,7 +102,8 @@ class ReferenceBackend final : public Backend {
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
     for (uint32_t i = 0; i < out.rows; ++i) {
       const size_t first = size_t{ids[i]} * table.stride;
-      for (uint32_t j = 0; j < out.cols; ++j) row_of(out, i)[j] = value_at(table.data, first + j, table.dtype);
+      for (uint32_t j = 0; j < out.cols; ++j)
+        row_of(out, i)[j] = value_at(table.data, first + j, table.dtype);
     }
   }
 
@@ -151,7 +152,8 @@ class ReferenceBackend final : public Backend {
     });
   }
 
-  void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans, void* pages) noexcept override {
+  void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
+                       void* pages) noexcept override {
     for_each_row(spans, [&](uint32_t row, uint32_t position, const Span& span) {
       for (uint32_t h = 0; h < heads.key_value; ++h) {
         float* key = row_of(key_value, row) + h * heads.dim;
@@ -218,7 +220,8 @@ class ReferenceBackend final : public Backend {
     return size_t{2} * heads.key_value * kPageTokens * heads.dim * sizeof(float);
   }
 
-  WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols, DType stored) const noexcept override {
+  WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
+                             DType stored) const noexcept override {
     const DType dtype = use == WeightUse::table ? stored : DType::f32;
     return {dtype, size_t{rows} * cols * bytes_of(dtype)};
   }

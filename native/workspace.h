@@ -16,10 +16,9 @@ class Workspace {
  public:
   explicit Workspace(const Model& model, uint32_t chunk_rows = kChunkRows);
 
-  uint32_t max_texts() const { return chunk_rows_; }
   const Scratch& scratch() const { return scratch_; }
 
-  // Lays out a batch of texts (at least one, at most max_texts, none empty). Valid until the next call.
+  // Lays out a batch of texts (at least one, at most chunk_rows, none empty). Valid until the next call.
   // Throws Error(out_of_memory).
   Batch prepare(std::span<const std::span<const uint32_t>> texts);
 

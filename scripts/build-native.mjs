@@ -43,13 +43,15 @@ export async function buildTree(directory, options, target = 'all') {
   const ended = new Promise((resolve) => build.on('close', resolve));
   for await (const line of readline.createInterface({ input: build.stdout })) {
     const step = compiling.exec(line)?.groups;
-    if (step)
-      console.log(
-        `  [${step.percent.padStart(3)}%] ${path.posix.join(step.folder, step.file.replaceAll('__/', '../'))}`,
-      );
+    if (step) console.log(`  [${step.percent.padStart(3)}%] ${sourceOf(step)}`);
     else if (/error|warning|\*\*\*/i.test(line)) console.log(line);
   }
   if ((await ended) !== 0) throw new Error('The native build failed; the compiler says why above.');
+}
+
+/** CMake writes `..` as `__` in the names of objects. */
+function sourceOf({ folder, file }) {
+  return path.posix.join(folder, file.replaceAll('__/', '../'));
 }
 
 /** What the build made, for people to read. */

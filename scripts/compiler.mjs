@@ -26,26 +26,16 @@ export function missingTools() {
   return `The native part needs ${list}.${command ? ` Install with: ${command}` : ''}`;
 }
 
-/**
- * On Debian and Ubuntu as root, installs what `missingTools` misses; elsewhere nothing is touched. With `tests`, the
- * headers that emulate AVX-512 for the C++ tests too.
- */
-export function installTools({ tests = false } = {}) {
-  const packages = [];
-  if (missingTools()) packages.push('g++', 'cmake', 'make');
-  if (tests && !hasEmulation()) packages.push('libsimde-dev');
-  if (packages.length === 0 || process.getuid?.() !== 0 || !runs('apt-get', ['--version'])) return;
-
+/** On Debian and Ubuntu as root, installs them if any is missing; elsewhere nothing is touched. */
+export function installTools() {
+  if (!missingTools() || process.getuid?.() !== 0 || !runs('apt-get', ['--version'])) return;
+  const packages = ['g++', 'cmake', 'make'];
   console.log(`Installing ${packages.join(', ')} (apt-get, as root)`);
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   for (const command of [['update'], ['install', '--yes', '--no-install-recommends', ...packages]]) {
     const result = spawnSync('apt-get', ['-qq', ...command], { env: environment, encoding: 'utf8' });
     if (result.status !== 0) console.error(`apt-get ${command.join(' ')} failed:\n${result.stdout}${result.stderr}`);
   }
-}
-
-function hasEmulation() {
-  return compiles('c++', '#if !__has_include(<simde/x86/avx512.h>)\n#error missing\n#endif');
 }
 
 function compiles(compiler, source) {

@@ -18,7 +18,7 @@ export async function setup({ tests = false } = {}) {
   const testSources = tests ? ['test/native', 'test/simt', 'bench/native'] : [];
   const addon = 'build/Release/qwen3_embed.node';
   await unlessUnchanged(tests ? 'native-tests' : 'native', [...sources, ...testSources], addon, async () => {
-    installTools({ tests });
+    installTools();
     const begin = performance.now();
     await buildNative({ tests });
     console.log(`Built ${describeBuild()}, in ${((performance.now() - begin) / 1000).toFixed(0)} s`);

@@ -1,6 +1,6 @@
 // The public API with the real addon.
 
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -8,9 +8,11 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Embedder, EmbedderError, type Input } from '../lib';
 import { addon } from '../lib/addon';
+import { readCheckpoint } from '../lib/checkpoint';
+import { run, script } from './child';
 import { idsOf, randomModel, smallModel } from './goldens';
 import { temporaryFolder } from './temporary_folder';
-import { randomNumbers, tinyCheckpoint, writeCheckpoint } from './tiny_checkpoint';
+import { randomNumbers, tinyCheckpoint, withHeader, writeCheckpoint } from './tiny_checkpoint';
 
 let small: Embedder;
 
@@ -85,6 +87,41 @@ describe('load', () => {
     writeCheckpoint(folder, tinyCheckpoint());
     writeFileSync(path.join(folder, 'tokenizer.json'), '{}');
     expect(await failure(Embedder.load(folder))).toMatchObject({ code: 'MODEL_INVALID' });
+  });
+
+  it('refuses a model that is larger than the memory, with both figures', async () => {
+    const folder = temporaryFolder();
+    const { config, tensors } = tinyCheckpoint();
+    const [rows, hidden] = [2 ** 23, 2 ** 16];
+    let end = 0;
+    const header = Object.entries(tensors).map(([name, { dtype, shape }]) => {
+      const full = name.startsWith('embed') ? [rows, hidden] : shape.map((size) => (size === 32 ? hidden : size));
+      const begin = end;
+      end += 2 * full.reduce((product, size) => product * size, 1);
+      return [name, { dtype, shape: full, data_offsets: [begin, end] }];
+    });
+    const start = withHeader(JSON.stringify(Object.fromEntries(header)), Buffer.alloc(0));
+    const file = path.join(folder, 'model.safetensors');
+    writeFileSync(
+      path.join(folder, 'config.json'),
+      JSON.stringify({ ...config, vocab_size: rows, hidden_size: hidden }),
+    );
+    writeFileSync(file, start);
+    // A file with a hole: a terabyte that takes no room.
+    truncateSync(file, start.length + end);
+    expect(await failure(Embedder.load(folder))).toMatchObject({
+      code: 'OUT_OF_MEMORY',
+      message: expect.stringMatching(/\d+ MiB.*\d+ MiB/),
+    });
+  });
+
+  it('refuses files that were cut short after their headers were read', async () => {
+    const folder = temporaryFolder();
+    writeCheckpoint(folder, tinyCheckpoint());
+    const { source } = await readCheckpoint(folder);
+    truncateSync(path.join(folder, 'model.safetensors'), 20_000);
+    const { promise } = addon.load(source, { device: 'cpu', precision: 'f32', threads: 0 }, undefined);
+    expect(await failure(promise)).toMatchObject({ code: 'MODEL_INVALID' });
   });
 
   it('reports bytes, up to all of them', async () => {
@@ -287,6 +324,20 @@ describe('same text, same bits', () => {
         }
       }
     }
+  });
+
+  it('with one thread or many', async () => {
+    const embedWith = (threads: number) =>
+      run(
+        script(`
+          const embedder = await Embedder.load(folder, { threads: ${threads} });
+          const texts = Array.from({ length: 12 }, (_, i) => 'a program that does thing ' + i + ' well. '.repeat(i * i));
+          const rows = await embedder.embed(texts);
+          console.log(Buffer.from(rows[0].buffer).toString('hex'));`),
+      );
+    const outputs = await Promise.all([1, 2, 3, 8].map(embedWith));
+    expect(outputs[0]).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[0-9a-f]+\n$/) });
+    for (const output of outputs) expect(output).toEqual(outputs[0]);
   });
 
   it('and models never mix', async () => {

@@ -19,21 +19,24 @@ struct Sample {
 
 inline double process_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-// Calls function() once to warm up, then until kSampleSeconds have passed.
+// Calls function() until kSampleSeconds have passed, after one call to warm up, unless that one took as long by itself.
 template <typename Function>
 Sample measure(uint32_t threads, const Function& function) {
   using Clock = std::chrono::steady_clock;
-  function();
-  const double cpu_start = process_seconds();
-  const auto start = Clock::now();
-  double seconds = 0;
-  uint32_t calls = 0;
-  do {
-    function();
-    ++calls;
-    seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  } while (seconds < kSampleSeconds);
-  return {seconds / calls, (process_seconds() - cpu_start) / seconds / threads};
+  const auto sample = [&](double least) {
+    const double cpu_start = process_seconds();
+    const auto start = Clock::now();
+    double seconds = 0;
+    uint32_t calls = 0;
+    do {
+      function();
+      ++calls;
+      seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    } while (seconds < least);
+    return Sample{seconds / calls, (process_seconds() - cpu_start) / seconds / threads};
+  };
+  const Sample first = sample(0);
+  return first.seconds < kSampleSeconds ? sample(kSampleSeconds) : first;
 }
 
 // Rates of one case over all rounds.

@@ -23,7 +23,6 @@ struct Avx512 {
     low = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
     high = _mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
   }
-  static void prefetch(const char* p) { _mm_prefetch(p, _MM_HINT_T1); }
   static void store(float* p, Vector v) { _mm512_storeu_ps(p, v); }
   static void store(float* p, Vector v, uint32_t n) { _mm512_mask_storeu_ps(p, mask(n), v); }
 

@@ -57,14 +57,15 @@ std::optional<double> number_in(const std::string& path) {
   return numbers.front();
 }
 
-// Pages that the kernel gives up first count as available: `inactive_file` of memory.stat.
+// What the kernel gives up when memory runs short counts as available: cached files and caches of its own.
 double reclaimable(const std::string& folder) {
   std::ifstream file(folder + "/memory.stat");
   std::string key;
+  double bytes = 0;
   for (double value; file >> key >> value;) {
-    if (key == "inactive_file") return value;
+    if (key == "inactive_file" || key == "active_file" || key == "slab_reclaimable") bytes += value;
   }
-  return 0;
+  return bytes;
 }
 
 }  // namespace

@@ -18,13 +18,12 @@
 namespace qwen3 {
 namespace {
 
+using cpu::ceil_div;
 using cpu::Finish;
 using cpu::Kernels;
 using cpu::Product;
 using cpu::Range;
 using cpu::Stored;
-
-constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
 // `total` things in the fewest parts of at most `most` each, as equal as can be.
 struct Parts {
@@ -115,7 +114,8 @@ class CpuBackend final : public Backend {
   }
 
   void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
-    pool_->run(count, [&](uint32_t task, uint32_t) { pool_row(x, gain, eps, outputs[task]); });
+    // Not on the thread pool: it may be busy loading a model, and the engine holds locks while it waits for this.
+    for (uint32_t i = 0; i < count; ++i) pool_row(x, gain, eps, outputs[i]);
   }
 
   const char* sync() noexcept override { return nullptr; }

@@ -149,7 +149,7 @@ struct Multiply {
     const size_t part = depths.count * F::kWidth * sizeof(Weight) / groups;
     const char* ahead = reinterpret_cast<const char*>(weights + panel_depth * F::kWidth);
     for_row_groups<V::kRows>(rows.count, [&](uint32_t first, auto n) {
-      for (const char* end = ahead + part; ahead < end; ahead += kCacheLine) V::prefetch(ahead);
+      for (const char* end = ahead + part; ahead < end; ahead += kCacheLine) __builtin_prefetch(ahead, 0, 2);
       Vector sum[n.kCount][2];
       clear<V>(sum);
       accumulate<F>(in + first * stride, stride, weights, depths.count, sum);

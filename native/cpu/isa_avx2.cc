@@ -24,7 +24,6 @@ struct Avx2 {
     low = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
     high = _mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32(static_cast<int>(0xffff0000))));
   }
-  static void prefetch(const char* p) { _mm_prefetch(p, _MM_HINT_T1); }
   static void store(float* p, Vector v) { _mm256_storeu_ps(p, v); }
   static void store(float* p, Vector v, uint32_t n) {
     if (n < kLanes) {

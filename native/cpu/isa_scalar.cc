@@ -43,7 +43,6 @@ struct Scalar {
     __builtin_memcpy(&x, &bits, sizeof x);
     return x;
   }
-  static void prefetch(const char*) {}
   static void store(float* p, const Vector& v) { store(p, v, kLanes); }
   static void store(float* p, const Vector& v, uint32_t n) {
     for (uint32_t i = 0; i < n; ++i) p[i] = v.lane[i];

@@ -1,4 +1,7 @@
-// Memory of the ops: aligned, and in huge pages where it is large.
+// Memory of the ops, and how much of it there is.
+//
+// Huge pages are not asked for: linear ops reach the same share of peak without them (77 to 80 % at 128 and 512 rows,
+// AVX2, Zen 3), and to get them for the weights of the 0.6B took 2 s of CPU time more.
 #pragma once
 #include <cstddef>
 

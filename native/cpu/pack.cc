@@ -7,8 +7,6 @@
 namespace qwen3::cpu {
 namespace {
 
-constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
-
 // Depths of one panel: bf16_pairs fills the unit of an odd last one with zeros.
 constexpr uint32_t padded_depth(PanelFormat format, uint32_t depth) {
   return format == PanelFormat::bf16_pairs ? depth + depth % 2 : depth;

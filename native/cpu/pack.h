@@ -9,6 +9,8 @@
 
 namespace qwen3::cpu {
 
+constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+
 // Panels of a weight. The last one's missing columns are zeros.
 uint32_t panel_count(uint32_t width, WeightUse use, uint32_t rows);
 

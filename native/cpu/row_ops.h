@@ -129,9 +129,9 @@ struct RowOps {
   static void store_value(const float* value, uint32_t slot, Input* values) {
     alignas(64) Input rounded[kHeadDim];
     for (uint32_t i = 0; i < kHeadDim; i += V::kLanes) V::store(rounded + i, V::load(value + i));
-    for (uint32_t i = 0; i < kHeadDim; ++i) {
-      Input* const panel = values + i / F::kWidth * size_t{kPageTokens} * F::kWidth;
-      panel[F::index(slot, i % F::kWidth)] = rounded[i];
+    for (uint32_t first = 0; first < kHeadDim;
+         first += F::kWidth, values += size_t{kPageTokens} * F::kWidth) {
+      for (uint32_t i = 0; i < F::kWidth; ++i) values[F::index(slot, i)] = rounded[first + i];
     }
   }
 };

@@ -65,12 +65,19 @@ uint32_t physical_cores() {
 
 ThreadPool::ThreadPool(uint32_t threads) {
   workers_.reserve(threads);
-  for (uint32_t thread = 1; thread < threads; ++thread) {
-    workers_.emplace_back([this, thread] { work(thread); });
+  try {
+    for (uint32_t thread = 1; thread < threads; ++thread) {
+      workers_.emplace_back([this, thread] { work(thread); });
+    }
+  } catch (...) {  // the system gives no more threads
+    stop();
+    throw;
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   waiting_.store(kStop, std::memory_order_release);
   waiting_.notify_all();
   for (std::thread& worker : workers_) worker.join();

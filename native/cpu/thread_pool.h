@@ -40,6 +40,7 @@ class ThreadPool {
   };
   static constexpr uint32_t kStop = UINT32_MAX;
 
+  void stop();
   void run_job(const Job& job);
   bool take_task(uint32_t thread);
   void work(uint32_t thread);

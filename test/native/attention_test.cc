@@ -85,7 +85,7 @@ Setting many_texts() {
 }
 
 void many_texts_with_prefixes(Device& device) {
-  for (const uint32_t chunk_rows : {1000u, 100u, 37u}) agrees(device, many_texts(), chunk_rows);
+  for (const uint32_t chunk_rows : {1000u, 37u}) agrees(device, many_texts(), chunk_rows);
   Setting layered = many_texts();
   layered.layers = 3;
   layered.layer = 2;
@@ -163,33 +163,29 @@ void same_bits_in_any_batch(const BackendEntry& entry) {
       expect_same_bits(actual[i], wanted[i], cols, when + ", text " + std::to_string(i));
     }
   };
-  for (size_t variant = 0; variant < entry.open.size(); ++variant) {
-    Device device(entry, variant);
-    PagedAttention all(device, setting, 21);
-    expect_wanted(all.run(inputs, plan_of(setting, 1000)), "in other pages");
-    const auto last = all.run_last_rows(inputs);
-    for (size_t i = 0; i < wanted.size(); ++i) {
-      expect_same_bits(last[i], {wanted[i].end() - cols, wanted[i].end()}, cols,
-                       "last row alone, text " + std::to_string(i));
-    }
-    for (const uint32_t chunk_rows : {1u, 13u, 64u, 100u}) {
-      expect_wanted(PagedAttention(device, setting).run(inputs, plan_of(setting, chunk_rows)),
-                    "in chunks of " + std::to_string(chunk_rows));
-    }
-    expect_wanted(
-        PagedAttention(device, setting).run(inputs, plan_of(setting, 90, {10, 4, 9, 2, 0, 7, 1, 8, 6, 3, 5})),
-        "in another order");
-    Setting layered = setting;
-    layered.layers = 2;
-    layered.layer = 1;
-    layered.gap = 16;
-    expect_wanted(PagedAttention(device, layered).run(inputs, plan_of(setting, 1000)),
-                  "in another layer and stride");
-    for (size_t i = 0; i < setting.texts.size(); ++i) {
-      Plan alone{{{i, 0, setting.texts[i].tokens}}};
-      const auto actual = PagedAttention(device, setting).run(inputs, alone);
-      expect_same_bits(actual[i], wanted[i], cols, "alone, text " + std::to_string(i));
-    }
+  Device device(entry, entry.open.size() - 1);
+  PagedAttention all(device, setting, 21);
+  expect_wanted(all.run(inputs, plan_of(setting, 1000)), "in other pages, on other threads");
+  const auto last = all.run_last_rows(inputs);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    expect_same_bits(last[i], {wanted[i].end() - cols, wanted[i].end()}, cols,
+                     "last row alone, text " + std::to_string(i));
+  }
+  for (const uint32_t chunk_rows : {1u, 13u, 64u}) {
+    expect_wanted(PagedAttention(device, setting).run(inputs, plan_of(setting, chunk_rows)),
+                  "in chunks of " + std::to_string(chunk_rows));
+  }
+  Setting layered = setting;
+  layered.layers = 2;
+  layered.layer = 1;
+  layered.gap = 16;
+  expect_wanted(
+      PagedAttention(device, layered).run(inputs, plan_of(setting, 90, {10, 4, 9, 2, 0, 7, 1, 8, 6, 3, 5})),
+      "in another order, layer and stride");
+  for (size_t i = 0; i < setting.texts.size(); ++i) {
+    const Plan alone{{{i, 0, setting.texts[i].tokens}}};
+    const auto actual = PagedAttention(device, setting).run(inputs, alone);
+    expect_same_bits(actual[i], wanted[i], cols, "alone, text " + std::to_string(i));
   }
 }
 

@@ -71,6 +71,17 @@ void models_never_mix() {
   expect_batch(queue, {{b.get(), 0}, {d.get(), 0}}, "then the other's");
 }
 
+void the_smallest_budget_holds() {
+  const auto model = empty_model();
+  const auto a = request(model, {5}, 100), b = request(model, {5}, 10), c = request(model, {5}, 100);
+  Queue queue{a, b, c};
+  expect_batch(queue, {{a.get(), 0}, {b.get(), 0}}, "up to the smaller one's budget");
+  expect_batch(queue, {{c.get(), 0}}, "the rest");
+  const auto d = request(model, {11}, 100), e = request(model, {1}, 10);
+  Queue too_much{d, e};
+  expect_batch(too_much, {{d.get(), 0}}, "more than the smaller one bears");
+}
+
 void texts_are_limited() {
   const auto model = empty_model();
   const auto a = request(model, std::vector<size_t>(7, 1));
@@ -101,6 +112,7 @@ void add_batch_tests(Tests& tests) {
                 {"next_batch: nobody overtakes", nobody_overtakes},
                 {"next_batch: a long text runs alone", a_long_text_runs_alone},
                 {"next_batch: models never mix", models_never_mix},
+                {"next_batch: the smallest budget holds", the_smallest_budget_holds},
                 {"next_batch: the number of texts is limited", texts_are_limited},
                 {"next_batch: cancelled and failed requests leave", the_dead_leave_the_queue}});
 }

@@ -11,7 +11,6 @@
 #include "model_tests.h"
 #include "number.h"
 #include "random.h"
-#include "reference_backend.h"
 #include "tiny_model.h"
 
 namespace qwen3::test {
@@ -54,8 +53,12 @@ struct Call {
   std::shared_ptr<std::atomic<int>> finished = std::make_shared<std::atomic<int>>(0);
 };
 
-std::shared_ptr<Model> reference_model(const TinyModel& tiny = {}) {
-  return load_tiny_model(open_reference_backend(), tiny);
+std::unique_ptr<Backend> open_backend() {
+  return open_cpu_backend(best_isa(), DType::f32, std::make_shared<ThreadPool>(1));
+}
+
+std::shared_ptr<Model> open_model(const TinyModel& tiny = {}) {
+  return load_tiny_model(open_backend(), tiny);
 }
 
 void expect_vectors(const Call& call, const std::vector<Ids>& texts, const std::string& what) {
@@ -68,7 +71,7 @@ void expect_vectors(const Call& call, const std::vector<Ids>& texts, const std::
 }
 
 void answers_in_any_batch() {
-  const auto model = reference_model();
+  const auto model = open_model();
   const std::vector<Ids> texts{random_ids(1, 30, 64), random_ids(2, 1, 64), random_ids(3, 90, 64),
                                random_ids(4, 7, 64)};
   for (const uint32_t budget : {1u, 50u, 1000u}) {
@@ -86,7 +89,7 @@ void answers_in_any_batch() {
 }
 
 void bad_texts_are_named() {
-  const auto model = reference_model({.nan_row = kBad});
+  const auto model = open_model({.nan_row = kBad});
   const std::vector<Ids> bad{{1, 2}, {kBad}, {3}, {4, kBad, 5}}, well{{6, 7}, {8}};
   Engine engine;
   const Call first(model, bad), second(model, well);
@@ -102,8 +105,8 @@ void bad_texts_are_named() {
 
 void failures_reach_their_calls_only() {
   const auto faults = std::make_shared<FaultyBackend::Faults>();
-  const auto faulty = load_tiny_model(std::make_unique<FaultyBackend>(open_reference_backend(), faults));
-  const auto sound = reference_model({.seed = 2});
+  const auto faulty = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
+  const auto sound = open_model({.seed = 2});
   const std::vector<Ids> texts{{1, 2, 3}, random_ids(5, 120, 64)};
   const auto code_of = [&](Engine& engine, const std::vector<Ids>& what) {
     const Call call(faulty, what);
@@ -126,7 +129,7 @@ void failures_reach_their_calls_only() {
 }
 
 void stops_with_work_queued() {
-  const auto model = reference_model();
+  const auto model = open_model();
   std::vector<Call> calls;
   for (int i = 0; i < 20; ++i) calls.emplace_back(model, std::vector<Ids>{random_ids(6, 60, 64)}, 60);
   {
@@ -142,7 +145,7 @@ void stops_with_work_queued() {
 }
 
 void cancelled_calls_are_dropped() {
-  const auto model = reference_model();
+  const auto model = open_model();
   const std::vector<Ids> texts{random_ids(7, 60, 64), random_ids(8, 60, 64)};
   Engine engine;
   std::vector<Call> calls;
@@ -161,6 +164,33 @@ void cancelled_calls_are_dropped() {
   after.wait();
   expect(orphan.memory == std::vector<float>(orphan.memory.size(), -7),
          "wrote into memory whose owner is gone");
+}
+
+// The moments that chance seldom hits: a cancellation in the middle of a batch, and one while vectors are written.
+void cancelling_is_safe_at_any_moment() {
+  const auto faults = std::make_shared<FaultyBackend::Faults>();
+  const auto model = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
+  const std::vector<Ids> texts{{1, 2, 3}, {4, 5}};
+  Call call(model, texts), beside(model, texts);
+  bool held = false;
+  faults->at_attention = [&] {
+    if (!call.request->cancelled) call.cancel();
+  };
+  faults->at_pool = [&] {
+    std::thread([&] {
+      std::mutex& mutex = beside.request->owner->mutex;
+      held = !mutex.try_lock();
+      if (!held) mutex.unlock();
+    }).join();
+  };
+  Engine engine;
+  engine.submit(call.request);
+  engine.submit(beside.request);
+  beside.wait();
+  expect(*call.finished == 0, "a cancelled call was finished");
+  expect(held, "the owner could take its memory away while vectors were written to it");
+  faults->at_attention = faults->at_pool = [] {};
+  expect_vectors(beside, texts, "the call beside the cancelled one");
 }
 
 // Many callers with two models, who take results, cancel, or go away with their memory at any moment.
@@ -228,6 +258,7 @@ void add_engine_tests(Tests& tests) {
                              {"engine: failures reach their calls only", failures_reach_their_calls_only},
                              {"engine: stops with work queued", stops_with_work_queued},
                              {"engine: cancelled calls are dropped", cancelled_calls_are_dropped},
+                             {"engine: cancelling is safe at any moment", cancelling_is_safe_at_any_moment},
                              {"engine: holds under stress", holds_under_stress}});
 }
 

@@ -1,6 +1,7 @@
-// A backend that does what another does until it is told to fail.
+// A backend that does what another does, tells when certain ops are reached, and fails when it is told to.
 #pragma once
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -12,6 +13,8 @@ class FaultyBackend final : public Backend {
  public:
   struct Faults {
     std::atomic<bool> no_memory = false, broken = false;
+    // Called on the engine thread, before the op. Set before work is submitted.
+    std::function<void()> at_attention = [] {}, at_pool = [] {};
   };
 
   FaultyBackend(std::unique_ptr<Backend> on, std::shared_ptr<const Faults> faults)
@@ -37,9 +40,11 @@ class FaultyBackend final : public Backend {
     on_->norm_rope_store(key_value, gain, heads, spans, pages);
   }
   void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
+    faults_->at_attention();
     on_->attention(query, heads, spans, pages, out);
   }
   void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
+    faults_->at_pool();
     on_->pool(x, gain, eps, outputs, count);
   }
   const char* sync() noexcept override {

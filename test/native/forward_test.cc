@@ -52,30 +52,29 @@ void agrees_with_the_reference(const BackendEntry& entry) {
 }
 
 void same_bits_in_any_chunks_and_batch(const BackendEntry& entry) {
-  std::vector<Vector> wanted;
-  for (const auto& open : entry.open) {
-    const std::shared_ptr<Model> model = load_tiny_model(open());
-    const std::vector<Ids> texts = some_texts(model->config.vocabulary);
-    if (wanted.empty()) wanted = embed(*model, *model->workspace, texts, kDimensions);
-    expect_same(embed(*model, *model->workspace, texts, kDimensions), wanted, "again, other threads");
-    for (const uint32_t chunk_rows : {11u, 13u, 64u, 100u, 372u, 373u}) {
-      Workspace workspace(*model, chunk_rows);
-      expect_same(embed(*model, workspace, texts, kDimensions), wanted,
-                  "chunks of " + std::to_string(chunk_rows));
-    }
-    Workspace one_row(*model, 1);
-    for (size_t i = 0; i < texts.size(); ++i) {
-      expect_same(embed(*model, *model->workspace, {texts[i]}, kDimensions), {wanted[i]}, "alone");
-      if (texts[i].size() < 40)
-        expect_same(embed(*model, one_row, {texts[i]}, kDimensions), {wanted[i]}, "row by row");
-    }
-    std::vector<Ids> reversed(texts.rbegin(), texts.rend());
-    std::vector<Vector> turned = embed(*model, *model->workspace, reversed, kDimensions);
-    std::reverse(turned.begin(), turned.end());
-    expect_same(turned, wanted, "in reverse");
-    model->workspace->shrink();
-    expect_same(embed(*model, *model->workspace, texts, kDimensions), wanted, "after shrink");
+  const std::shared_ptr<Model> first = load_tiny_model(entry.open.front()());
+  const std::vector<Ids> texts = some_texts(first->config.vocabulary);
+  const std::vector<Vector> wanted = embed(*first, *first->workspace, texts, kDimensions);
+
+  const std::shared_ptr<Model> model = load_tiny_model(entry.open.back()());
+  expect_same(embed(*model, *model->workspace, texts, kDimensions), wanted, "on other threads");
+  for (const uint32_t chunk_rows : {13u, 64u, 371u, 373u}) {
+    Workspace workspace(*model, chunk_rows);
+    expect_same(embed(*model, workspace, texts, kDimensions), wanted,
+                "chunks of " + std::to_string(chunk_rows));
   }
+  Workspace one_row(*model, 1);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    expect_same(embed(*model, *model->workspace, {texts[i]}, kDimensions), {wanted[i]}, "alone");
+    if (texts[i].size() < 10) {
+      expect_same(embed(*model, one_row, {texts[i]}, kDimensions), {wanted[i]}, "row by row");
+    }
+  }
+  model->workspace->shrink();
+  const std::vector<Ids> reversed(texts.rbegin(), texts.rend());
+  std::vector<Vector> turned = embed(*model, *model->workspace, reversed, kDimensions);
+  std::reverse(turned.begin(), turned.end());
+  expect_same(turned, wanted, "in reverse, in new memory");
 }
 
 void bad_texts_fail_alone(const BackendEntry& entry) {

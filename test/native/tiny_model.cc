@@ -101,7 +101,7 @@ std::vector<Vector> embed(Model& model, Workspace& workspace, const std::vector<
                           uint32_t dimensions) {
   const std::vector<std::span<const uint32_t>> spans(texts.begin(), texts.end());
   const Batch batch = workspace.prepare(spans);
-  forward(*model.backend, model, batch, workspace.scratch());
+  forward(*model.backend, model, batch, workspace.scratch(), [] { return true; });
   std::vector<Vector> vectors(texts.size(), {std::vector<float>(dimensions, -7), false});
   std::vector<Pooled> outputs;
   for (uint32_t i = 0; i < texts.size(); ++i)
