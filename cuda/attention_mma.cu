@@ -138,8 +138,8 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
         for (uint32_t t = 0; t < kTokenSteps; ++t) {
           uint32_t key[4];
           ldmatrix_x4(key, keys + place(t * 16 + lane % 8 + lane / 16 * 8, d * 2 + lane / 8 % 2));
-          mma_16816<T>(score[2 * t], fragment[d], key[0], key[1]);
-          mma_16816<T>(score[2 * t + 1], fragment[d], key[2], key[3]);
+          mma<T>(score[2 * t], fragment[d], key[0], key[1]);
+          mma<T>(score[2 * t + 1], fragment[d], key[2], key[3]);
         }
       }
 
@@ -196,8 +196,8 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
         for (uint32_t d = 0; d < kDimSteps; ++d) {
           uint32_t value[4];
           ldmatrix_x4_trans(value, values + place(t * 16 + lane % 16, d * 2 + lane / 16));
-          mma_16816<T>(sum[2 * d], probability, value[0], value[1]);
-          mma_16816<T>(sum[2 * d + 1], probability, value[2], value[3]);
+          mma<T>(sum[2 * d], probability, value[0], value[1]);
+          mma<T>(sum[2 * d + 1], probability, value[2], value[3]);
         }
       }
     }
@@ -223,8 +223,9 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
 
 template <typename T>
 Rows<T> rows_of(Matrix matrix) {
-  return {static_cast<T*>(matrix.data), matrix.stride,
-          reinterpret_cast<uintptr_t>(matrix.data) % 4 == 0 && matrix.stride % 2 == 0};
+  const uint32_t stride = matrix.dtype == DType::s8 ? matrix.stride / 2 : matrix.stride;
+  return {static_cast<T*>(matrix.data), stride,
+          reinterpret_cast<uintptr_t>(matrix.data) % 4 == 0 && stride % 2 == 0};
 }
 
 template <typename T>

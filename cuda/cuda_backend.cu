@@ -14,8 +14,8 @@ namespace {
 using cuda::Failure;
 
 constexpr int kOldestMajor = 8;  // compute capability: Ampere
-constexpr uint32_t kSmallBatchTokens =
-    64;  // up to here the small plan's reading of weights is what takes the time
+constexpr uint32_t kSmallBatchTokens = 64;  // up to here reading the weights is what takes the time
+constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
 constexpr uint32_t kPooledRows = 4096;
 constexpr size_t kPooledFloats = size_t{1} << 18;
@@ -117,10 +117,10 @@ class PooledRows {
 
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(const CudaOptions& options) : options_(options) {}
+  CudaBackend(int device, DType input) : device_(device), input_(input) {}
 
   ~CudaBackend() override {
-    const cuda::CurrentDevice device(options_.device);
+    const cuda::CurrentDevice device(device_);
     if (has_stream_) cuda::synchronize(stream_);
     staging_.close();
     pooled_.close();
@@ -130,14 +130,14 @@ class CudaBackend final : public Backend {
   Failure open() {
     int count = 0;
     if (const Failure failure = cuda::count_devices(&count)) return failure;
-    if (options_.device < 0 || options_.device >= count) return "there is no CUDA device of that number";
+    if (device_ < 0 || device_ >= count) return "there is no CUDA device of that number";
     cuda::DeviceProperties card;
-    if (const Failure failure = cuda::describe_device(options_.device, &card)) return failure;
+    if (const Failure failure = cuda::describe_device(device_, &card)) return failure;
     if (card.major < kOldestMajor) return "the card is older than Ampere (compute capability 8.0)";
     std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
     multiprocessors_ = card.multiprocessors;
 
-    const cuda::CurrentDevice device(options_.device);
+    const cuda::CurrentDevice device(device_);
     if (device.failure()) return device.failure();
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
     has_stream_ = true;
@@ -146,11 +146,12 @@ class CudaBackend final : public Backend {
   }
 
   Traits traits() const noexcept override {
-    return {"cuda", description_, static_cast<uint32_t>(multiprocessors_), options_.input, options_.input};
+    return {"cuda", description_, static_cast<uint32_t>(multiprocessors_), input_, half_type(),
+            kBatchRows, true};
   }
 
-  void begin_batch(uint32_t tokens) noexcept override {
-    const bool small = !options_.batch_invariant && tokens <= kSmallBatchTokens;
+  void begin_batch(uint32_t tokens, bool invariant) noexcept override {
+    const bool small = !invariant && tokens <= kSmallBatchTokens;
     plan_ = small ? cuda::Plan::small : cuda::Plan::large;
   }
 
@@ -172,6 +173,7 @@ class CudaBackend final : public Backend {
 
   void linear_swiglu(Matrix in, Matrix gate_up, Matrix out) noexcept override {
     enqueue_gemm(cuda::Epilogue::swiglu, in, gate_up, out);
+    if (out.dtype == DType::s8) enqueue([&] { return cuda::quantize_rows(stream_, out); });
   }
 
   void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
@@ -185,6 +187,7 @@ class CudaBackend final : public Backend {
 
   void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
     enqueue([&] { return cuda::attention(stream_, query, heads, spans, pages, out); });
+    if (out.dtype == DType::s8) enqueue([&] { return cuda::quantize_rows(stream_, out); });
   }
 
   void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
@@ -204,13 +207,13 @@ class CudaBackend final : public Backend {
   }
 
   void* allocate(size_t bytes) noexcept override {
-    const cuda::CurrentDevice device(options_.device);
+    const cuda::CurrentDevice device(device_);
     void* memory = nullptr;
     return failure_ || cuda::allocate_device(&memory, bytes) ? nullptr : memory;
   }
 
   void release(void* memory) noexcept override {
-    const cuda::CurrentDevice device(options_.device);
+    const cuda::CurrentDevice device(device_);
     if (memory) cuda::release_device(memory);
   }
 
@@ -220,13 +223,13 @@ class CudaBackend final : public Backend {
   }
 
   size_t available_bytes() const noexcept override {
-    const cuda::CurrentDevice device(options_.device);
+    const cuda::CurrentDevice device(device_);
     size_t bytes = 0;
     return cuda::free_bytes(&bytes) ? 0 : bytes;
   }
 
   size_t page_bytes(const Heads& heads) const noexcept override {
-    return size_t{2} * heads.key_value * kPageTokens * heads.dim * bytes_of(options_.input);
+    return size_t{2} * heads.key_value * kPageTokens * heads.dim * bytes_of(half_type());
   }
 
   // A table of halves stays as it is: gather makes f32 of any.
@@ -235,13 +238,15 @@ class CudaBackend final : public Backend {
     switch (use) {
       case WeightUse::gain: return {DType::f32, size_t{rows} * cols * sizeof(float)};
       case WeightUse::table: {
-        const DType dtype = stored == DType::f32 ? options_.input : stored;
+        const DType dtype = stored == DType::f32 ? half_type() : stored;
         return {dtype, size_t{rows} * cols * bytes_of(dtype)};
       }
       case WeightUse::linear:
       case WeightUse::gate_up: break;
     }
-    return {options_.input, size_t{rows} * cuda::weight_stride(cols) * bytes_of(options_.input)};
+    const DType dtype = input_;
+    const size_t scale_bytes = dtype == DType::s8 ? rows * sizeof(float) : 0;
+    return {dtype, size_t{rows} * cuda::weight_stride(cols, dtype) * bytes_of(dtype) + scale_bytes};
   }
 
   void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
@@ -265,13 +270,16 @@ class CudaBackend final : public Backend {
   }
 
  private:
+  // What is kept of values in 16 bits: queries, keys, values.
+  DType half_type() const { return input_ == DType::s8 ? DType::bf16 : input_; }
+
   static const float* values_of(Matrix gain) { return static_cast<const float*>(gain.data); }
 
   // After the first failure nothing more is asked of the device.
   template <typename Op>
   void enqueue(Op op) noexcept {
     if (failure_) return;
-    const cuda::CurrentDevice device(options_.device);
+    const cuda::CurrentDevice device(device_);
     failure_ = device.failure();
     if (!failure_) failure_ = op();
   }
@@ -285,7 +293,8 @@ class CudaBackend final : public Backend {
     pooled_.deliver(failure_ != nullptr);
   }
 
-  const CudaOptions options_;
+  const int device_;
+  const DType input_;
   char description_[320] = {};
   int multiprocessors_ = 0;
   cuda::Stream stream_{};
@@ -300,17 +309,18 @@ class CudaBackend final : public Backend {
 
 extern "C" {
 
-__attribute__((visibility("default"))) Backend* qwen3_cuda_create(const CudaOptions* options, char* message,
+__attribute__((visibility("default"))) uint32_t qwen3_cuda_interface_version() {
+  return kCudaInterfaceVersion;
+}
+
+__attribute__((visibility("default"))) Backend* qwen3_cuda_create(int32_t device, DType input, char* message,
                                                                   size_t message_bytes) {
   const auto refuse = [&](const char* why) -> Backend* {
     std::snprintf(message, message_bytes, "%s", why);
     return nullptr;
   };
-  if (options->version != kCudaInterfaceVersion)
-    return refuse("the CUDA library is of another version than the package");
-  if (options->input != DType::bf16 && options->input != DType::f16)
-    return refuse("the CUDA backend computes bf16 and f16");
-  auto* backend = new (std::nothrow) CudaBackend(*options);
+  if (input == DType::f32) return refuse("the CUDA backend computes bf16, f16 and int8");
+  auto* backend = new (std::nothrow) CudaBackend(device, input);
   if (!backend) return refuse("there is not enough host memory");
   if (const Failure failure = backend->open()) {
     delete backend;
@@ -318,8 +328,6 @@ __attribute__((visibility("default"))) Backend* qwen3_cuda_create(const CudaOpti
   }
   return backend;
 }
-
-__attribute__((visibility("default"))) void qwen3_cuda_destroy(Backend* backend) { delete backend; }
 
 }  // extern "C"
 }  // namespace qwen3

@@ -5,23 +5,17 @@
 
 namespace qwen3 {
 
-struct CudaOptions {
-  uint32_t version;      // kCudaInterfaceVersion of the caller
-  int32_t device;        // ordinal of the card
-  DType input;           // bf16 or f16: what weights and activations are
-  bool batch_invariant;  // one plan for batches of any size, so that no text's bits ever change
-};
-
 // Changes whenever backend.h or this file does.
 constexpr uint32_t kCudaInterfaceVersion = 1;
 
-using CreateCudaBackend = Backend*(const CudaOptions* options, char* message, size_t message_bytes);
-using DestroyCudaBackend = void(Backend* backend);
-
 extern "C" {
-// Null: it could not be opened, and `message` says why, cut to fit.
-Backend* qwen3_cuda_create(const CudaOptions* options, char* message, size_t message_bytes);
-void qwen3_cuda_destroy(Backend* backend);
+
+// kCudaInterfaceVersion of the library: nothing else of it may be called where it is another.
+uint32_t qwen3_cuda_interface_version();
+
+// Opens a card by its ordinal. `input` is bf16, f16 or s8: what matrix products are computed in. Deleted as any
+// Backend. Null: it could not be opened, and `message` says why, cut to fit.
+Backend* qwen3_cuda_create(int32_t device, DType input, char* message, size_t message_bytes);
 }
 
 }  // namespace qwen3

@@ -1,15 +1,34 @@
 // What the backend calls: one launcher per op, each in the file of its kernels. They enqueue and return; matrices are
-// as in backend.h. Linear weights are row-major with rows padded to kWeightRowElements, gate and up rows in turn.
+// as in backend.h. Linear weights are row-major with rows padded to kWeightRowBytes, gate and up rows in turn.
 #pragma once
 #include "backend.h"
 #include "runtime.h"
 
 namespace qwen3::cuda {
 
-constexpr uint32_t kWeightRowElements = 8;  // 16 bytes, what cp.async copies
-constexpr uint32_t weight_stride(uint32_t cols) {
-  return (cols + kWeightRowElements - 1) / kWeightRowElements * kWeightRowElements;
+constexpr uint32_t kWeightRowBytes = 16;  // what cp.async copies: rows of linear weights are multiples of it
+constexpr uint32_t weight_stride(uint32_t cols, DType dtype) {
+  const auto elements = static_cast<uint32_t>(kWeightRowBytes / bytes_of(dtype));
+  return (cols + elements - 1) / elements * elements;
 }
+
+// One f32 per row, behind the rows of an s8 weight.
+inline float* weight_scales(Matrix weight) {
+  return reinterpret_cast<float*>(static_cast<char*>(weight.data) +
+                                  size_t{weight.rows} * weight_stride(weight.cols, DType::s8));
+}
+
+// Where the rows of a piece go, the first of which is row `first` of the checkpoint's: gate and up rows take turns.
+struct RowOrder {
+  uint32_t first;
+  uint32_t gates;  // gate rows, then as many up rows; 0: rows stay in order
+
+  __device__ size_t place(uint32_t index) const {
+    const uint32_t row = first + index;
+    if (gates == 0) return row;
+    return row < gates ? 2 * row : 2 * (row - gates) + 1;
+  }
+};
 
 // How linear ops divide their sums. Within a plan a row's bits depend on nothing but the row.
 enum class Plan : uint8_t {
@@ -43,8 +62,15 @@ Failure gemm(Stream stream, Plan plan, Epilogue epilogue, int multiprocessors, M
 // attention_mma.cu
 Failure attention(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages, Matrix out);
 
+// quantize.cu
+Failure rms_norm_quantized(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
+// In place: `rows`, of s8, hold bf16 in as many columns.
+Failure quantize_rows(Stream stream, Matrix rows);
+Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows, const void* from,
+                        DType stored);
+
 // weights.cu: rows [first_row, first_row + rows) of `weight` from row-major values in host memory that kernels can
-// reach. Row r goes to row r, or, for gate_up, gate row i to 2i and up row i to 2i + 1.
+// reach.
 Failure store_rows(Stream stream, Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
                    const void* from, DType stored);
 

@@ -63,6 +63,13 @@ __device__ __forceinline__ float2 unpack(uint32_t pair) {
   return {to_float(T{static_cast<uint16_t>(pair)}), to_float(T{static_cast<uint16_t>(pair >> 16)})};
 }
 
+// To the nearest whole number, even between two. Zero for NaN.
+__device__ __forceinline__ int32_t round_to_int(float value) {
+  int32_t result;
+  asm("cvt.rni.s32.f32 %0, %1;" : "=r"(result) : "f"(value));
+  return result;
+}
+
 // 2^x to about 2 ulp; 0 for -infinity.
 __device__ __forceinline__ float exp2_approx(float x) {
   float result;
@@ -127,14 +134,15 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&r)[4], uint32_t add
                : "memory");
 }
 
-// sum[16, 8] += a[16, 16] b[8, 16]^T. With g = lane / 4 and q = lane % 4: a[i] holds row g + 8 (i % 2), columns
-// 2q + 8 (i / 2) and the next; b0 and b1 row g, columns 2q (+ 8) and the next; sum[i] row g + 8 (i / 2), column
-// 2q + i % 2.
+// sum[16, 8] += a[16, k] b[8, k]^T with k = 32 bytes of values: 16 of 16 bits, 32 of 8. With g = lane / 4 and
+// q = lane % 4, in bytes of a row: a[i] holds row g + 8 (i % 2), bytes 4q + 16 (i / 2) to + 3; b0 and b1 row g, bytes
+// 4q (+ 16) to + 3; sum[i] row g + 8 (i / 2), column 2q + i % 2.
 template <typename T>
-__device__ __forceinline__ void mma_16816(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1);
+__device__ __forceinline__ void mma(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1);
+template <typename T>
+__device__ __forceinline__ void mma(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1);
 template <>
-__device__ __forceinline__ void mma_16816<bf16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0,
-                                                uint32_t b1) {
+__device__ __forceinline__ void mma<bf16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
@@ -142,12 +150,20 @@ __device__ __forceinline__ void mma_16816<bf16>(float (&sum)[4], const uint32_t 
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 template <>
-__device__ __forceinline__ void mma_16816<f16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0,
-                                               uint32_t b1) {
+__device__ __forceinline__ void mma<f16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+template <>
+__device__ __forceinline__ void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0,
+                                            uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 

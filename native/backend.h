@@ -6,23 +6,28 @@
 
 namespace qwen3 {
 
-enum class DType : uint8_t { f32, bf16, f16 };
+// s8: whole numbers from -127 to 127 in rows with scales. Of weights and of what linear ops read, in no checkpoint.
+enum class DType : uint8_t { f32, bf16, f16, s8 };
 
-constexpr size_t bytes_of(DType dtype) { return dtype == DType::f32 ? 4 : 2; }
+constexpr size_t bytes_of(DType dtype) { return dtype == DType::f32 ? 4 : dtype == DType::s8 ? 1 : 2; }
+
+// Elements from one row to the next that `cols` columns of activations need. Rows of s8 are made in place, out of
+// 16-bit ones.
+constexpr uint32_t min_stride(DType dtype, uint32_t cols) { return dtype == DType::s8 ? 2 * cols : cols; }
 
 // A matrix in the backend's memory. Owns nothing.
 //
 // Activations, gains and tables are row-major. What `weight_layout` made for `WeightUse::linear` and `gate_up` is in
 // the backend's own layout; only that backend's linear ops can read it.
 //
-// `scales` is for backends with scaled formats: one f32 per row, in the backend's memory, powers of two in f16. What is
-// stored is the value divided by its row's scale. Who writes the matrix writes the scales, who reads it honours them.
+// What linear ops read has `scales`, one f32 per row in the backend's memory: the matrix holds values divided by them, and
+// in s8 in a basis of the backend's own. They are 1 until an op that writes the matrix needs others.
 struct Matrix {
   void* data;
   uint32_t rows, cols;
-  uint32_t stride;  // elements from one row to the next, at least cols
+  uint32_t stride;  // elements from one row to the next, at least min_stride
   DType dtype;
-  float* scales = nullptr;  // of linear_swiglu's output, where it is read by linear_add; null: all 1
+  float* scales = nullptr;  // null: all 1
 };
 
 // What a weight is for decides how a backend lays it out.
@@ -94,12 +99,14 @@ class Backend {
     uint32_t threads;
     DType input;   // what linear ops read: normed, attended, gated
     DType output;  // what linear writes: queries, keys and values
+    uint32_t batch_rows;  // rows at which ops reach their full speed
+    bool reserves;        // allocating stops all work: what batches need is asked for when a model is loaded
   };
   virtual Traits traits() const noexcept = 0;
 
-  // A batch of so many tokens begins. A backend may choose how it divides sums for all of it; without this call, and
-  // between two of them, a row's bits depend on nothing but the row.
-  virtual void begin_batch(uint32_t /*tokens*/) noexcept {}
+  // A batch of so many tokens begins: a backend may choose how it divides sums for all of it, unless `invariant` says
+  // that it must divide them as in all other such batches. Between two calls a row's bits depend on the row alone.
+  virtual void begin_batch(uint32_t /*tokens*/, bool /*invariant*/) noexcept {}
 
   // out[i] = table[ids[i]], as f32. ids are in the backend's memory and below table.rows.
   virtual void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept = 0;

@@ -115,8 +115,27 @@ __global__ void multiplies(uint32_t* out) {
                    static_cast<float>((lane * 3 + i) % 43) - 21);
   }
   float sum[4] = {1, 2, 3, static_cast<float>(lane)};
-  mma_16816<T>(sum, a, b[0], b[1]);
+  mma<T>(sum, a, b[0], b[1]);
   for (uint32_t i = 0; i < 4; ++i) out[lane * kMaxWords + i] = bits_of(sum[i]);
+}
+
+// As above; every byte has a value of its own.
+__global__ void multiplies_bytes(uint32_t* out) {
+  const uint32_t lane = threadIdx.x;
+  uint32_t a[4], b[2];
+  for (uint32_t i = 0; i < 4; ++i) a[i] = (lane * 4 + i) * 0x9e3779b1u;
+  for (uint32_t i = 0; i < 2; ++i) b[i] = (lane * 2 + i) * 0x85ebca77u;
+  int32_t sum[4] = {1, 2, -3, static_cast<int32_t>(lane)};
+  mma<int8_t>(sum, a, b[0], b[1]);
+  for (uint32_t i = 0; i < 4; ++i) out[lane * kMaxWords + i] = static_cast<uint32_t>(sum[i]);
+}
+
+__global__ void rounds(uint32_t* out) {
+  const uint32_t inputs[] = {0x3f000000, 0x3fc00000, 0xbf000000, 0xbfc00000, 0x42fd8000, 0x7fc00000};
+  for (uint32_t i = 0; i < 6; ++i) {
+    out[threadIdx.x * kMaxWords + i] =
+        static_cast<uint32_t>(round_to_int(float_of(inputs[i]) * static_cast<float>(threadIdx.x + 1)));
+  }
 }
 
 struct Probe {
@@ -138,6 +157,8 @@ int main() {
       {"ldmatrix.trans", loads_matrices<true>, 4},
       {"mma.bf16", multiplies<bf16>, 4},
       {"mma.f16", multiplies<f16>, 4},
+      {"mma.s8", multiplies_bytes, 4},
+      {"cvt.rni.s32", rounds, 6},
   };
   Stream stream;
   void* memory;

@@ -36,9 +36,10 @@ void cp_async_wait(int groups_left);
 
 void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, const char* file, int line);
 
-enum class Multiplicand { bf16, f16 };
-void mma_16816(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type,
-               const char* file, int line);
+// `sum` is int32_t[4] for s8, else float[4].
+enum class Multiplicand { bf16, f16, s8 };
+void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type, const char* file,
+         int line);
 
 }  // namespace simt
 
@@ -79,6 +80,10 @@ float2 unpack(uint32_t pair) {
   return {to_float(T{static_cast<uint16_t>(pair)}), to_float(T{static_cast<uint16_t>(pair >> 16)})};
 }
 
+inline int32_t round_to_int(float value) {
+  return std::isnan(value) ? 0 : static_cast<int32_t>(std::nearbyint(value));
+}
+
 inline float exp2_approx(float x) { return std::exp2(x); }
 inline float reciprocal_approx(float x) { return 1 / x; }
 
@@ -113,16 +118,23 @@ inline void ldmatrix_x4_trans(uint32_t (&registers)[4], uint32_t address, SIMT_P
 }
 
 template <typename T>
-void mma_16816(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, SIMT_PLACE);
+void mma(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, SIMT_PLACE);
+template <typename T>
+void mma(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, SIMT_PLACE);
 template <>
-inline void mma_16816<bf16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
-                            const char* file, int line) {
-  simt::mma_16816(sum, a, b0, b1, simt::Multiplicand::bf16, file, line);
+inline void mma<bf16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
+                      int line) {
+  simt::mma(sum, a, b0, b1, simt::Multiplicand::bf16, file, line);
 }
 template <>
-inline void mma_16816<f16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
-                           const char* file, int line) {
-  simt::mma_16816(sum, a, b0, b1, simt::Multiplicand::f16, file, line);
+inline void mma<f16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
+                     int line) {
+  simt::mma(sum, a, b0, b1, simt::Multiplicand::f16, file, line);
+}
+template <>
+inline void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
+                        int line) {
+  simt::mma(sum, a, b0, b1, simt::Multiplicand::s8, file, line);
 }
 
 }  // namespace qwen3::cuda

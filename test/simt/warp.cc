@@ -48,6 +48,24 @@ float half_of(uint32_t pair, int which, Multiplicand type) {
   return qwen3::cuda::to_float(qwen3::cuda::f16{bits});
 }
 
+float dot_of_halves(const uint32_t* x, const uint32_t* y, Multiplicand type) {
+  float dot = 0;
+  for (int r = 0; r < 8; ++r) {
+    for (int half = 0; half < 2; ++half) dot += half_of(x[r], half, type) * half_of(y[r], half, type);
+  }
+  return dot;
+}
+
+int32_t dot_of_bytes(const uint32_t* x, const uint32_t* y) {
+  int32_t dot = 0;
+  for (int r = 0; r < 8; ++r) {
+    for (int byte = 0; byte < 4; ++byte) {
+      dot += static_cast<int8_t>(x[r] >> 8 * byte) * static_cast<int8_t>(y[r] >> 8 * byte);
+    }
+  }
+  return dot;
+}
+
 }  // namespace
 
 Lane lane() { return static_cast<Lane>(block.me) % kLanes; }
@@ -149,39 +167,37 @@ void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, co
   });
 }
 
-// a[i]: row g + 8 (i % 2), columns 2q + 8 (i / 2) and the next; b[i]: row g, columns 2q + 8 i and the next;
-// sum[i]: row g + 8 (i / 2), column 2q + i % 2.
-void mma_16816(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type,
-               const char* file, int line) {
+// In bytes of a row: a[i] holds row g + 8 (i % 2), bytes 4q + 16 (i / 2) to + 3; b[i] row g, bytes 4q + 16 i to + 3;
+// sum[i] row g + 8 (i / 2), column 2q + i % 2.
+void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type, const char* file,
+         int line) {
   struct Arguments {
-    float* sum;
+    void* sum;
     const uint32_t* a;
     uint32_t b[2];
   } mine{sum, a, {b0, b1}};
-  const char* name = type == Multiplicand::bf16 ? "mma.bf16" : "mma.f16";
-  warp_operation(name, mine, site_of(file, line), [type](Arguments* const(&lanes)[kLanes]) {
-    float left[16][16], right[8][16];
-    for (int l = 0; l < kLanes; ++l) {
-      const int g = l / 4, q = l % 4;
-      for (int half = 0; half < 2; ++half) {
-        for (int i = 0; i < 4; ++i) {
-          left[g + 8 * (i % 2)][2 * q + 8 * (i / 2) + half] = half_of(lanes[l]->a[i], half, type);
-        }
-        for (int i = 0; i < 2; ++i) right[g][2 * q + 8 * i + half] = half_of(lanes[l]->b[i], half, type);
-      }
-    }
-    for (int l = 0; l < kLanes; ++l) {
-      const int g = l / 4, q = l % 4;
-      for (int i = 0; i < 4; ++i) {
-        const float* x = left[g + 8 * (i / 2)];
-        const float* y = right[2 * q + i % 2];
-        float dot = 0;
-        for (int k = 0; k < 16; ++k) dot += x[k] * y[k];
-        lanes[l]->sum[i] += dot;
-      }
-    }
-    ++counters.mma;
-  });
+  static constexpr const char* kNames[] = {"mma.bf16", "mma.f16", "mma.s8"};
+  warp_operation(kNames[static_cast<int>(type)], mine, site_of(file, line),
+                 [type](Arguments* const(&lanes)[kLanes]) {
+                   uint32_t left[16][8], right[8][8];  // a register holds 4 bytes of a row
+                   for (int l = 0; l < kLanes; ++l) {
+                     const int g = l / 4, q = l % 4;
+                     for (int i = 0; i < 4; ++i) left[g + 8 * (i % 2)][q + 4 * (i / 2)] = lanes[l]->a[i];
+                     for (int i = 0; i < 2; ++i) right[g][q + 4 * i] = lanes[l]->b[i];
+                   }
+                   for (int l = 0; l < kLanes; ++l) {
+                     const int g = l / 4, q = l % 4;
+                     for (int i = 0; i < 4; ++i) {
+                       const uint32_t *x = left[g + 8 * (i / 2)], *y = right[2 * q + i % 2];
+                       if (type == Multiplicand::s8) {
+                         static_cast<int32_t*>(lanes[l]->sum)[i] += dot_of_bytes(x, y);
+                       } else {
+                         static_cast<float*>(lanes[l]->sum)[i] += dot_of_halves(x, y, type);
+                       }
+                     }
+                   }
+                   ++counters.mma;
+                 });
 }
 
 }  // namespace simt
