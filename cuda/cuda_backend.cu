@@ -13,7 +13,7 @@ namespace {
 
 using cuda::Failure;
 
-constexpr int kOldestMajor = 8;  // compute capability: Ampere
+constexpr int kOldestMajor = 8;             // compute capability: Ampere
 constexpr uint32_t kSmallBatchTokens = 64;  // up to here reading the weights is what takes the time
 constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
@@ -146,7 +146,7 @@ class CudaBackend final : public Backend {
   }
 
   Traits traits() const noexcept override {
-    return {"cuda", description_, static_cast<uint32_t>(multiprocessors_), input_, half_type(),
+    return {"cuda",     description_, static_cast<uint32_t>(multiprocessors_), input_, half_type(),
             kBatchRows, true};
   }
 

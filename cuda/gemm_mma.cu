@@ -111,7 +111,8 @@ __device__ __forceinline__ void finish(const Operands<T>& x, const Result& out, 
       gated *= 1 / kGatedScale;
       if (col == 0) out.scales[row] = kGatedScale;
     }
-    static_cast<Stored*>(out.data)[static_cast<size_t>(row) * out.stride + col / 2] = from_float<Stored>(gated);
+    static_cast<Stored*>(out.data)[static_cast<size_t>(row) * out.stride + col / 2] =
+        from_float<Stored>(gated);
   } else if constexpr (kEpilogue == Epilogue::add) {
     float* to = static_cast<float*>(out.data) + static_cast<size_t>(row) * out.stride + col;
     if (both && out.paired) {
@@ -153,7 +154,7 @@ constexpr uint32_t kLargeThreads = 128;
 constexpr uint32_t kLargeStages = 4;
 
 template <typename Tile>
-constexpr uint32_t kLargeSharedBytes = kLargeStages * 2 * Tile::kSide * kStepBytes;
+constexpr uint32_t kLargeSharedBytes = kLargeStages * 2 * Tile::kSide* kStepBytes;
 
 // Row and column of a block's tile: kGroupTiles rows of tiles go through all columns together.
 __device__ __forceinline__ void tile_of(uint32_t index, uint32_t row_tiles, uint32_t col_tiles, uint32_t* row,

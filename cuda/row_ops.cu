@@ -33,8 +33,9 @@ __global__ void __launch_bounds__(kRowThreads)
   for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) to[i] = from_float<T>(row[i] * scale * gain[i]);
 }
 
-__global__ void __launch_bounds__(kRowThreads) pool_kernel(const float* x, uint32_t x_stride, const float* gain,
-                                                        float eps, PooledRow* rows, uint32_t cols) {
+__global__ void __launch_bounds__(kRowThreads)
+    pool_kernel(const float* x, uint32_t x_stride, const float* gain, float eps, PooledRow* rows,
+                uint32_t cols) {
   const PooledRow pooled = rows[blockIdx.x];
   const float* row = x + static_cast<size_t>(pooled.row) * x_stride;
   const float scale = inverse_rms(row, cols, eps, shared_memory<float>());

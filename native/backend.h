@@ -97,8 +97,8 @@ class Backend {
     const char* name;
     const char* instruction_set;
     uint32_t threads;
-    DType input;   // what linear ops read: normed, attended, gated
-    DType output;  // what linear writes: queries, keys and values
+    DType input;          // what linear ops read: normed, attended, gated
+    DType output;         // what linear writes: queries, keys and values
     uint32_t batch_rows;  // rows at which ops reach their full speed
     bool reserves;        // allocating stops all work: what batches need is asked for when a model is loaded
   };
