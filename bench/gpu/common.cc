@@ -7,6 +7,8 @@
 #include <random>
 #include <stdexcept>
 
+#include "cuda_library.h"
+
 namespace qwen3::bench {
 namespace {
 
@@ -25,6 +27,10 @@ double seconds_since(Clock::time_point when) {
 }
 
 }  // namespace
+
+std::unique_ptr<Backend> open(const Options& options, DType input) {
+  return open_cuda_backend(options.library, 0, input);
+}
 
 std::vector<NamedModel> models(const Options& options) {
   if (options.toy) {

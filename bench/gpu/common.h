@@ -14,10 +14,10 @@ namespace qwen3::bench {
 struct Options {
   std::vector<std::string> sections{"linear", "model", "attention", "rows"};
   std::vector<std::string> models, dtypes;  // empty: all
-  std::string library;                      // of the CUDA backend
-  std::string scratch = ".";                // folder for a file as large as the largest tensor
-  double seconds = 300;                     // no case begins later
-  bool toy = false;                         // every call, next to no work
+  std::string library = "build/Release/libqwen3_embed_cuda.so";
+  std::string scratch = ".";  // folder for a file as large as the largest tensor
+  double seconds = 300;       // no case begins later
+  bool toy = false;           // every call, next to no work
 };
 
 struct NamedModel {
@@ -25,7 +25,7 @@ struct NamedModel {
   ModelConfig config;
 };
 
-// The card, or the emulated one. Throws Error(device_unavailable).
+// The first card; CUDA_VISIBLE_DEVICES picks another. Throws Error(device_unavailable).
 std::unique_ptr<Backend> open(const Options& options, DType input);
 
 // Each prints a line of JSON per case, the important cases first.
