@@ -156,7 +156,8 @@ double seconds_of(const Options& options, Model& model, const std::vector<Texts>
     const auto run = Clock::now();
     for (const Texts& texts : batches) embed(model, texts, false);
     samples.push_back(seconds_since(run));
-  } while (samples.size() < 4 || (!options.toy && seconds_since(begin) < kSecondsPerCase));
+  } while (samples.size() < (options.toy ? 2 : 4) ||
+           (!options.toy && seconds_since(begin) < kSecondsPerCase));
   samples.erase(samples.begin());
   return median(samples);
 }
@@ -178,7 +179,7 @@ void time_query(const Options& options, Model& model, const char* name, DType in
 void time_lengths(const Options& options, Model& model, const char* name, DType input,
                   const std::vector<uint32_t>& lengths) {
   const BatchSize& limits = model.workspace->limits();
-  const uint32_t rows = options.toy ? 150 : std::min(model.backend->traits().batch_rows, limits.tokens);
+  const uint32_t rows = options.toy ? 80 : std::min(model.backend->traits().batch_rows, limits.tokens);
   const auto time_texts = [&](const char* what, uint32_t length, const std::vector<uint32_t>& all) {
     const double tokens = std::accumulate(all.begin(), all.end(), 0.0);
     const double seconds = seconds_of(
@@ -193,7 +194,7 @@ void time_lengths(const Options& options, Model& model, const char* name, DType 
     if (length > limits.tokens) {
       print_skipped(name, input, "a text of " + std::to_string(length) + " tokens does not fit the memory");
     } else if (length == 0) {
-      time_texts("ragged", 1039, ragged_lengths(options.toy ? 100 : 4 * rows));
+      time_texts("ragged", 1039, ragged_lengths(options.toy ? 40 : 4 * rows));
     } else {
       time_texts(std::to_string(length).c_str(), length,
                  std::vector<uint32_t>(std::max(1u, rows / length), length));
@@ -249,7 +250,8 @@ void time_models(const Options& options) {
       {"0.6B", DType::s8, {512, 2048}},
       {"4B", DType::s8, {512, 2048}},
   };
-  if (options.toy) cases = {{"toy", DType::bf16, {70, 0}}, {"toy", DType::f16, {9}}, {"toy", DType::s8, {9}}};
+  if (options.toy)
+    cases = {{"toy", DType::bf16, {70, 0}}, {"toy", DType::f16, {40}}, {"toy", DType::s8, {40}}};
   for (const Case& c : cases) {
     for (const NamedModel& model : models(options)) {
       if (model.name != std::string(c.model) || !chosen(options.dtypes, word_of(c.input))) continue;
