@@ -15,7 +15,7 @@ constexpr int kNoDevice = 77;
 
 bool is_there() {
   try {
-    std::printf("{\"card\":\"%s\"}\n", qwen3::test::open_card(qwen3::DType::bf16)->traits().instruction_set);
+    qwen3::test::open_card(qwen3::DType::bf16);
     return true;
   } catch (const qwen3::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
