@@ -14,6 +14,7 @@ from pathlib import Path
 
 STEPS = ("build", "conformance", "ops", "goldens", "addon", "sanitizer", "timings")
 MODELS = ("0.6B", "4B", "8B")
+OPS = ("query", "key_value", "attention_out", "gate_up", "down")
 DTYPES = ("bf16", "f16", "int8")
 
 # Bytes a second of the memory, as the vendor states it; what a kernel can read at best is about 0.9 of it.
@@ -107,18 +108,18 @@ def least(values):
 
 def targets(figures, peers, card):
     def linear(dtype, rows):
-        return least(each["tflops"] for count in rows
-                     for each in pick(figures, "linear", model="8B", dtype=dtype, rows=count))
+        return least(one(figures, "linear", "tflops", model="8B", op=op, dtype=dtype, rows=count)
+                     for count in rows for op in OPS)
 
     def against_torch(dtype, rows):
-        return least(ratio(each["tflops"], one(peers, "linear", "tflops", model="8B", op=each["op"], dtype=dtype,
-                                               rows=rows))
-                     for each in pick(figures, "linear", model="8B", dtype=dtype, rows=rows))
+        names = [{"model": "8B", "op": op, "dtype": dtype, "rows": rows} for op in OPS]
+        return least(ratio(one(figures, "linear", "tflops", **name), one(peers, "linear", "tflops", **name))
+                     for name in names)
 
     def int8_gain(rows):
-        return least(ratio(each["tflops"], one(figures, "linear", "tflops", model="8B", op=each["op"], dtype="bf16",
-                                               rows=count))
-                     for count in rows for each in pick(figures, "linear", model="8B", dtype="int8", rows=count))
+        names = [{"model": "8B", "op": op, "rows": count} for count in rows for op in OPS]
+        return least(ratio(one(figures, "linear", "tflops", dtype="int8", **name),
+                           one(figures, "linear", "tflops", dtype="bf16", **name)) for name in names)
 
     def attention(tokens):
         return one(figures, "attention", "tflops", heads="32/8", dtype="bf16", tokens=tokens)
