@@ -223,9 +223,8 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
 
 template <typename T>
 Rows<T> rows_of(Matrix matrix) {
-  const uint32_t stride = matrix.dtype == DType::s8 ? matrix.stride / 2 : matrix.stride;
-  return {static_cast<T*>(matrix.data), stride,
-          reinterpret_cast<uintptr_t>(matrix.data) % 4 == 0 && stride % 2 == 0};
+  return {static_cast<T*>(matrix.data), matrix.stride,
+          reinterpret_cast<uintptr_t>(matrix.data) % 4 == 0 && matrix.stride % 2 == 0};
 }
 
 template <typename T>

@@ -122,6 +122,7 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override {
     const cuda::CurrentDevice device(device_);
     if (has_stream_) cuda::synchronize(stream_);
+    take_whole(0);
     staging_.close();
     pooled_.close();
     if (has_stream_) cuda::destroy_stream(stream_);
@@ -146,7 +147,8 @@ class CudaBackend final : public Backend {
   }
 
   Traits traits() const noexcept override {
-    return {"cuda",     description_, static_cast<uint32_t>(multiprocessors_), input_, half_type(),
+    return {"cuda",     description_, static_cast<uint32_t>(multiprocessors_),
+            input_,     half_type(),  half_type(),
             kBatchRows, true};
   }
 
@@ -168,12 +170,12 @@ class CudaBackend final : public Backend {
   }
 
   void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override {
+    if (weight.dtype == DType::s8) enqueue([&] { return cuda::quantize_input(stream_, in, weight, &in); });
     enqueue_gemm(cuda::Epilogue::add, in, weight, x);
   }
 
   void linear_swiglu(Matrix in, Matrix gate_up, Matrix out) noexcept override {
     enqueue_gemm(cuda::Epilogue::swiglu, in, gate_up, out);
-    if (out.dtype == DType::s8) enqueue([&] { return cuda::quantize_rows(stream_, out); });
   }
 
   void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
@@ -187,7 +189,6 @@ class CudaBackend final : public Backend {
 
   void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
     enqueue([&] { return cuda::attention(stream_, query, heads, spans, pages, out); });
-    if (out.dtype == DType::s8) enqueue([&] { return cuda::quantize_rows(stream_, out); });
   }
 
   void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
@@ -235,43 +236,53 @@ class CudaBackend final : public Backend {
   // A table of halves stays as it is: gather makes f32 of any.
   WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
                              DType stored) const noexcept override {
-    switch (use) {
-      case WeightUse::gain: return {DType::f32, size_t{rows} * cols * sizeof(float)};
-      case WeightUse::table: {
-        const DType dtype = stored == DType::f32 ? half_type() : stored;
-        return {dtype, size_t{rows} * cols * bytes_of(dtype)};
-      }
-      case WeightUse::linear:
-      case WeightUse::gate_up: break;
+    if (use == WeightUse::gain) return {DType::f32, size_t{rows} * cols * sizeof(float)};
+    if (use == WeightUse::table) {
+      const DType dtype = stored == DType::f32 ? half_type() : stored;
+      return {dtype, size_t{rows} * cols * bytes_of(dtype)};
     }
-    const DType dtype = input_;
-    const size_t scale_bytes = dtype == DType::s8 ? rows * sizeof(float) : 0;
-    return {dtype, size_t{rows} * cuda::weight_stride(cols, dtype) * bytes_of(dtype) + scale_bytes};
+    size_t bytes = size_t{rows} * cuda::weight_stride(cols, input_) * bytes_of(input_);
+    if (input_ == DType::s8) bytes += rows * sizeof(float);
+    if (input_ == DType::s8 && use == WeightUse::linear_add) bytes += cols * sizeof(float);
+    return {input_, bytes};
   }
 
   void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
                     DType stored) noexcept override {
+    const bool levelled = weight.dtype == DType::s8 && use == WeightUse::linear_add;
     const size_t row_bytes = size_t{weight.cols} * bytes_of(stored);
+    if (levelled && first_row == 0) take_whole(weight.rows * row_bytes);
     const auto rows_at_once = static_cast<uint32_t>(kStagingBytes / row_bytes);
     for (uint32_t done = 0; done < rows;) {
       const uint32_t count = std::min(rows - done, rows_at_once);
+      const uint32_t row = first_row + done;
       enqueue([&]() -> Failure {
         void* staged;
         if (const Failure failure = staging_.next(&staged)) return failure;
         std::memcpy(staged, static_cast<const char*>(from) + done * row_bytes, count * row_bytes);
-        if (const Failure failure =
-                cuda::store_rows(stream_, weight, use, first_row + done, count, staged, stored)) {
-          return failure;
-        }
-        return staging_.enqueued(stream_);
+        const Failure failure = levelled ? cuda::copy_to_device(static_cast<char*>(whole_) + row * row_bytes,
+                                                                staged, count * row_bytes, stream_)
+                                         : cuda::store_rows(stream_, weight, use, row, count, staged, stored);
+        return failure ? failure : staging_.enqueued(stream_);
       });
       done += count;
+    }
+    if (levelled && first_row + rows == weight.rows) {
+      enqueue([&] { return cuda::store_levelled(stream_, weight, whole_, stored); });
+      take_whole(0);
     }
   }
 
  private:
   // What is kept of values in 16 bits: queries, keys, values.
   DType half_type() const { return input_ == DType::s8 ? DType::bf16 : input_; }
+
+  // Memory for all rows of a weight that can only be laid out when the last one has come.
+  void take_whole(size_t bytes) {
+    if (whole_) release(whole_);
+    whole_ = nullptr;
+    if (bytes > 0) enqueue([&] { return cuda::allocate_device(&whole_, bytes); });
+  }
 
   static const float* values_of(Matrix gain) { return static_cast<const float*>(gain.data); }
 
@@ -301,6 +312,7 @@ class CudaBackend final : public Backend {
   bool has_stream_ = false;
   Staging staging_;
   PooledRows pooled_;
+  void* whole_ = nullptr;
   cuda::Plan plan_ = cuda::Plan::large;
   Failure failure_ = nullptr;
 };

@@ -392,10 +392,9 @@ Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, int multiprocessors
                       weight.cols,
                       in.scales,
                       sizeof(T) == 1 ? weight_scales(weight) : nullptr};
-  const uint32_t stride = out.dtype == DType::s8 ? out.stride / 2 : out.stride;
-  const size_t pair_bytes = out.dtype == DType::f32 ? 8 : 4;
-  const Result result{out.data, stride, out.scales,
-                      reinterpret_cast<uintptr_t>(out.data) % pair_bytes == 0 && stride % 2 == 0};
+  const size_t pair_bytes = 2 * bytes_of(out.dtype);
+  const Result result{out.data, out.stride, out.scales,
+                      reinterpret_cast<uintptr_t>(out.data) % pair_bytes == 0 && out.stride % 2 == 0};
   switch (epilogue) {
     case Epilogue::store: return gemm_with<T, Epilogue::store>(stream, plan, multiprocessors, x, result);
     case Epilogue::add: return gemm_with<T, Epilogue::add>(stream, plan, multiprocessors, x, result);

@@ -12,11 +12,12 @@ constexpr uint32_t weight_stride(uint32_t cols, DType dtype) {
   return (cols + elements - 1) / elements * elements;
 }
 
-// One f32 per row, behind the rows of an s8 weight.
+// Behind the rows of an s8 weight: a scale for each, then, where linear_add reads it, the length of every column.
 inline float* weight_scales(Matrix weight) {
   return reinterpret_cast<float*>(static_cast<char*>(weight.data) +
                                   size_t{weight.rows} * weight_stride(weight.cols, DType::s8));
 }
+inline float* weight_lengths(Matrix weight) { return weight_scales(weight) + weight.rows; }
 
 // Where the rows of a piece go, the first of which is row `first` of the checkpoint's: gate and up rows take turns.
 struct RowOrder {
@@ -64,10 +65,12 @@ Failure attention(Stream stream, Matrix query, Heads heads, Spans spans, const v
 
 // quantize.cu
 Failure rms_norm_quantized(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
-// In place: `rows`, of s8, hold bf16 in as many columns.
-Failure quantize_rows(Stream stream, Matrix rows);
+// What `weight` is to be multiplied with, in place: bf16 becomes s8. Gives the s8 matrix.
+Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantized);
+// Rows of a weight for linear and linear_swiglu; all rows of one for linear_add.
 Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows, const void* from,
                         DType stored);
+Failure store_levelled(Stream stream, Matrix weight, const void* from, DType stored);
 
 // weights.cu: rows [first_row, first_row + rows) of `weight` from row-major values in host memory that kernels can
 // reach.

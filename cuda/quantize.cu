@@ -4,8 +4,11 @@
 //   scale = max |r| / 127,  q = round(r / scale)
 //   in weight^T = (H in) (H weight)^T / order     so weights are stored as H weight, with 1 / order in their scales
 //
-// A value of 16,000 in a row of ones would leave the ones nothing of 127 steps; H spreads it over a whole block. What is
-// linear's input goes through here in one pass: normed rows out of the residual, attended and gated ones in place.
+// A value of 16,000 in a row of ones would leave the ones nothing of 127 steps; H spreads it over a whole block.
+//
+// Weights of linear_add are levelled before that: every column is brought to length 1, and the column of the input that
+// it meets is multiplied by the length. Models meet their massive gated values with columns of very small weights, of
+// which a scale for the whole row would leave nothing.
 //
 //   a block of 256 threads per row; shared memory: the row in f32, element i at i + i / 8, so that butterflies over
 //   neighbours and over distances of 8 and more find their elements in different banks
@@ -81,15 +84,23 @@ struct Normed {
   }
 };
 
-// Rows as they are.
-template <typename T>
+// Rows as they are, or levelled: columns of a weight divided by their lengths, those of its input multiplied.
+enum class Levelling { none, weight, input };
+
+template <typename T, Levelling kLevelling>
 struct Plain {
   const T* data;
   size_t stride;
+  const float* lengths;
 
   __device__ __forceinline__ void read(uint32_t index, uint32_t cols, float* row, float*) const {
     const T* from = data + index * stride;
-    for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) row[slot(i)] = to_float(from[i]);
+    for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) {
+      float value = to_float(from[i]);
+      if (kLevelling == Levelling::input) value *= lengths[i];
+      if (kLevelling == Levelling::weight) value = lengths[i] > 0 ? value / lengths[i] : 0;
+      row[slot(i)] = value;
+    }
   }
 };
 
@@ -136,11 +147,42 @@ Quantized activations(Matrix rows) {
   return {static_cast<int8_t*>(rows.data), rows.stride, rows.scales, {0, 0}, 1};
 }
 
+Quantized stored(Matrix weight, RowOrder order) {
+  return {static_cast<int8_t*>(weight.data), weight_stride(weight.cols, DType::s8), weight_scales(weight),
+          order, 1 / static_cast<float>(1u << order_bits(weight.cols))};
+}
+
 template <typename T>
 Failure store_quantized_from(Stream stream, Matrix weight, RowOrder order, uint32_t rows, const void* from) {
-  const Quantized out{static_cast<int8_t*>(weight.data), weight_stride(weight.cols, DType::s8),
-                      weight_scales(weight), order, 1 / static_cast<float>(1u << order_bits(weight.cols))};
-  return quantize(stream, Plain<T>{static_cast<const T*>(from), weight.cols}, out, rows, weight.cols);
+  const Plain<T, Levelling::none> source{static_cast<const T*>(from), weight.cols, nullptr};
+  return quantize(stream, source, stored(weight, order), rows, weight.cols);
+}
+
+// A thread per column.
+template <typename T>
+__global__ void __launch_bounds__(kRowThreads)
+    lengths_kernel(const T* weight, uint32_t rows, uint32_t cols, float* lengths) {
+  const uint32_t col = blockIdx.x * kRowThreads + threadIdx.x;
+  if (col >= cols) return;
+  float squares = 0;
+  for (uint32_t row = 0; row < rows; ++row) {
+    const float value = to_float(weight[static_cast<size_t>(row) * cols + col]);
+    squares += value * value;
+  }
+  lengths[col] = sqrtf(squares);
+}
+
+template <typename T>
+Failure store_levelled_from(Stream stream, Matrix weight, const void* from) {
+  const auto* values = static_cast<const T*>(from);
+  float* lengths = weight_lengths(weight);
+  const uint32_t blocks = (weight.cols + kRowThreads - 1) / kRowThreads;
+  if (const Failure failure = launch(stream, lengths_kernel<T>, blocks, kRowThreads, 0, values, weight.rows,
+                                     weight.cols, lengths)) {
+    return failure;
+  }
+  const Plain<T, Levelling::weight> source{values, weight.cols, lengths};
+  return quantize(stream, source, stored(weight, {0, 0}), weight.rows, weight.cols);
 }
 
 }  // namespace
@@ -150,10 +192,14 @@ Failure rms_norm_quantized(Stream stream, Matrix x, const float* gain, float eps
                   x.rows, x.cols);
 }
 
-Failure quantize_rows(Stream stream, Matrix rows) {
-  if (rows.rows == 0) return nullptr;
-  return quantize(stream, Plain<bf16>{static_cast<const bf16*>(rows.data), rows.stride / 2},
-                  activations(rows), rows.rows, rows.cols);
+Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantized) {
+  *quantized = in;
+  quantized->dtype = DType::s8;
+  quantized->stride = in.stride * 2;
+  if (in.rows == 0) return nullptr;
+  const Plain<bf16, Levelling::input> source{static_cast<const bf16*>(in.data), in.stride,
+                                             weight_lengths(weight)};
+  return quantize(stream, source, activations(*quantized), in.rows, in.cols);
 }
 
 Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows, const void* from,
@@ -162,6 +208,14 @@ Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t r
     case DType::bf16: return store_quantized_from<bf16>(stream, weight, order, rows, from);
     case DType::f16: return store_quantized_from<f16>(stream, weight, order, rows, from);
     default: return store_quantized_from<float>(stream, weight, order, rows, from);
+  }
+}
+
+Failure store_levelled(Stream stream, Matrix weight, const void* from, DType stored) {
+  switch (stored) {
+    case DType::bf16: return store_levelled_from<bf16>(stream, weight, from);
+    case DType::f16: return store_levelled_from<f16>(stream, weight, from);
+    default: return store_levelled_from<float>(stream, weight, from);
   }
 }
 

@@ -48,8 +48,7 @@ Failure store_rows(Stream stream, Matrix weight, WeightUse use, uint32_t first_r
                    const void* from, DType stored) {
   const RowOrder order{first_row, use == WeightUse::gate_up ? weight.rows / 2 : 0};
   if (weight.dtype == DType::s8) return store_quantized(stream, weight, order, rows, from, stored);
-  const bool linear = use == WeightUse::linear || use == WeightUse::gate_up;
-  const size_t stride = linear ? weight_stride(weight.cols, weight.dtype) : weight.stride;
+  const size_t stride = is_linear(use) ? weight_stride(weight.cols, weight.dtype) : weight.stride;
   switch (stored) {
     case DType::bf16: return store_from<bf16>(stream, weight, order, stride, rows, from);
     case DType::f16: return store_from<f16>(stream, weight, order, stride, rows, from);

@@ -62,7 +62,7 @@ std::vector<Plan> plan_weights(const ModelSource& source, Model& model) {
             {"key and value projections", &to.key_value, linear, {&from.key, &from.value}, keys, c.hidden},
             {"query norm", &to.query_norm, gain, {&from.query_norm}, 1, c.head_dim},
             {"key norm", &to.key_norm, gain, {&from.key_norm}, 1, c.head_dim},
-            {"attention output", &to.attention_out, linear, {&from.attention_out}, c.hidden, queries},
+            {"attention output", &to.attention_out, linear_add, {&from.attention_out}, c.hidden, queries},
             {"MLP norm", &to.mlp_norm, gain, {&from.mlp_norm}, 1, c.hidden},
             {"gate and up projections",
              &to.gate_up,
@@ -70,7 +70,7 @@ std::vector<Plan> plan_weights(const ModelSource& source, Model& model) {
              {&from.gate, &from.up},
              c.intermediate,
              c.hidden},
-            {"down projection", &to.down, linear, {&from.down}, c.hidden, c.intermediate},
+            {"down projection", &to.down, linear_add, {&from.down}, c.hidden, c.intermediate},
         });
   }
   return plans;

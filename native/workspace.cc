@@ -16,10 +16,8 @@ constexpr uint32_t kTokensPerText = 8;
 
 constexpr const char* kScratch = "intermediate results";
 
-constexpr uint32_t stride_of(uint32_t cols, DType dtype) { return min_stride(dtype, cols + kRowPadding); }
-
 size_t matrix_bytes(uint32_t rows, uint32_t cols, DType dtype) {
-  return size_t{rows} * stride_of(cols, dtype) * bytes_of(dtype);
+  return size_t{rows} * (cols + kRowPadding) * bytes_of(dtype);
 }
 
 struct Columns {
@@ -31,7 +29,7 @@ struct Columns {
 std::array<Columns, 5> scratch_columns(const ModelConfig& c, const Backend& on) {
   const Backend::Traits traits = on.traits();
   const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
-  return {{{c.hidden, traits.input},
+  return {{{c.hidden, traits.normed},
            {queries, traits.output},
            {2 * keys, traits.output},
            {queries, traits.input},
@@ -99,8 +97,7 @@ void* Workspace::Buffer::reserve(Backend& on, size_t wanted, const char* what) {
 }
 
 Matrix Workspace::matrix(Buffer& buffer, uint32_t rows, uint32_t cols, DType dtype, const char* what) {
-  return {buffer.reserve(on_, matrix_bytes(rows, cols, dtype), what), rows, cols, stride_of(cols, dtype),
-          dtype};
+  return {buffer.reserve(on_, matrix_bytes(rows, cols, dtype), what), rows, cols, cols + kRowPadding, dtype};
 }
 
 Workspace::Workspace(const Model& model, uint32_t chunk_rows)
