@@ -50,7 +50,11 @@ std::vector<float> decoded(const unsigned char* bytes, uint32_t cols, DType dtyp
 }  // namespace
 
 Device::Device(const BackendEntry& entry, size_t variant)
-    : name(entry.name), owned(entry.open[variant]()), on(*owned), download(entry.download) {
+    : name(entry.name),
+      owned(entry.open[variant]()),
+      on(*owned),
+      download(entry.download),
+      emulated(entry.emulated) {
   const Backend::Traits traits = on.traits();
   input = traits.input;
   output = traits.output;

@@ -26,6 +26,7 @@ struct Device {
   Backend& on;
   std::function<void(void* to, const void* from, size_t bytes)> download;
   DType input, output;  // of the backend's traits
+  bool emulated;        // BackendEntry::emulated
   // What keys and values are kept in, and what s8 rows are made of.
   DType kept() const { return input == DType::s8 ? output : input; }
 

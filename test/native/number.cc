@@ -64,10 +64,12 @@ std::vector<double> rounding_errors(const std::vector<float>& values, size_t col
     for (double& error : errors) error = std::max(error, 0x1p-25 * f16_scale);
   }
   if (dtype == DType::s8) {
+    constexpr double kSmallestPeak = 0x1p-100;  // rows below it are zeros
     const double order = rotation_order(static_cast<uint32_t>(cols));
     for (size_t first = 0; first < values.size(); first += cols) {
       const double scale = quantized(&values[first], static_cast<uint32_t>(cols)).scale;
-      std::fill_n(&errors[first], cols, scale * std::min(0.5, 6 / std::sqrt(12 * order)));
+      const double error = scale * std::min(0.5, 6 / std::sqrt(12 * order));
+      std::fill_n(&errors[first], cols, std::max(error, kSmallestPeak));
     }
   }
   return errors;

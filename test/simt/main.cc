@@ -10,17 +10,20 @@
 namespace qwen3::test {
 namespace {
 
-// Variants differ in the order in which threads run and in the size of the card, which decides between tiles. None of
-// it may change a bit.
-BackendEntry entry(const char* name, DType input, uint32_t batch_tokens) {
-  const auto open = [=](uint64_t seed, int multiprocessors) {
+enum class Plan { large, small };
+
+// Variants differ in the order in which threads run, in the size of the card, which decides between tiles, and in how a
+// batch comes to have its plan. None of it may change a bit.
+BackendEntry entry(const char* name, DType input, Plan plan) {
+  const auto open = [=](uint64_t seed, int multiprocessors, uint32_t batch_tokens, bool invariant) {
     return [=] {
       std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors);
-      backend->begin_batch(batch_tokens);
+      backend->begin_batch(batch_tokens, invariant);
       return backend;
     };
   };
-  return {name, {open(0, 1), open(2, 132)}, simt::read};
+  if (plan == Plan::small) return {name, {open(0, 1, 1, false), open(2, 132, 64, false)}, simt::read, true};
+  return {name, {open(0, 1, 10'000, false), open(2, 132, 1, true)}, simt::read, true};
 }
 
 void add_named(Tests& to, const Tests& from, const std::string& part) {
@@ -34,17 +37,28 @@ void add_named(Tests& to, const Tests& from, const std::string& part) {
 // --all, as the first argument, adds the tests that take minutes.
 int main(int argc, char** argv) {
   using namespace qwen3::test;
-  constexpr uint32_t kLarge = 10'000, kSmall = 1;
+  using qwen3::DType;
   const bool all = argc > 1 && std::string_view(argv[1]) == "--all";
-  Tests tests;
+  const BackendEntry bf16 = entry("cuda bf16", DType::bf16, Plan::large),
+                     f16 = entry("cuda f16", DType::f16, Plan::large),
+                     int8 = entry("cuda int8", DType::s8, Plan::large);
+  Tests tests, forward;
   add_cuda_tests(tests);
-  const BackendEntry bf16 = entry("cuda bf16", qwen3::DType::bf16, kLarge);
   add_op_tests(tests, bf16);
-  // The small plan is another way of doing the linear ops; f16 goes through the same kernels as bf16.
-  add_linear_tests(tests, entry("cuda bf16, small plan", qwen3::DType::bf16, kSmall));
-  Tests forward;
-  add_forward_tests(forward, bf16);
-  add_forward_tests(forward, entry("cuda f16, small plan", qwen3::DType::f16, kSmall));
+  add_linear_tests(tests, f16);
+  add_weight_tests(tests, int8);
+  add_linear_tests(tests, int8);
+  add_row_op_tests(tests, int8);
+  // Attention in int8 is that of bf16, then the rows are quantised.
+  Tests attention;
+  add_attention_tests(attention, int8);
+  for (const char* part : {"one text of any length", "one token", "bad texts", "same bits"}) {
+    add_named(tests, attention, part);
+  }
+  // The small plan is another way of doing the linear ops.
+  add_linear_tests(tests, entry("cuda bf16, small plan", DType::bf16, Plan::small));
+  add_linear_tests(tests, entry("cuda int8, small plan", DType::s8, Plan::small));
+  for (const BackendEntry& each : {bf16, f16, int8}) add_forward_tests(forward, each);
   add_named(tests, forward, all ? "" : "agrees with the reference");
   return run_tests(tests, argc - all, argv + all);
 }
