@@ -12,7 +12,8 @@ const { Embedder, EmbedderError } = dist;
 const self = fileURLToPath(import.meta.url);
 const folder = path.join(path.dirname(self), '..', 'test', 'data', 'random-models', 'gqa2-bf16');
 const noDevice = 77;
-const texts = Array.from({ length: 300 }, (_, i) =>
+const count = Number(process.env.QWEN3_CHECK_TEXTS ?? 300); // fewer on the emulated device
+const texts = Array.from({ length: count }, (_, i) =>
   Uint32Array.from({ length: 1 + (i % 40) }, (_, j) => (i + j) % 320),
 );
 
@@ -36,12 +37,12 @@ const checks = {
 
   async 'loaded and closed twice, then beside each other'() {
     const first = await load();
-    const wanted = await first.embed(texts[7]);
+    const wanted = await first.embed(texts[3]);
     await first.close();
     const second = await load();
-    expect(same(await second.embed(texts[7]), wanted), 'the second load computes something else');
+    expect(same(await second.embed(texts[3]), wanted), 'the second load computes something else');
     const third = await load({ precision: 'int8' });
-    const others = await Promise.all([second.embed(texts), third.embed(texts), second.embed(texts[7])]);
+    const others = await Promise.all([second.embed(texts), third.embed(texts), second.embed(texts[3])]);
     expect(same(others[2], wanted), 'another precision at the same time changes the vector');
     await second.close();
     await third.embed(texts[0]);
@@ -71,14 +72,14 @@ const checks = {
 
   async 'a worker that ends at work leaves the others alone'() {
     const embedder = await load();
-    const wanted = await embedder.embed(texts[9]);
+    const wanted = await embedder.embed(texts[4]);
     const worker = new Worker(self, { argv: ['--busy'] });
     await new Promise((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
     });
     await worker.terminate();
-    expect(same(await embedder.embed(texts[9]), wanted), 'the vector has changed');
+    expect(same(await embedder.embed(texts[4]), wanted), 'the vector has changed');
     await embedder.close();
   },
 
