@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
     --out) mkdir -p "$2" && out=$(cd "$2" && pwd) && shift ;;
     --minutes) minutes=$2 && shift ;;
     --jobs) jobs=$2 && shift ;;
-    --only) only=$2 && shift ;; # a step by itself, in a process that a time limit can end
+    --only) only=$2 && seconds=$3 && shift 2 ;; # a step by itself, in a process that a time limit can end
     build | conformance | ops | goldens | addon | timings | sanitizer | report) steps="$steps $1" ;;
     *) sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p;}' "$0" && exit 2 ;;
   esac
@@ -56,8 +56,11 @@ need() {
 need_card() {
   [ -x "$programs/gpu_tests" ] && [ -f "$library" ] || skip "the build step has not built gpu_tests and the library"
   "$programs/gpu_tests" "$library" --list >/dev/null 2>"$out/card.txt" && return
+  code=$?
   cat "$out/card.txt"
-  exit $skipped
+  grep -q '^card=.' "$out/machine.txt" || exit $skipped
+  echo "there is a card, but gpu_tests cannot open it: exit code $code"
+  exit 1
 }
 
 # Of a program that has just failed and printed a line of JSON per check.
@@ -141,22 +144,25 @@ step_timings() {
   need_card
   rm -f "$out"/bench-*.jsonl "$out"/peer-*.jsonl
   result=0
-  section linear 55 linear 25
-  section model 90 model 60
-  section attention 20 attention 15
-  section rows 8 '' 0
+  section linear 18 linear 8
+  section model 28 model 18
+  section attention 6 attention 5
+  section rows 3 '' 0
   return $result
 }
 
-# section NAME SECONDS PEER SECONDS
+# section NAME SHARE PEER SHARE: of the step's time, in percent. Neither begins a case later; a case may end later.
 section() {
-  timeout --foreground $(($2 + 20)) "$programs/gpu_bench" --library "$library" --scratch "$out" --sections "$1" --seconds "$2" \
-    >"$out/bench-$1.jsonl" || {
+  ours=$((seconds * $2 / 100))
+  theirs=$((seconds * $4 / 100))
+  timeout --foreground $((ours + 20)) "$programs/gpu_bench" --library "$library" --scratch "$out" \
+    --sections "$1" --seconds $ours >"$out/bench-$1.jsonl" || {
     echo "gpu_bench, $1: exit code $?"
     result=1
   }
   [ -n "$3" ] && command -v python3 >/dev/null 2>&1 || return 0
-  timeout --foreground $(($4 + 20)) python3 "$root/bench/gpu/peer.py" --sections "$3" --seconds "$4" >"$out/peer-$1.jsonl" ||
+  timeout --foreground $((theirs + 20)) python3 "$root/bench/gpu/peer.py" \
+    --sections "$3" --seconds $theirs >"$out/peer-$1.jsonl" ||
     echo "peer.py, $1: exit code $?" # not our failure: the report shows what is missing
 }
 
@@ -229,7 +235,7 @@ for step in $steps; do
     echo 'no time was left' >"$out/$step.log"
     code=$skipped
   else
-    timeout -k 5 $limit "$0" --only "$step" --out "$out" --jobs "$jobs" >"$out/$step.log" 2>&1
+    timeout -k 5 $limit sh "$root/scripts/check-gpu.sh" --only "$step" $limit --out "$out" --jobs "$jobs" >"$out/$step.log" 2>&1
     code=$?
   fi
   [ $code -ne 124 ] && [ $code -ne 137 ] || echo "stopped after $limit seconds" >>"$out/$step.log"
