@@ -213,7 +213,7 @@ started=$(date +%s)
 # The most seconds that each step may take; less where the whole time is nearly over.
 limit_of() {
   case $1 in
-    build) limit=180 ;;
+    build) limit=240 ;;
     conformance) limit=20 ;;
     ops) limit=100 ;;
     goldens) limit=80 ;;

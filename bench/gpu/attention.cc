@@ -16,7 +16,7 @@ struct Case {
 };
 
 std::vector<Case> cases(const Options& options) {
-  if (options.toy) return {{DType::bf16, 2, 1, 70}, {DType::s8, 2, 1, 3}};
+  if (options.toy) return {{DType::bf16, 2, 1, 70}, {DType::s8, 2, 1, 30}};
   std::vector<Case> all;
   for (const uint32_t heads : {32u, 16u}) {
     for (const uint32_t tokens : {4096u, 512u, 32768u, 128u, 2048u, 1024u, 8192u, 256u, 16384u}) {
@@ -30,7 +30,7 @@ std::vector<Case> cases(const Options& options) {
 }
 
 void time_case(const Options& options, Backend& on, const Case& c) {
-  const uint32_t texts = std::max(1u, (options.toy ? 150 : on.traits().batch_rows) / c.tokens),
+  const uint32_t texts = std::max(1u, (options.toy ? 80 : on.traits().batch_rows) / c.tokens),
                  rows = texts * c.tokens, pages = (c.tokens + kPageTokens - 1) / kPageTokens;
   Buffers buffers(on);
   const Matrix gain = buffers.matrix(1, kDim, DType::f32);

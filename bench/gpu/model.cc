@@ -250,8 +250,7 @@ void time_models(const Options& options) {
       {"0.6B", DType::s8, {512, 2048}},
       {"4B", DType::s8, {512, 2048}},
   };
-  if (options.toy)
-    cases = {{"toy", DType::bf16, {70, 0}}, {"toy", DType::f16, {40}}, {"toy", DType::s8, {40}}};
+  if (options.toy) cases = {{"toy", DType::bf16, {70, 0}}, {"toy", DType::s8, {40}}};
   for (const Case& c : cases) {
     for (const NamedModel& model : models(options)) {
       if (model.name != std::string(c.model) || !chosen(options.dtypes, word_of(c.input))) continue;
