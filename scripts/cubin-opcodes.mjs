@@ -12,13 +12,14 @@ import { root } from './stamp.mjs';
 const shipped = ['80', '86', '89', '90', '100', '120'];
 
 // The low twelve bits of an instruction's sixteen bytes say what it is, on every card from sm_80 on.
-const opcodes = { HMMA: 0x23c, LDSM: 0x83b, LDGSTS: 0xfae, LDL: 0x983, STL: 0x387 };
+const opcodes = { HMMA: 0x23c, IMMA: 0x237, LDSM: 0x83b, LDGSTS: 0xfae, LDL: 0x983, STL: 0x387 };
 
 // Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8).
 const hotKernels = {
-  large_gemm: { registers: 248, atLeast: { HMMA: 32, LDSM: 8, LDGSTS: 4 } },
+  large_gemm: { registers: 248, atLeast: { HMMA: 16, LDSM: 8, LDGSTS: 4 } },
   small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 } },
   attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 } },
+  quantize_kernel: { registers: 64, atLeast: {} },
   rms_norm_kernel: { registers: 64, atLeast: {} },
   norm_rope_kernel: { registers: 64, atLeast: {} },
   norm_rope_store_kernel: { registers: 64, atLeast: {} },
@@ -53,23 +54,25 @@ function checkCapability(capability) {
       for (const name of ['LDL', 'STL']) {
         if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}`);
       }
-      for (const [name, least] of Object.entries(hot.atLeast)) {
+      for (const [kind, least] of Object.entries(hot.atLeast)) {
+        const name = kind === 'HMMA' && /_gemmIa/.test(kernel.symbol) ? 'IMMA' : kind; // of int8_t
         if (found[name] < least && !(name === 'LDGSTS' && /Unaligned/.test(kernel.symbol))) {
           problems.push(`${where}: ${found[name]} ${name}, at least ${least} expected`);
         }
       }
-      const line = summary.get(kernel.name) ?? { variants: 0, registers: 0, HMMA: 0 };
+      const line = summary.get(kernel.name) ?? { variants: 0, registers: 0, HMMA: 0, IMMA: 0 };
       summary.set(kernel.name, {
         variants: line.variants + 1,
         registers: Math.max(line.registers, kernel.registers),
         HMMA: Math.max(line.HMMA, found.HMMA),
+        IMMA: Math.max(line.IMMA, found.IMMA),
       });
     }
   }
   for (const name of Object.keys(hotKernels)) {
     const line = summary.get(name);
     if (!line) problems.push(`sm_${capability}: there is no kernel ${name}`);
-    else console.log(`sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers, ${line.HMMA} HMMA`);
+    else console.log(`sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers, ${line.HMMA} HMMA, ${line.IMMA} IMMA`);
   }
   return problems;
 }

@@ -34,9 +34,9 @@ double attention_tolerance(const Device& device, const Setting& setting, size_t 
   double score_error =
       sum_error(kDim, largest_score) + (4 * std::sqrt(kDim) + 32) * kRoundoff * largest_score;
   double value_error = (4 * std::sqrt(static_cast<double>(tokens)) + 32) * kRoundoff;
-  if (device.kept() != DType::f32) {
-    score_error += 4 * std::sqrt(2) * unit_roundoff(device.kept()) * g2;
-    value_error += 4 * std::sqrt(2) * unit_roundoff(device.kept());
+  if (device.input != DType::f32) {
+    score_error += 4 * std::sqrt(2) * unit_roundoff(device.input) * g2;
+    value_error += 4 * std::sqrt(2) * unit_roundoff(device.input);
   }
   return 2 * score_error + value_error;  // values are at most 1
 }
@@ -50,7 +50,7 @@ void agrees(Device& device, const Setting& setting, uint32_t chunk_rows) {
     const auto actual = PagedAttention(device, setting).run(inputs, plan);
     for (size_t i = 0; i < wanted.size(); ++i) {
       const uint32_t cols = setting.query_cols();
-      std::vector<double> tolerance = input_rounding_errors(device, wanted[i], cols);
+      std::vector<double> tolerance = rounding_errors(wanted[i], cols, device.input);
       for (double& t : tolerance) {
         t += attention_tolerance(device, setting, setting.position(i) + setting.texts[i].tokens);
       }
@@ -117,7 +117,7 @@ void one_token_gives_its_value(Device& device) {
       const float* value = &inputs.key_value[i][(setting.key_value_heads + h / 2) * kDim];
       wanted.insert(wanted.end(), value, value + kDim);
     }
-    std::vector<double> tolerance = input_rounding_errors(device, wanted, setting.query_cols());
+    std::vector<double> tolerance = rounding_errors(wanted, setting.query_cols(), device.input);
     for (size_t j = 0; j < wanted.size(); ++j) tolerance[j] += 4 * kRoundoff * std::abs(wanted[j]);
     expect_close(actual[i], wanted, tolerance, setting.query_cols());
   }

@@ -45,9 +45,9 @@ void agrees_with_the_reference(const BackendEntry& entry) {
   const std::shared_ptr<Model> model = load_tiny_model(entry.open.back()());
   const double roundings = 10 * model->config.layers;
   const Backend::Traits traits = model->backend->traits();
-  const double u = unit_roundoff(traits.input == DType::s8 ? traits.output : traits.input);
+  const double u = unit_roundoff(traits.input);
   double squares = roundings * u * u / 3;
-  if (traits.input == DType::s8) squares += 8 * model->config.layers * (4. / 127) * (4. / 127) / 12;
+  if (traits.normed == DType::s8) squares += 8 * model->config.layers * (4. / 127) * (4. / 127) / 12;
   const double allowed = traits.input == DType::f32 ? 1e-8 : squares / 2 * 4;
   const std::vector<Ids> texts = some_texts(model->config.vocabulary);
   std::vector<Ids> few;  // a batch so small that a backend may divide its sums in another way

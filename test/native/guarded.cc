@@ -56,21 +56,12 @@ Device::Device(const BackendEntry& entry, size_t variant)
       download(entry.download),
       emulated(entry.emulated) {
   const Backend::Traits traits = on.traits();
+  normed = traits.normed;
   input = traits.input;
   output = traits.output;
 }
 
 Device open_reference() { return Device(reference_entry(), 0); }
-
-std::vector<double> input_rounding_errors(const Device& device, const std::vector<float>& values, size_t cols,
-                                          double f16_scale) {
-  std::vector<double> errors = rounding_errors(values, cols, device.kept(), f16_scale);
-  if (device.input == DType::s8) {
-    const std::vector<double> quantizing = rounding_errors(values, cols, DType::s8);
-    for (size_t i = 0; i < errors.size(); ++i) errors[i] += quantizing[i];
-  }
-  return errors;
-}
 
 void Device::sync() {
   const char* failure = on.sync();
@@ -111,7 +102,7 @@ std::vector<unsigned char> GuardedMemory::read() const {
 
 GuardedMatrix::GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t gap, DType dtype,
                              const std::vector<float>* values)
-    : matrix_{nullptr, rows, cols, min_stride(dtype, cols + gap), dtype},
+    : matrix_{nullptr, rows, cols, cols + gap, dtype},
       memory_(device, size_t{rows} * matrix_.stride * bytes_of(dtype)) {
   matrix_.data = memory_.data();
   std::vector<float> scales(rows, 1);
@@ -122,7 +113,7 @@ GuardedMatrix::GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint3
       memory_.write(size_t{r} * matrix_.stride * bytes_of(dtype), bytes.data(), bytes.size());
     }
   }
-  if (dtype == device.input) {
+  if (dtype == device.normed || dtype == device.input) {
     scales_ = std::make_unique<GuardedArray<float>>(device, scales);
     matrix_.scales = scales_->data();
   }
@@ -132,7 +123,7 @@ std::vector<float> GuardedMatrix::read() const {
   const std::vector<unsigned char> bytes = memory_.read();
   const std::vector<float> scales = scales_ ? scales_->read() : std::vector<float>(matrix_.rows, 1);
   const auto [data, rows, cols, stride, dtype, _] = matrix_;
-  const size_t row_bytes = stride * bytes_of(dtype), used = min_stride(dtype, cols) * bytes_of(dtype);
+  const size_t row_bytes = stride * bytes_of(dtype), used = cols * bytes_of(dtype);
   std::vector<float> values;
   values.reserve(size_t{rows} * cols);
   for (uint32_t r = 0; r < rows; ++r) {

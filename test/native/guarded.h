@@ -25,20 +25,13 @@ struct Device {
   std::unique_ptr<Backend> owned;
   Backend& on;
   std::function<void(void* to, const void* from, size_t bytes)> download;
-  DType input, output;  // of the backend's traits
-  bool emulated;        // BackendEntry::emulated
-  // What keys and values are kept in, and what s8 rows are made of.
-  DType kept() const { return input == DType::s8 ? output : input; }
+  DType normed, input, output;  // of the backend's traits
+  bool emulated;                // BackendEntry::emulated
 
   void sync();  // fails the test where the backend fails
 };
 
 Device open_reference();
-
-// How far the rounding alone of what `device` writes for linear ops to read may move `values`. In s8 it rounds twice:
-// rows are made of 16-bit ones.
-std::vector<double> input_rounding_errors(const Device& device, const std::vector<float>& values, size_t cols,
-                                          double f16_scale = 1);
 
 class GuardedMemory {
  public:
@@ -79,8 +72,8 @@ class GuardedArray {
   GuardedMemory memory_;
 };
 
-// Rows of values with sentinels past the columns, and past the room that the dtype needs for them. What is of the
-// device's input dtype has scales, which begin as 1.
+// Rows of values with sentinels past the columns. What linear
+// ops may read has scales, which begin as 1.
 class GuardedMatrix {
  public:
   // All sentinels, or `values` [rows, cols], which `dtype` must hold exactly. `gap`: values that each row has room for

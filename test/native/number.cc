@@ -75,4 +75,35 @@ std::vector<double> rounding_errors(const std::vector<float>& values, size_t col
   return errors;
 }
 
+std::vector<double> levelled_errors(const std::vector<float>& in, const std::vector<float>& weight,
+                                    size_t cols) {
+  struct Row {
+    double step, length;
+  };
+  std::vector<double> squares(cols);
+  for (size_t i = 0; i < weight.size(); ++i) squares[i % cols] += double{weight[i]} * weight[i];
+  const auto levelled = [&](const std::vector<float>& matrix, double power) {
+    std::vector<Row> rows;
+    for (size_t first = 0; first < matrix.size(); first += cols) {
+      std::vector<float> row(cols);
+      for (size_t j = 0; j < cols; ++j) {
+        const double factor = squares[j] > 0 ? std::pow(squares[j], power / 2) : 0;
+        row[j] = static_cast<float>(matrix[first + j] * factor);
+      }
+      rows.push_back({quantized(row.data(), static_cast<uint32_t>(cols)).scale, norm(row.data(), cols)});
+    }
+    return rows;
+  };
+  const std::vector<Row> x = levelled(in, 1), w = levelled(weight, -1);
+  const double order = rotation_order(static_cast<uint32_t>(cols));
+  std::vector<double> errors;
+  for (const Row& a : x) {
+    for (const Row& b : w) {
+      const double single = (a.step * b.length + b.step * a.length) / std::sqrt(12 * order);
+      errors.push_back(6 * (single + a.step * b.step * std::sqrt(static_cast<double>(cols)) / (12 * order)));
+    }
+  }
+  return errors;
+}
+
 }  // namespace qwen3::test

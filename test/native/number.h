@@ -60,6 +60,13 @@ constexpr double unit_roundoff(DType dtype) {
 std::vector<double> rounding_errors(const std::vector<float>& values, size_t cols, DType dtype,
                                     double f16_scale = 1);
 
+// How far int8's linear_add may be from the sums of `in` [rows, cols] and `weight` [outputs, cols]: [rows, outputs]. Its
+// columns are levelled: x'_j = x_j l_j, w'_j = w_j / l_j with the length l_j of the weight's column; then both are rotated
+// and rounded to steps s of a 127th of their peaks. A sum is the mean of `order` times the products of rotated values, so
+// it errs by s_x |w'| / sqrt(12 order), by s_w |x'| / sqrt(12 order) and by s_x s_w sqrt(cols) / (12 order): six times that.
+std::vector<double> levelled_errors(const std::vector<float>& in, const std::vector<float>& weight,
+                                    size_t cols);
+
 constexpr double kRoundoff = unit_roundoff(DType::f32);
 
 // How far the f32 sum of n products a[i] b[i] may be from the true one, in any order of summing. Every partial sum is

@@ -50,7 +50,7 @@ std::vector<float> run_rms_norm(Device& device, uint32_t rows, uint32_t cols, co
                                 const std::vector<float>& gain, uint32_t gap) {
   const GuardedMatrix in(device, rows, cols, gap, DType::f32, &x);
   const StoredWeight weight(device, WeightUse::gain, 1, cols, gain);
-  const GuardedMatrix out(device, rows, cols, gap, device.input);
+  const GuardedMatrix out(device, rows, cols, gap, device.normed);
   device.on.rms_norm(in, weight, kEps, out);
   device.sync();
   weight.check();
@@ -74,7 +74,7 @@ void rms_norm_agrees(Device& device) {
       }
       const std::vector<float> gain = random.values(cols, -3, 3);
       const std::vector<float> wanted = run_rms_norm(reference, rows, cols, x, gain, 3);
-      std::vector<double> tolerance = rounding_errors(wanted, cols, device.input);
+      std::vector<double> tolerance = rounding_errors(wanted, cols, device.normed);
       for (size_t i = 0; i < wanted.size(); ++i) tolerance[i] += norm_tolerance(cols, std::abs(wanted[i]));
       expect_close(run_rms_norm(device, rows, cols, x, gain, rows % 3), wanted, tolerance, cols);
     }

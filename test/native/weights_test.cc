@@ -15,7 +15,7 @@ namespace {
 std::vector<float> read_linear(Device& device, Matrix weight) {
   std::vector<float> identity(size_t{weight.cols} * weight.cols);
   for (uint32_t k = 0; k < weight.cols; ++k) identity[size_t{k} * weight.cols + k] = 1;
-  const GuardedMatrix in(device, weight.cols, weight.cols, 0, device.input, &identity);
+  const GuardedMatrix in(device, weight.cols, weight.cols, 0, device.normed, &identity);
   const GuardedMatrix out(device, weight.cols, weight.rows, 0, device.output);
   device.on.linear(in, weight, out);
   device.sync();
@@ -27,6 +27,18 @@ std::vector<float> read_linear(Device& device, Matrix weight) {
     }
   }
   return values;
+}
+
+// What linear_add makes of some rows.
+std::vector<float> read_linear_add(Device& device, Matrix weight) {
+  Random random(8);
+  const std::vector<float> values = rounded(random.values(3 * weight.cols), weight.cols, device.input);
+  const std::vector<float> zeros(3 * weight.rows);
+  const GuardedMatrix in(device, 3, weight.cols, 0, device.input, &values);
+  const GuardedMatrix x(device, 3, weight.rows, 0, DType::f32, &zeros);
+  device.on.linear_add(in, weight, x);
+  device.sync();
+  return x.read();
 }
 
 // Every row of a table.
@@ -43,8 +55,8 @@ std::vector<float> read_table(Device& device, Matrix table) {
 // Gate and up, told apart by what swiglu makes of each row of the identity.
 std::vector<float> read_gate_up(Device& device, Matrix weight) {
   Random random(9);
-  const std::vector<float> values = rounded(random.values(7 * weight.cols), weight.cols, device.input);
-  const GuardedMatrix in(device, 7, weight.cols, 0, device.input, &values);
+  const std::vector<float> values = rounded(random.values(7 * weight.cols), weight.cols, device.normed);
+  const GuardedMatrix in(device, 7, weight.cols, 0, device.normed, &values);
   const GuardedMatrix out(device, 7, weight.rows / 2, 0, device.input);
   device.on.linear_swiglu(in, weight, out);
   device.sync();
@@ -105,7 +117,7 @@ void stores_every_dtype_in_any_pieces(Device& device) {
   for (const DType stored : {DType::f32, DType::bf16, DType::f16}) {
     for (const Shape& shape : {Shape{1, 1}, {15, 3}, {16, 64}, {33, 65}, {70, 37}}) {
       const Stored weight = random_stored(random, size_t{shape.rows} * shape.cols, stored);
-      std::vector<float> whole;
+      std::vector<float> whole, whole_sums;
       for (const uint32_t piece : {UINT32_MAX, 1u, 3u, 7u, 17u, 32u}) {
         const StoredWeight linear(device, WeightUse::linear, shape.rows, shape.cols, weight.bytes.data(),
                                   stored, piece);
@@ -116,6 +128,12 @@ void stores_every_dtype_in_any_pieces(Device& device) {
           expect_kept(device, values, weight.values, shape.cols, Matrix(linear).dtype);
         }
         expect_same_bits(values, whole, shape.cols, "linear in pieces of " + std::to_string(piece));
+        const StoredWeight added(device, WeightUse::linear_add, shape.rows, shape.cols, weight.bytes.data(),
+                                 stored, piece);
+        added.check();
+        const std::vector<float> sums = read_linear_add(device, added);
+        if (piece == UINT32_MAX) whole_sums = sums;
+        expect_same_bits(sums, whole_sums, shape.rows, "linear_add in pieces of " + std::to_string(piece));
         const StoredWeight table(device, WeightUse::table, shape.rows, shape.cols, weight.bytes.data(),
                                  stored, piece);
         table.check();

@@ -49,12 +49,7 @@ int main(int argc, char** argv) {
   add_weight_tests(tests, int8);
   add_linear_tests(tests, int8);
   add_row_op_tests(tests, int8);
-  // Attention in int8 is that of bf16, then the rows are quantised.
-  Tests attention;
-  add_attention_tests(attention, int8);
-  for (const char* part : {"one text of any length", "one token", "bad texts", "same bits"}) {
-    add_named(tests, attention, part);
-  }
+  // Attention neither reads nor writes int8.
   // The small plan is another way of doing the linear ops.
   add_linear_tests(tests, entry("cuda bf16, small plan", DType::bf16, Plan::small));
   add_linear_tests(tests, entry("cuda int8, small plan", DType::s8, Plan::small));
