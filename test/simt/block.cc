@@ -56,7 +56,7 @@ void set_up() {
     stack.ss_sp = alternate_stack;
     stack.ss_size = sizeof alternate_stack;
     sigaltstack(&stack, nullptr);
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGALRM}) sigaction(number, &action, nullptr);
@@ -65,11 +65,22 @@ void set_up() {
   (void)done;
 }
 
+// Where no thread has returned, everybody has seen everything: that is kept in one number, not in every clock.
 void release_barrier() {
   Barrier barrier = std::move(block.barrier);
   block.barrier = {};
+  const bool all = barrier.waiting.size() == static_cast<size_t>(block.count);
+  if (all) era.barrier = latest;
+  Clock seen(all ? 0 : static_cast<size_t>(block.count), 0);
+  if (!all) {
+    for (const int thread : barrier.waiting) join(seen, block.clocks[thread]);
+  }
   for (const int thread : barrier.waiting) {
-    join(block.clocks[thread], barrier.seen);
+    if (all) {
+      block.clocks[thread][thread] = era.barrier;
+    } else {
+      join(block.clocks[thread], seen);
+    }
     tick(thread);
     if (thread != block.me || block.thread().state == Thread::State::waiting) wake(thread);
   }
@@ -121,7 +132,7 @@ int next_thread() {
 }
 
 void begin_block(unsigned threads) {
-  era.block = ++latest;
+  era.block = era.barrier = ++latest;
   latest = era.block + 1;
   shared.low = 0;
   block.unreturned = block.count;
@@ -218,13 +229,11 @@ void barrier(const char* file, int line) {
   const Site site = site_of(file, line);
   Barrier& barrier = block.barrier;
   if (barrier.waiting.empty()) {
-    barrier.seen.assign(static_cast<size_t>(block.count), 0);
     barrier.site = site;
   } else if (barrier.site != site) {
     fail(text("sync_block at ", describe(site), " (thread ", block.me, ") meets sync_block at ",
               describe(barrier.site)));
   }
-  join(barrier.seen, block.clock());
   barrier.waiting.push_back(block.me);
   if (barrier.waiting.size() == static_cast<size_t>(block.unreturned)) {
     release_barrier();

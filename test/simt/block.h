@@ -42,7 +42,6 @@ struct WarpOperation {
 
 struct Barrier {
   std::vector<int> waiting;
-  Clock seen;
   Site site;
 };
 

@@ -47,7 +47,8 @@ struct Buffer {
 char* arena;
 char* arena_next;
 Cell* shared_cells;
-std::map<const char*, Buffer> buffers;
+// Never destroyed: threads may be at work when the process exits.
+auto& buffers = *new std::map<const char*, Buffer>;
 Buffer* last_used;
 int next_serial = 1;
 size_t bytes_used;
@@ -99,7 +100,7 @@ struct Toucher {
 
 void check_races(const Cell& cell, const Toucher& by, const Clock& seen) {
   const bool writes = by.access != Access::read;
-  const auto unseen = [&](uint32_t time, int thread) { return time > era.block && time > seen[thread]; };
+  const auto unseen = [&](uint32_t time, int thread) { return time > era.barrier && time > seen[thread]; };
   if (!by.in_shared) {  // blocks of one launch are ordered by nothing
     const auto elsewhere = [](uint32_t time) { return time > era.launch && time <= era.block; };
     if (elsewhere(cell.write_time)) report_race(by, "wrote", cell.write_site, cell.writer, true);
@@ -122,8 +123,8 @@ void check_races(const Cell& cell, const Toucher& by, const Clock& seen) {
 void note(Cell& cell, const Toucher& by, const Clock& seen) {
   const uint32_t now = seen[by.thread];
   if (by.access == Access::read) {
-    const int i =
-        cell.read_time[0] <= seen[cell.reader[0]] ? 0 : 1;  // a read that we come after need not be kept
+    // A read that we come after need not be kept.
+    const int i = cell.read_time[0] <= std::max(era.barrier, seen[cell.reader[0]]) ? 0 : 1;
     cell.read_time[i] = now;
     cell.reader[i] = static_cast<uint16_t>(by.thread);
     cell.read_site[i] = by.site;
@@ -264,6 +265,7 @@ void touch(const void* p, size_t bytes, Access access, Site site, int thread, co
     by.offset = static_cast<size_t>(offset);
     cells = buffer->cells + offset;
   }
+  if (!options.races && !options.unwritten) return;
   for (size_t i = 0; i < bytes; ++i, ++by.offset) {
     bool host_wrote = true;  // or not: nobody tells us
     bool* written = !buffer ? nullptr : buffer->host ? &host_wrote : buffer->written + by.offset;

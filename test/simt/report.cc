@@ -1,16 +1,17 @@
 #include "report.h"
 
-#include <unistd.h>
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <cstdio>
 
-extern "C" char __executable_start;
+// Where this program, or the library that the emulator is part of, begins in memory.
+extern "C" const char __ehdr_start __attribute__((visibility("hidden")));
 
 namespace simt {
 namespace {
 
-// Program counters are offsets from the start of the program; call sites that are given by name are numbered.
+// Program counters are offsets from the start of the program or library; call sites that are given by name are numbered.
 constexpr Site kNamed = Site{1} << 31;
 
 struct NamedPlace {
@@ -18,7 +19,7 @@ struct NamedPlace {
   int line;
   bool operator==(const NamedPlace&) const = default;
 };
-std::vector<NamedPlace> named_places;
+auto& named_places = *new std::vector<NamedPlace>;  // never destroyed: threads may run when the process exits
 
 std::string last_part(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -27,9 +28,12 @@ std::string last_part(const std::string& path) {
 
 // One line of what addr2line says about an address of this process.
 std::string addr2line(const char* flags, uint64_t offset) {
-  char command[160], line[1024] = "?";
-  std::snprintf(command, sizeof command, "addr2line %s -e /proc/%d/exe 0x%lx", flags, getpid(), offset);
-  if (FILE* pipe = popen(command, "r")) {
+  Dl_info info;
+  if (!dladdr(&__ehdr_start, &info)) return "?";
+  char address[32], line[1024] = "?";
+  std::snprintf(address, sizeof address, "0x%lx", offset);
+  const std::string command = std::string("addr2line ") + flags + " -e '" + info.dli_fname + "' " + address;
+  if (FILE* pipe = popen(command.c_str(), "r")) {
     if (!std::fgets(line, sizeof line, pipe)) line[0] = '\0';
     pclose(pipe);
   }
@@ -52,7 +56,7 @@ Site site_of(const char* file, int line) {
 }
 
 Site site_of(const void* return_address) {
-  return static_cast<Site>(static_cast<const char*>(return_address) - &__executable_start);
+  return static_cast<Site>(static_cast<const char*>(return_address) - &__ehdr_start);
 }
 
 std::string describe(Site site) {
