@@ -49,8 +49,10 @@ function checkCapability(capability) {
       if (!hot) continue;
       const where = `sm_${capability} ${kernel.symbol}`;
       const found = counts.get(kernel.symbol);
-      if (kernel.stack + kernel.spills > 0) problems.push(`${where}: ${kernel.stack} bytes of stack, ${kernel.spills} spilled`);
-      if (kernel.registers > hot.registers) problems.push(`${where}: ${kernel.registers} registers, at most ${hot.registers}`);
+      if (kernel.stack + kernel.spills > 0)
+        problems.push(`${where}: ${kernel.stack} bytes of stack, ${kernel.spills} spilled`);
+      if (kernel.registers > hot.registers)
+        problems.push(`${where}: ${kernel.registers} registers, at most ${hot.registers}`);
       for (const name of ['LDL', 'STL']) {
         if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}`);
       }
@@ -72,7 +74,10 @@ function checkCapability(capability) {
   for (const name of Object.keys(hotKernels)) {
     const line = summary.get(name);
     if (!line) problems.push(`sm_${capability}: there is no kernel ${name}`);
-    else console.log(`sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers, ${line.HMMA} HMMA, ${line.IMMA} IMMA`);
+    else
+      console.log(
+        `sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers, ${line.HMMA} HMMA, ${line.IMMA} IMMA`,
+      );
   }
   return problems;
 }
