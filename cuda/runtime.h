@@ -72,9 +72,13 @@ inline Failure allocate_host(void** memory, size_t bytes) {
   return failure_of(cudaHostAlloc(memory, bytes, cudaHostAllocDefault));
 }
 inline void release_host(void* memory) { cudaFreeHost(memory); }
+// What can still be allocated. The driver loads kernels when they are first launched: it is left some for that.
 inline Failure free_bytes(size_t* bytes) {
+  constexpr size_t kDrivers = size_t{64} << 20;
   size_t total;
-  return failure_of(cudaMemGetInfo(bytes, &total));
+  const Failure failure = failure_of(cudaMemGetInfo(bytes, &total));
+  *bytes -= *bytes < kDrivers ? *bytes : kDrivers;
+  return failure;
 }
 
 inline Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream) {

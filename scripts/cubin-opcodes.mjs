@@ -97,7 +97,7 @@ function compile(source, capability) {
 /** What `ptxas -v` says of each kernel. */
 function* kernelsOf(log) {
   const pattern =
-    /Compiling entry function '(\w+)'[^]*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads[^]*?Used (\d+) registers/g;
+    /Compiling entry function '(\w+)'[\s\S]*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads[\s\S]*?Used (\d+) registers/g;
   for (const [, symbol, stack, stores, loads, registers] of log.matchAll(pattern)) {
     const name = Object.keys(hotKernels).find((kernel) => symbol.includes(`${kernel.length}${kernel}`));
     yield { symbol, name, stack: +stack, spills: +stores + +loads, registers: +registers };

@@ -30,8 +30,8 @@ void refuses_a_card_that_is_not_there() {
 std::vector<float> run_norm(Device& device) {
   constexpr uint32_t kRows = 70, kCols = 300;
   const std::vector<float> values = Random(5).values(size_t{kRows} * kCols), ones(kCols, 1.0f);
-  const GuardedMatrix x(device, kRows, kCols, kCols, DType::f32, &values);
-  const GuardedMatrix out(device, kRows, kCols, kCols, device.input);
+  const GuardedMatrix x(device, kRows, kCols, 0, DType::f32, &values);
+  const GuardedMatrix out(device, kRows, kCols, 0, device.normed);
   const StoredWeight gain(device, WeightUse::gain, 1, kCols, ones);
   device.on.rms_norm(x, gain, 1e-6f, out);
   device.sync();

@@ -2,7 +2,7 @@
 // got, on inputs that leave no room for rounding. Compiled with nvcc and run on a card, it says whether the emulator is
 // right; its output is kept in conformance.txt, against which every run without a card is checked.
 //
-//   nvcc -std=c++20 -arch=native -Icuda test/simt/conformance.cu -o conformance && ./conformance | diff - test/simt/conformance.txt
+// gpu_conformance of test/gpu is that program.
 #include <cstdio>
 #include <iterator>
 

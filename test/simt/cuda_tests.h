@@ -12,5 +12,6 @@ namespace qwen3::test {
 std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed = 0, int multiprocessors = 4);
 
 void add_cuda_tests(Tests& tests);
+void add_memory_tests(Tests& tests);
 
 }  // namespace qwen3::test

@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
                      int8 = entry("cuda int8", DType::s8, Plan::large);
   Tests tests, forward;
   add_cuda_tests(tests);
+  add_memory_tests(tests);
   add_op_tests(tests, bf16);
   add_linear_tests(tests, f16);
   add_weight_tests(tests, int8);
