@@ -61,16 +61,32 @@ export interface ModelSource {
   readonly layers: readonly LayerSource[];
 }
 
+/** What computes, for people to read. */
 export interface DeviceInfo {
+  /** `cpu`, `cuda` or `reference`. */
   readonly name: string;
+  /** The CPU's instructions, or the card's name and architecture. */
   readonly instructionSet: string;
+  /** Threads of the CPU, or multiprocessors of the card. */
   readonly threads: number;
+}
+
+/** Where and in what to compute. Empty strings and 0 leave the choice to native. */
+export interface DeviceRequest {
+  readonly device: string;
+  readonly precision: Precision | 'auto';
+  readonly threads: number;
+  readonly instructionSet: string;
+  readonly cudaLibrary: string;
 }
 
 /** A model in native memory, known to this environment (main thread or worker) by a number. */
 export interface LoadedModel {
   readonly model: number;
   readonly device: DeviceInfo;
+  readonly precision: Precision;
+  /** Tokens with which a batch computes at full speed. */
+  readonly batchTokens: number;
 }
 
 /** Work that native has taken. `cancel(ticket)` drops it, and `promise` then settles with nothing. */
@@ -90,22 +106,21 @@ export interface Vectors {
  * What native does. It throws and rejects with an Error whose `code` is an `ErrorCode`.
  */
 export interface Addon {
-  /** Precisions that a device computes. Throws `DEVICE_UNAVAILABLE` with the reason. */
-  precisions(device: string): Precision[];
   /**
    * Reads a checkpoint into a backend's memory, on a thread of its own. Shares the weights with a model already
-   * loaded from the same files, device and precision. `threads` 0: as the process has them, or one per physical core.
+   * loaded from the same files, device and precision.
    */
   load(
     source: ModelSource,
-    options: { device: string; precision: Precision; threads: number },
+    request: DeviceRequest,
     onProgress: ((loaded: number, total: number) => void) | undefined,
   ): Pending<LoadedModel>;
   /** Forgets a model. Work that holds it ends first. */
   unload(model: number): void;
   /**
    * Queues texts. `ids` holds the token ids of all texts one after another, `lengths` how many each has (none is 0).
-   * `maxBatchTokens`: how many tokens may share a batch with them.
+   * `maxBatchTokens`: how many tokens may share a batch with them. `batchInvariant`: no bit of a vector may depend on
+   * what shares its batch.
    */
   embed(
     model: number,
@@ -113,6 +128,7 @@ export interface Addon {
     lengths: Uint32Array,
     dimensions: number,
     maxBatchTokens: number,
+    batchInvariant: boolean,
   ): Pending<Vectors>;
   cancel(ticket: number): void;
   /** Address of an array's first byte. For the test that no copy is made. */

@@ -13,8 +13,6 @@ export interface Checkpoint {
   /** Absolute. */
   readonly folder: string;
   readonly source: ModelSource;
-  /** How the matrices are stored; where they differ, the embedding table. */
-  readonly dtype: StoredType;
   /** The model's own prompts by name. */
   readonly prompts: ReadonlyMap<string, string>;
   /** Absolute path of `tokenizer.json`, where there is one. */
@@ -47,7 +45,6 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   return {
     folder: absolute,
     source,
-    dtype: source.embeddings.dtype,
     prompts,
     tokenizer: (await fileSize(tokenizer)) === undefined ? undefined : tokenizer,
   };

@@ -2,11 +2,11 @@
 // order in which they come.
 
 import { setImmediate as turn } from 'node:timers/promises';
-import { addon, type DeviceInfo, type LoadedModel, type Precision, type StoredType } from './addon';
+import { addon, type DeviceInfo, type LoadedModel, type Precision } from './addon';
 import { cancellable } from './cancellation';
 import { type Checkpoint, readCheckpoint } from './checkpoint';
 import { EmbedderError } from './errors';
-import { nativeCall, nativeWork } from './native_call';
+import { nativeWork } from './native_call';
 import {
   type CountOptions,
   checkCountOptions,
@@ -39,8 +39,8 @@ const forgotten = new FinalizationRegistry<number>((model) => addon.unload(model
 export class Embedder {
   readonly #checkpoint: Checkpoint;
   readonly #loaded: LoadedModel;
-  readonly #precision: Precision;
   readonly #maxBatchTokens: number;
+  readonly #batchInvariant: boolean;
   readonly #tokenizer: Tokenizer | undefined;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
@@ -48,14 +48,13 @@ export class Embedder {
   private constructor(
     checkpoint: Checkpoint,
     loaded: LoadedModel,
-    precision: Precision,
-    maxBatchTokens: number,
+    request: LoadRequest,
     tokenizer: Tokenizer | undefined,
   ) {
     this.#checkpoint = checkpoint;
     this.#loaded = loaded;
-    this.#precision = precision;
-    this.#maxBatchTokens = maxBatchTokens;
+    this.#maxBatchTokens = request.maxBatchTokens ?? loaded.batchTokens;
+    this.#batchInvariant = request.batchInvariant;
     this.#tokenizer = tokenizer;
     forgotten.register(this, loaded.model, this);
   }
@@ -82,10 +81,10 @@ export class Embedder {
     cancelled: AbortSignal,
     cancel: (reason: unknown) => void,
   ): Promise<Embedder> {
-    const { device, threads, maxBatchTokens, onProgress } = request;
-    const offered = nativeCall(() => addon.precisions(device));
+    const { device, precision, threads, onProgress } = request;
+    // Read here: a worker has an environment of its own.
+    const { QWEN3_EMBED_CPU: instructionSet = '', QWEN3_EMBED_CUDA_LIBRARY: cudaLibrary = '' } = process.env;
     const checkpoint = await readCheckpoint(folder);
-    const precision = choosePrecision(request, offered, checkpoint.dtype);
     const progress =
       onProgress &&
       ((loaded: number, total: number) => {
@@ -98,7 +97,7 @@ export class Embedder {
     cancelled.throwIfAborted();
     // The tokenizer is parsed on this thread while native reads the weights on its own.
     const loading = nativeWork(cancelled, () =>
-      addon.load(checkpoint.source, { device, precision, threads }, progress),
+      addon.load(checkpoint.source, { device, precision, threads, instructionSet, cudaLibrary }, progress),
     );
     const opening = checkpoint.tokenizer === undefined ? undefined : Tokenizer.open(checkpoint.tokenizer);
     opening?.catch(cancel);
@@ -108,7 +107,7 @@ export class Embedder {
       addon.unload(loaded.value.model);
       throw opened.status === 'rejected' ? opened.reason : cancelled.reason;
     }
-    return new Embedder(checkpoint, loaded.value, precision, maxBatchTokens, opened.value);
+    return new Embedder(checkpoint, loaded.value, request, opened.value);
   }
 
   /** Width of a full vector, in values. */
@@ -128,7 +127,7 @@ export class Embedder {
 
   /** What the weights are kept in, as in the option of that name. */
   get precision(): Precision {
-    return this.#precision;
+    return this.#loaded.precision;
   }
 
   /** The checkpoint's folder, as an absolute path. */
@@ -203,7 +202,7 @@ export class Embedder {
       cancelled,
     );
     const { vectors, nonFinite } = await nativeWork(cancelled, () =>
-      addon.embed(this.#loaded.model, ids, lengths, request.dimensions, this.#maxBatchTokens),
+      addon.embed(this.#loaded.model, ids, lengths, request.dimensions, this.#maxBatchTokens, this.#batchInvariant),
     );
     const rows = await rowsOf(vectors, request.dimensions);
     if (nonFinite.length === 0) return rows;
@@ -214,16 +213,6 @@ export class Embedder {
       vectors: rows.map((row, index) => (failed.has(index) ? null : row)),
     });
   }
-}
-
-function choosePrecision(request: LoadRequest, offered: readonly Precision[], own: StoredType): Precision {
-  const { device, precision } = request;
-  if (precision === 'auto') return offered.includes(own) ? own : 'f32';
-  if (offered.includes(precision)) return precision;
-  throw new EmbedderError(
-    'PRECISION_UNSUPPORTED',
-    `Device "${device}" does not compute ${precision}: use ${offered.join(' or ')}.`,
-  );
 }
 
 async function rowsOf(vectors: Float32Array, dimensions: number): Promise<Float32Array[]> {

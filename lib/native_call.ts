@@ -17,7 +17,7 @@ export async function nativeWork<T>(cancelled: AbortSignal, start: () => Pending
 }
 
 /** A call that native answers at once. */
-export function nativeCall<T>(call: () => T): T {
+function nativeCall<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {

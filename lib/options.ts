@@ -6,7 +6,10 @@ import type { Precision } from './addon';
 /** Texts, or token ids that are taken as they are, with nothing put before or after them. */
 export type Input = string | Uint32Array;
 
-/** Where to compute. `auto` is the CPU. `reference` is the CPU with plain loops: slow, and what the others must equal. */
+/**
+ * Where to compute. `cuda` is the first NVIDIA card, `cuda:1` the second. `auto` is the first card that opens and computes
+ * the precision, else the CPU. `reference` is the CPU with plain loops: slow, and what the others must equal.
+ */
 export type Device = 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'reference';
 
 /** What to do with special tokens (`<|endoftext|>`, `<think>`, ...) that a text or its instruction spells out. */
@@ -23,7 +26,8 @@ export interface LoadOptions {
   readonly device?: Device;
   /**
    * What the weights are kept in, and the inputs of matrix products where the device multiplies that; sums are f32.
-   * Default `auto`: as the checkpoint stores its matrices where the device offers it, else f32.
+   * The CPU computes f32 and bf16, a card bf16, f16 and int8. Default `auto`: as the checkpoint stores its matrices where
+   * the device computes that, else the first of those.
    */
   readonly precision?: Precision | 'auto';
   /**
@@ -32,10 +36,15 @@ export interface LoadOptions {
    */
   readonly threads?: number;
   /**
-   * Tokens that may share a batch, 1 to 1,048,576. A longer text runs alone. Default 512: on a CPU a batch of this
-   * size already computes at full speed, and what is waiting behind it waits no longer than it must.
+   * Tokens that may share a batch, 1 to 1,048,576. A longer text runs alone. Default 512 on the CPU and 8,192 on a card:
+   * with these a batch computes at full speed, and what waits behind it waits no longer than it must.
    */
   readonly maxBatchTokens?: number;
+  /**
+   * Default `false`: on a card a vector's last bits differ between batches of up to 64 tokens, which are computed in a way
+   * that is faster for few, and larger ones. `true`: a text's vector always has the same bits. On the CPU it always has.
+   */
+  readonly batchInvariant?: boolean;
   /** Cancels loading. */
   readonly signal?: AbortSignal;
   /**
@@ -72,7 +81,15 @@ export interface EmbedOptions extends CountOptions {
 /** Options whose names are known and whose values are not checked yet. */
 type Given<Name extends string> = Readonly<Partial<Record<Name, unknown>>>;
 
-const loadOptions = ['device', 'precision', 'threads', 'maxBatchTokens', 'signal', 'onProgress'] as const;
+const loadOptions = [
+  'device',
+  'precision',
+  'threads',
+  'maxBatchTokens',
+  'batchInvariant',
+  'signal',
+  'onProgress',
+] as const;
 const countOptions = ['instruction', 'prompt', 'specialTokens', 'signal'] as const;
 const embedOptions = [...countOptions, 'dimensions', 'truncate'] as const;
 
@@ -84,7 +101,9 @@ export interface LoadRequest {
   readonly precision: Precision | 'auto';
   /** 0: as the process has them, or one per physical core. */
   readonly threads: number;
-  readonly maxBatchTokens: number;
+  /** Undefined: as many as the device needs for its full speed. */
+  readonly maxBatchTokens: number | undefined;
+  readonly batchInvariant: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }
@@ -100,7 +119,8 @@ export function checkLoadOptions(options: unknown): LoadRequest {
     device = 'auto',
     precision = 'auto',
     threads,
-    maxBatchTokens = 512,
+    maxBatchTokens,
+    batchInvariant = false,
     signal,
     onProgress,
   } = checkNames(options, loadOptions);
@@ -111,11 +131,16 @@ export function checkLoadOptions(options: unknown): LoadRequest {
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new TypeError(`onProgress must be a function, not ${kindOf(onProgress)}.`);
   }
+  if (typeof batchInvariant !== 'boolean') {
+    throw new TypeError(`batchInvariant must be a boolean, not ${kindOf(batchInvariant)}.`);
+  }
   return {
-    device: device === 'auto' ? 'cpu' : device,
+    device,
     precision: oneOf('precision', precision, precisions),
     threads: threads === undefined ? 0 : wholeNumber('threads', threads, 1, 1_024),
-    maxBatchTokens: wholeNumber('maxBatchTokens', maxBatchTokens, 1, 1_048_576),
+    maxBatchTokens:
+      maxBatchTokens === undefined ? undefined : wholeNumber('maxBatchTokens', maxBatchTokens, 1, 1_048_576),
+    batchInvariant,
     signal: checkSignal(signal),
     onProgress: onProgress as LoadRequest['onProgress'],
   };

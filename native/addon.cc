@@ -9,6 +9,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "cpu/memory.h"
 #include "engine.h"
 #include "error.h"
 #include "keep_loaded.h"
@@ -278,14 +279,7 @@ Napi::Object pending_object(Environment& here, uint32_t ticket) {
 
 // The exports, as typed and described in lib/addon.ts.
 
-Napi::Value Precisions(const Napi::CallbackInfo& info) {
-  Napi::Array list = Napi::Array::New(info.Env());
-  for (const Precision precision : precisions(text(info[0], "device")))
-    list.Set(list.Length(), to_string(precision));
-  return list;
-}
-
-void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<Model>& model,
+void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<Model>& model, Precision precision,
                  const std::exception_ptr& failure) {
   const std::optional<Pending> work = here.take(ticket);
   if (!work) return;
@@ -297,6 +291,8 @@ void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<Model
   device.Set("name", traits.name);
   device.Set("instructionSet", traits.instruction_set);
   device.Set("threads", traits.threads);
+  result.Set("precision", to_string(precision));
+  result.Set("batchTokens", traits.batch_rows);
   result.Set("model", number);
   result.Set("device", device);
   work->promise.Resolve(result);
@@ -306,12 +302,14 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
   Environment& here = of(info);
   auto job = std::make_shared<LoadJob>();
   const Napi::Object options = object(info[1], "options");
-  const std::optional<Precision> precision = parse_precision(text(options.Get("precision"), "precision"));
-  if (!precision) throw std::invalid_argument("unknown precision");
+  const std::string precision = text(options.Get("precision"), "precision");
+  job->device.precision = parse_precision(precision);
+  if (!job->device.precision && precision != "auto") throw std::invalid_argument("unknown precision");
   job->source = model_source(object(info[0], "source"));
-  job->device = text(options.Get("device"), "device");
-  job->precision = *precision;
-  job->threads = static_cast<uint32_t>(whole(options.Get("threads"), "threads", 0, 1024));
+  job->device.device = text(options.Get("device"), "device");
+  job->device.threads = static_cast<uint32_t>(whole(options.Get("threads"), "threads", 0, 1024));
+  job->device.instruction_set = text(options.Get("instructionSet"), "instructionSet");
+  job->device.cuda_library = text(options.Get("cudaLibrary"), "cudaLibrary");
 
   Loader& to = loader();
   Pending work{Napi::Promise::Deferred::New(here.env), nullptr, {}, job, {}};
@@ -325,8 +323,11 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
                                    Napi::Number::New(there.env, static_cast<double>(total))});
     });
   };
-  job->finish = [link = here.link, ticket](std::shared_ptr<Model> model, std::exception_ptr failure) {
-    link->post([=](Environment& there) { finish_load(there, ticket, model, failure); });
+  job->finish = [link = here.link, ticket, &job = *job](std::shared_ptr<Model> model,
+                                                        std::exception_ptr failure) {
+    link->post([=, precision = job.precision](Environment& there) {
+      finish_load(there, ticket, model, precision, failure);
+    });
   };
   to.submit(job);
   return pending_object(here, ticket);
@@ -355,7 +356,7 @@ void finish_embed(Environment& here, uint32_t ticket) {
 // Made by the constructor that JavaScript uses, which throws where Node-API's own way would end the process.
 Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
   const size_t values = request.texts() * request.dimensions;
-  const size_t available = request.model->backend->available_bytes();
+  const size_t available = available_memory();
   const auto refuse = [&] {
     throw Error(ErrorCode::out_of_memory,
                 "the vectors of this call need " + std::to_string(values * sizeof(float) >> 20) + " MiB, " +
@@ -395,6 +396,7 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
   }
   request->dimensions = static_cast<uint32_t>(whole(info[3], "dimensions", 1, config.hidden));
   request->max_batch_tokens = static_cast<uint32_t>(whole(info[4], "maxBatchTokens", 1, kMaxWidth));
+  request->batch_invariant = info[5].ToBoolean();
 
   // Memory that V8 owns and no JavaScript can reach before the promise settles: it cannot be detached or resized.
   Napi::Float32Array vectors = new_vectors(here.env, *request);
@@ -460,7 +462,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   // Hooks run in reverse order: this one before Node ends the thread-safe function.
   env.AddCleanupHook([](Environment* ended) { ended->end(); }, here);
 
-  exports.Set("precisions", Napi::Function::New<guarded<Precisions>>(env));
   exports.Set("load", Napi::Function::New<guarded<Load>>(env));
   exports.Set("unload", Napi::Function::New<guarded<Unload>>(env));
   exports.Set("embed", Napi::Function::New<guarded<Embed>>(env));

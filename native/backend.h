@@ -6,28 +6,37 @@
 
 namespace qwen3 {
 
-enum class DType : uint8_t { f32, bf16, f16 };
+// s8: whole numbers from -127 to 127 in rows with scales. Of weights and of what linear ops read, in no checkpoint.
+enum class DType : uint8_t { f32, bf16, f16, s8 };
 
-constexpr size_t bytes_of(DType dtype) { return dtype == DType::f32 ? 4 : 2; }
+constexpr size_t bytes_of(DType dtype) { return dtype == DType::f32 ? 4 : dtype == DType::s8 ? 1 : 2; }
 
 // A matrix in the backend's memory. Owns nothing.
 //
-// Activations, gains and tables are row-major. What `weight_layout` made for `WeightUse::linear` and `gate_up` is in
-// the backend's own layout; only that backend's linear ops can read it.
+// Activations, gains and tables are row-major. What `weight_layout` made for linear ops is in the backend's own layout;
+// only that backend's linear ops can read it.
+//
+// What linear ops read has `scales`, one f32 per row in the backend's memory: the matrix holds values divided by them, and
+// in s8 in a basis of the backend's own. They are 1 until an op needs others.
 struct Matrix {
   void* data;
   uint32_t rows, cols;
   uint32_t stride;  // elements from one row to the next, at least cols
   DType dtype;
+  float* scales = nullptr;  // null: all 1
 };
 
 // What a weight is for decides how a backend lays it out.
 enum class WeightUse : uint8_t {
-  table,    // rows are gathered: the token embeddings
-  linear,   // [out, in], read by linear and linear_add
-  gate_up,  // [2 * intermediate, in], gate rows then up rows, read by linear_swiglu
-  gain,     // [1, n], f32, read by the norms
+  table,       // rows are gathered: the token embeddings
+  linear,      // [out, in], read by linear
+  linear_add,  // [out, in], read by linear_add
+  gate_up,     // [2 * intermediate, in], gate rows then up rows, read by linear_swiglu
+  gain,        // [1, n], f32, read by the norms
 };
+
+// Whether it is a linear op that reads the weight.
+constexpr bool is_linear(WeightUse use) { return use != WeightUse::table && use != WeightUse::gain; }
 
 struct WeightLayout {
   DType dtype;
@@ -88,18 +97,25 @@ class Backend {
     const char* name;
     const char* instruction_set;
     uint32_t threads;
-    DType input;   // what linear ops read: normed, attended, gated
-    DType output;  // what linear writes: queries, keys and values
+    DType normed;         // what rms_norm writes, linear and linear_swiglu read
+    DType input;          // what attention and linear_swiglu write, linear_add reads
+    DType output;         // what linear writes: queries, keys and values
+    uint32_t batch_rows;  // rows at which ops reach their full speed
+    bool reserves;        // allocating stops all work: what batches need is asked for when a model is loaded
   };
   virtual Traits traits() const noexcept = 0;
 
+  // A batch of so many tokens begins: a backend may choose how it divides sums for all of it, unless `invariant` says
+  // that it must divide them as in all other such batches. Between two calls a row's bits depend on the row alone.
+  virtual void begin_batch(uint32_t /*tokens*/, bool /*invariant*/) noexcept {}
+
   // out[i] = table[ids[i]], as f32. ids are in the backend's memory and below table.rows.
   virtual void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept = 0;
-  // out[t] = x[t] / sqrt(mean(x[t]^2) + eps) * gain. x[T,H] f32, out[T,H] input dtype.
+  // out[t] = x[t] / sqrt(mean(x[t]^2) + eps) * gain. x[T,H] f32, out[T,H] normed dtype.
   virtual void rms_norm(Matrix x, Matrix gain, float eps, Matrix out) noexcept = 0;
   // out = in weight^T. in[T,n], weight[m,n], out[T,m].
   virtual void linear(Matrix in, Matrix weight, Matrix out) noexcept = 0;
-  // x += in weight^T. x[T,H] f32.
+  // x += in weight^T. x[T,H] f32. `in` may be overwritten.
   virtual void linear_add(Matrix in, Matrix weight, Matrix x) noexcept = 0;
   // out = silu(in gate^T) * (in up^T). out[T,I] input dtype.
   virtual void linear_swiglu(Matrix in, Matrix gate_up, Matrix out) noexcept = 0;
@@ -132,7 +148,7 @@ class Backend {
   virtual WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
                                      DType stored) const noexcept = 0;
   // Converts rows [first_row, first_row + rows) of a weight from row-major checkpoint bytes (little endian, any
-  // alignment) into its layout. `from` may be reused on return.
+  // alignment) into its layout. Rows come in order, from the first to the last. `from` may be reused on return.
   virtual void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
                             DType stored) noexcept = 0;
 };

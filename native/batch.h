@@ -28,8 +28,9 @@ struct Request {
   std::vector<size_t>
       ends;  // text i is ids[ends[i - 1], ends[i]); checked: not empty, not over max_positions
   uint32_t dimensions;
-  uint32_t max_batch_tokens;  // how many tokens may share a batch with these
-  float* out;                 // [texts, dimensions], the owner's
+  uint32_t max_batch_tokens;     // how many tokens may share a batch with these
+  bool batch_invariant = false;  // no bit of a vector may depend on what shares its batch, on any backend
+  float* out;                    // [texts, dimensions], the owner's
   std::shared_ptr<MemoryOwner> owner;
   std::function<void(Request&)> finish;  // called once on the engine thread, unless cancelled before
 
@@ -54,9 +55,9 @@ struct Text {
   std::span<const uint32_t> ids() const { return request->text(index); }
 };
 
-// Takes the texts that run next off the queue: oldest first, of the oldest request's model only, up to `max_texts` and to
-// the smallest token budget among them. The first text runs whatever its length. Requests that are cancelled, failed or
-// taken completely leave the queue.
-std::vector<Text> next_batch(std::deque<std::shared_ptr<Request>>& queue, size_t max_texts);
+// Takes the texts that run next off the queue: oldest first, of the oldest request's model only, within that model's
+// limits and the smallest token budget among them. The first text runs whatever its length. Requests that are cancelled,
+// failed or taken completely leave the queue.
+std::vector<Text> next_batch(std::deque<std::shared_ptr<Request>>& queue);
 
 }  // namespace qwen3

@@ -47,7 +47,7 @@ void Engine::work() {
       wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
       if (stopping_) break;
       // What is there runs at once; the next batch fills meanwhile.
-      texts = next_batch(queue_, kChunkRows);
+      texts = next_batch(queue_);
     }
     if (!texts.empty()) run(texts);
   }
@@ -63,11 +63,13 @@ void Engine::run(const std::vector<Text>& texts) {
   size_t tokens = 0;
   try {
     std::vector<std::span<const uint32_t>> ids;
+    bool invariant = false;
     for (const Text& text : texts) {
       ids.push_back(text.ids());
       tokens += text.ids().size();
+      invariant |= text.request->batch_invariant;
     }
-    const Batch batch = model.workspace->prepare(ids);
+    const Batch batch = model.workspace->prepare(ids, invariant);
     const auto wanted = [&] {
       return std::any_of(texts.begin(), texts.end(),
                          [](const Text& text) { return !text.request->cancelled; });

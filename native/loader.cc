@@ -6,15 +6,13 @@ namespace qwen3 {
 namespace {
 
 // Two loads share weights if files, config and what computes them are the same.
-std::string identity(const LoadJob& job, const std::vector<std::unique_ptr<File>>& files,
-                     const Backend& backend) {
-  const ModelConfig& c = job.source.config;
-  const Backend::Traits traits = backend.traits();
+std::string identity(const ModelConfig& c, const std::vector<std::unique_ptr<File>>& files,
+                     const OpenDevice& opened) {
   std::ostringstream key;
-  key << job.device << ' ' << traits.instruction_set << ' ' << to_string(job.precision) << ' ' << c.hidden
-      << ' ' << c.intermediate << ' ' << c.layers << ' ' << c.query_heads << ' ' << c.key_value_heads << ' '
-      << c.head_dim << ' ' << c.vocabulary << ' ' << c.max_positions << ' ' << std::hexfloat << c.norm_eps
-      << ' ' << c.rope_theta;
+  key << opened.device << ' ' << opened.backend->traits().instruction_set << ' '
+      << to_string(opened.precision) << ' ' << c.hidden << ' ' << c.intermediate << ' ' << c.layers << ' '
+      << c.query_heads << ' ' << c.key_value_heads << ' ' << c.head_dim << ' ' << c.vocabulary << ' '
+      << c.max_positions << ' ' << std::hexfloat << c.norm_eps << ' ' << c.rope_theta;
   for (const auto& file : files) key << ' ' << file->identity();
   return key.str();
 }
@@ -78,16 +76,17 @@ void Loader::work() {
 }
 
 std::shared_ptr<Model> Loader::load(LoadJob& job) {
-  std::unique_ptr<Backend> backend = open_backend(job.device, job.precision, job.threads);
+  OpenDevice opened = open_device(job.device, job.source.embeddings.dtype);
+  job.precision = opened.precision;
   std::vector<std::unique_ptr<File>> files;
   for (const std::string& path : job.source.files) files.push_back(std::make_unique<File>(path));
 
   std::erase_if(loaded_, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<Model>& known = loaded_[identity(job, files, *backend)];
+  std::weak_ptr<Model>& known = loaded_[identity(job.source.config, files, opened)];
   if (std::shared_ptr<Model> model = known.lock()) return model;
 
   std::shared_ptr<Model> model =
-      load_model(job.source, files, std::move(backend), [&](uint64_t loaded, uint64_t total) {
+      load_model(job.source, files, std::move(opened.backend), [&](uint64_t loaded, uint64_t total) {
         if (job.progress) job.progress(loaded, total);
         return !job.cancelled;
       });

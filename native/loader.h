@@ -19,12 +19,11 @@ namespace qwen3 {
 
 struct LoadJob {
   ModelSource source;
-  std::string device;
-  Precision precision;
-  uint32_t threads;                                               // 0: as the process has them
+  DeviceRequest device;
   std::function<void(uint64_t loaded, uint64_t total)> progress;  // loader thread
-  std::function<void(std::shared_ptr<Model>, std::exception_ptr)>
-      finish;  // once, loader thread; null, null: cancelled
+  // Once, loader thread, after `precision` is set; null, null: cancelled.
+  std::function<void(std::shared_ptr<Model>, std::exception_ptr)> finish;
+  Precision precision{};  // of the model
   std::atomic<bool> cancelled = false;
 };
 

@@ -9,6 +9,7 @@
 namespace qwen3 {
 namespace {
 
+constexpr size_t kAlignment = 256;               // of a weight: of every access that a device likes
 constexpr size_t kPieceBytes = size_t{8} << 20;  // read and packed at a time
 
 // One weight and the tensors whose rows it is made of, in order.
@@ -18,7 +19,25 @@ struct Plan {
   WeightUse use;
   std::vector<const TensorSource*> parts;
   uint32_t part_rows, cols;  // of each part
+
+  uint32_t rows() const { return static_cast<uint32_t>(part_rows * parts.size()); }
+  WeightLayout layout(const Backend& on) const {
+    return on.weight_layout(use, rows(), cols, parts[0]->dtype);
+  }
 };
+
+constexpr size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+size_t rotation_bytes(const ModelConfig& config) {
+  return size_t{config.max_positions} * config.head_dim * sizeof(float);
+}
+
+// Of all weights and the table of rotations, one after another.
+size_t arena_bytes(const std::vector<Plan>& plans, const ModelConfig& config, const Backend& on) {
+  size_t bytes = rotation_bytes(config);
+  for (const Plan& plan : plans) bytes += aligned(plan.layout(on).bytes);
+  return bytes;
+}
 
 std::string shape(uint32_t rows, uint32_t cols) {
   return std::to_string(rows) + " x " + std::to_string(cols);
@@ -43,7 +62,7 @@ std::vector<Plan> plan_weights(const ModelSource& source, Model& model) {
             {"key and value projections", &to.key_value, linear, {&from.key, &from.value}, keys, c.hidden},
             {"query norm", &to.query_norm, gain, {&from.query_norm}, 1, c.head_dim},
             {"key norm", &to.key_norm, gain, {&from.key_norm}, 1, c.head_dim},
-            {"attention output", &to.attention_out, linear, {&from.attention_out}, c.hidden, queries},
+            {"attention output", &to.attention_out, linear_add, {&from.attention_out}, c.hidden, queries},
             {"MLP norm", &to.mlp_norm, gain, {&from.mlp_norm}, 1, c.hidden},
             {"gate and up projections",
              &to.gate_up,
@@ -51,7 +70,7 @@ std::vector<Plan> plan_weights(const ModelSource& source, Model& model) {
              {&from.gate, &from.up},
              c.intermediate,
              c.hidden},
-            {"down projection", &to.down, linear, {&from.down}, c.hidden, c.intermediate},
+            {"down projection", &to.down, linear_add, {&from.down}, c.hidden, c.intermediate},
         });
   }
   return plans;
@@ -110,9 +129,18 @@ BackendMemory allocate(Backend& on, size_t bytes, const char* what) {
 }
 
 Model::Model(const ModelConfig& config, std::unique_ptr<Backend> opened)
-    : config(config), backend(std::move(opened)), layers(config.layers) {}
+    : config(config),
+      backend(std::move(opened)),
+      layers(config.layers),
+      memory(nullptr, {backend.get()}),
+      limits{UINT32_MAX, UINT32_MAX, UINT32_MAX} {}
 
 Model::~Model() = default;
+
+size_t model_bytes(const ModelSource& source, const Backend& on) {
+  Model unused(source.config, nullptr);
+  return arena_bytes(plan_weights(source, unused), source.config, on);
+}
 
 std::shared_ptr<Model> load_model(const ModelSource& source, const std::vector<std::unique_ptr<File>>& files,
                                   std::unique_ptr<Backend> backend, const LoadProgress& progress) {
@@ -123,30 +151,29 @@ std::shared_ptr<Model> load_model(const ModelSource& source, const std::vector<s
 
   // Everything is checked and the memory asked for before the first byte is read.
   const std::vector<Plan> plans = plan_weights(source, *model);
-  const size_t rotation_bytes = size_t{source.config.max_positions} * source.config.head_dim * sizeof(float);
   uint64_t total = 0;
-  size_t needed = 2 * rotation_bytes;  // made here, then copied to the backend
   for (const Plan& plan : plans) {
     check(plan, files);
-    const auto rows = static_cast<uint32_t>(plan.part_rows * plan.parts.size());
-    needed += on.weight_layout(plan.use, rows, plan.cols, plan.parts[0]->dtype).bytes;
     for (const TensorSource* part : plan.parts) total += part->bytes;
   }
-  if (needed > on.available_bytes()) {
-    throw Error(ErrorCode::out_of_memory, "the weights need " + std::to_string(needed >> 20) +
-                                              " MiB in this precision, " +
-                                              std::to_string(on.available_bytes() >> 20) +
+  const size_t weight_bytes = arena_bytes(plans, source.config, on);
+  const size_t needed = weight_bytes + least_workspace_bytes(source.config, on),
+               available = on.available_bytes();
+  if (needed > available) {
+    throw Error(ErrorCode::out_of_memory, "the model needs " + std::to_string(needed >> 20) +
+                                              " MiB in this precision, " + std::to_string(available >> 20) +
                                               " MiB are free: take a smaller model or precision");
   }
+  model->memory = allocate(on, weight_bytes, "the weights");
+  auto* next = static_cast<char*>(model->memory.get());
 
   uint64_t loaded = 0;
   std::vector<char> piece;
   for (const Plan& plan : plans) {
     const DType stored = plan.parts[0]->dtype;
-    const auto rows = static_cast<uint32_t>(plan.part_rows * plan.parts.size());
-    const WeightLayout layout = on.weight_layout(plan.use, rows, plan.cols, stored);
-    model->memory.push_back(allocate(on, layout.bytes, plan.name));
-    *plan.weight = {model->memory.back().get(), rows, plan.cols, plan.cols, layout.dtype};
+    const WeightLayout layout = plan.layout(on);
+    *plan.weight = {next, plan.rows(), plan.cols, plan.cols, layout.dtype};
+    next += aligned(layout.bytes);
 
     const size_t row_bytes = plan.cols * bytes_of(stored);
     const auto piece_rows = static_cast<uint32_t>(std::max<size_t>(1, kPieceBytes / row_bytes));
@@ -166,12 +193,11 @@ std::shared_ptr<Model> load_model(const ModelSource& source, const std::vector<s
 
   const ModelConfig& c = source.config;
   const std::vector<float> table = rotations(c);
-  model->memory.push_back(allocate(on, rotation_bytes, "rotations"));
-  on.upload(model->memory.back().get(), table.data(), rotation_bytes);
-  model->heads = {c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps,
-                  static_cast<const float*>(model->memory.back().get())};
+  on.upload(next, table.data(), rotation_bytes(c));
+  model->heads = {c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps, reinterpret_cast<float*>(next)};
   if (const char* failure = on.sync()) throw Error(ErrorCode::device_failed, failure);
   model->workspace = std::make_unique<Workspace>(*model);
+  model->limits = model->workspace->limits();
   return model;
 }
 

@@ -62,6 +62,19 @@ using BackendMemory = std::unique_ptr<void, BackendRelease>;
 // Throws Error(out_of_memory) that names both figures.
 BackendMemory allocate(Backend& on, size_t bytes, const char* what);
 
+// What a batch takes up.
+struct BatchSize {
+  uint32_t texts, tokens, pages;
+
+  bool holds(const BatchSize& other) const {
+    return texts >= other.texts && tokens >= other.tokens && pages >= other.pages;
+  }
+};
+
+constexpr uint32_t page_count(size_t tokens) {
+  return static_cast<uint32_t>((tokens + kPageTokens - 1) / kPageTokens);
+}
+
 class Workspace;
 
 struct Model {
@@ -73,12 +86,16 @@ struct Model {
   Heads heads;
   Matrix embeddings, final_norm;
   std::vector<Layer> layers;
-  std::vector<BackendMemory> memory;     // what the matrices above point into
+  BackendMemory memory;                  // what the matrices above point into
   std::unique_ptr<Workspace> workspace;  // memory of its batches; the engine thread's
+  BatchSize limits;                      // the workspace's
 };
 
 // Called after every piece with the bytes read so far and in all; false stops the load.
 using LoadProgress = std::function<bool(uint64_t loaded, uint64_t total)>;
+
+// Bytes of a model's weights and tables in a backend's memory. The source need not exist: its types and shapes count.
+size_t model_bytes(const ModelSource& source, const Backend& on);
 
 // Reads a checkpoint. Throws Error; null where progress said stop.
 std::shared_ptr<Model> load_model(const ModelSource& source, const std::vector<std::unique_ptr<File>>& files,

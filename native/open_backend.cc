@@ -1,13 +1,12 @@
 #include "open_backend.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <mutex>
 #include <stdexcept>
-#include <string>
 
 #include "cpu/cpu_backend.h"
 #include "cpu/thread_pool.h"
+#include "cuda_library.h"
 #include "error.h"
 #include "reference_backend.h"
 
@@ -15,6 +14,7 @@ namespace qwen3 {
 namespace {
 
 constexpr const char* kNames[] = {"f32", "bf16", "f16", "int8"};
+constexpr DType kTypes[] = {DType::f32, DType::bf16, DType::f16, DType::s8};
 
 std::shared_ptr<ThreadPool> process_pool(uint32_t threads) {
   static std::mutex mutex;
@@ -30,19 +30,61 @@ std::shared_ptr<ThreadPool> process_pool(uint32_t threads) {
   return *pool;
 }
 
-// QWEN3_EMBED_CPU forces an instruction set other than the machine's best.
-Isa chosen_isa() {
-  const char* word = std::getenv("QWEN3_EMBED_CPU");
-  if (!word || !*word) return best_isa();
+Isa instruction_set(const std::string& word) {
+  if (word.empty()) return best_isa();
   const std::optional<Isa> isa = parse_isa(word);
   const std::vector<Isa> available = available_isas();
   if (!isa || std::find(available.begin(), available.end(), *isa) == available.end()) {
     std::string words;
     for (const Isa each : available) words += std::string(words.empty() ? "" : ", ") + to_string(each);
-    throw Error(ErrorCode::device_unavailable,
-                std::string("QWEN3_EMBED_CPU=") + word + ": this machine runs " + words);
+    throw Error(ErrorCode::device_unavailable, "QWEN3_EMBED_CPU=" + word + ": this machine runs " + words);
   }
   return *isa;
+}
+
+bool is_cuda(std::string_view device) { return device.starts_with("cuda"); }
+
+// What a device computes, best first.
+std::vector<Precision> precisions(std::string_view device) {
+  using enum Precision;
+  if (device == "cpu") return {f32, bf16};
+  if (device == "reference") return {f32};
+  if (is_cuda(device)) return {bf16, f16, int8};
+  throw Error(ErrorCode::device_unavailable, "there is no device '" + std::string(device) + "'");
+}
+
+bool offers(std::string_view device, Precision precision) {
+  const std::vector<Precision> offered = precisions(device);
+  return std::find(offered.begin(), offered.end(), precision) != offered.end();
+}
+
+Precision choose(const std::optional<Precision>& wanted, const std::string& device, DType stored) {
+  if (!wanted) {
+    const auto own = static_cast<Precision>(std::find(kTypes, std::end(kTypes), stored) - kTypes);
+    return offers(device, own) ? own : precisions(device)[0];
+  }
+  if (offers(device, *wanted)) return *wanted;
+  std::string list;
+  for (const Precision p : precisions(device)) list += std::string(list.empty() ? "" : ", ") + to_string(p);
+  throw Error(ErrorCode::precision_unsupported,
+              "device \"" + device + "\" does not compute " + to_string(*wanted) + ": it offers " + list);
+}
+
+// "cuda": card 0; "cuda:N": card N.
+int32_t ordinal(const std::string& device) {
+  return device.size() > 5 ? static_cast<int32_t>(std::stoi(device.substr(5))) : 0;
+}
+
+OpenDevice open_named(const std::string& device, const DeviceRequest& request, DType stored) {
+  const Precision precision = choose(request.precision, device, stored);
+  const DType input = kTypes[static_cast<size_t>(precision)];
+  if (is_cuda(device)) {
+    const int32_t card = ordinal(device);
+    return {"cuda:" + std::to_string(card), precision, open_cuda_backend(request.cuda_library, card, input)};
+  }
+  if (device == "reference") return {device, precision, open_reference_backend()};
+  return {device, precision,
+          open_cpu_backend(instruction_set(request.instruction_set), input, process_pool(request.threads))};
 }
 
 }  // namespace
@@ -55,25 +97,16 @@ std::optional<Precision> parse_precision(std::string_view word) {
   return static_cast<Precision>(found - std::begin(kNames));
 }
 
-std::vector<Precision> precisions(std::string_view device) {
-  if (device == "cpu") return {Precision::f32, Precision::bf16};
-  if (device == "reference") return {Precision::f32};
-  throw Error(
-      ErrorCode::device_unavailable,
-      "device '" + std::string(device) + "' is not built into this package: there are 'cpu' and 'reference'");
-}
-
-std::unique_ptr<Backend> open_backend(std::string_view device, Precision precision, uint32_t threads) {
-  const std::vector<Precision> offered = precisions(device);
-  if (std::find(offered.begin(), offered.end(), precision) == offered.end()) {
-    std::string list;
-    for (const Precision p : offered) list += std::string(list.empty() ? "" : ", ") + to_string(p);
-    throw Error(ErrorCode::precision_unsupported, "device '" + std::string(device) + "' does not compute " +
-                                                      to_string(precision) + ": it offers " + list);
+OpenDevice open_device(const DeviceRequest& request, DType stored) {
+  if (request.device != "auto") return open_named(request.device, request, stored);
+  if (!request.precision || offers("cuda", *request.precision)) {
+    try {
+      return open_named("cuda", request, stored);
+    } catch (const Error& error) {
+      if (error.code != ErrorCode::device_unavailable) throw;
+    }
   }
-  if (device == "reference") return open_reference_backend();
-  return open_cpu_backend(chosen_isa(), precision == Precision::bf16 ? DType::bf16 : DType::f32,
-                          process_pool(threads));
+  return open_named("cpu", request, stored);
 }
 
 }  // namespace qwen3

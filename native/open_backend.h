@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -9,17 +10,29 @@
 
 namespace qwen3 {
 
-// What weights and matrix inputs are computed in; sums are f32 at least.
+// What weights and matrix inputs are computed in; sums are f32 at least, of int8 s32.
 enum class Precision : uint8_t { f32, bf16, f16, int8 };
 
 const char* to_string(Precision precision);
 std::optional<Precision> parse_precision(std::string_view word);
 
-// What a device computes, best first. Throws Error(device_unavailable).
-std::vector<Precision> precisions(std::string_view device);
+struct DeviceRequest {
+  std::string device;                  // "auto", "cpu", "cuda", "cuda:N", "reference"
+  std::optional<Precision> precision;  // none: as the weights are stored, where the device computes that
+  uint32_t threads = 0;                // of the CPU; 0: as the process has them
+  std::string instruction_set;         // of the CPU, by its word; empty: the best
+  std::string cuda_library;            // path; empty: the one beside the addon
+};
 
-// `threads` is the process's: the first CPU backend sets it (0: one per physical core), another number later throws
+struct OpenDevice {
+  std::string device;  // "cpu", "cuda:N", "reference"
+  Precision precision;
+  std::unique_ptr<Backend> backend;
+};
+
+// `stored`: how the checkpoint keeps its matrices. `auto` is the first CUDA card that computes the precision, else the
+// CPU. `threads` is the process's: the first CPU backend sets it (0: one per physical core), another number later throws
 // std::invalid_argument. Throws Error: device_unavailable, precision_unsupported.
-std::unique_ptr<Backend> open_backend(std::string_view device, Precision precision, uint32_t threads);
+OpenDevice open_device(const DeviceRequest& request, DType stored);
 
 }  // namespace qwen3

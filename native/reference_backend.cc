@@ -97,7 +97,9 @@ float* page_row(void* pages, const Heads& heads, const Span& span, uint32_t laye
 
 class ReferenceBackend final : public Backend {
  public:
-  Traits traits() const noexcept override { return {"reference", "scalar", 1, DType::f32, DType::f32}; }
+  Traits traits() const noexcept override {
+    return {"reference", "scalar", 1, DType::f32, DType::f32, DType::f32, 512, false};
+  }
 
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
     for (uint32_t i = 0; i < out.rows; ++i) {

@@ -3,17 +3,88 @@
 #include <algorithm>
 #include <numeric>
 
+#include "error.h"
+
 namespace qwen3 {
 namespace {
 
 // Rows whose length is a multiple of 4 KiB would all meet in the same few cache lines.
 constexpr uint32_t kRowPadding = 32;
+constexpr uint32_t kLeastTokens = 512;
+// Where memory is reserved, a batch has room for texts of this many tokens on average, each in a page of its own.
+constexpr uint32_t kTokensPerText = 8;
 
-constexpr uint32_t pages_of(size_t tokens) {
-  return static_cast<uint32_t>((tokens + kPageTokens - 1) / kPageTokens);
+constexpr const char* kScratch = "intermediate results";
+
+size_t matrix_bytes(uint32_t rows, uint32_t cols, DType dtype) {
+  return size_t{rows} * (cols + kRowPadding) * bytes_of(dtype);
+}
+
+struct Columns {
+  uint32_t count;
+  DType dtype;
+};
+
+// Normed, query, key_value, attended, gated.
+std::array<Columns, 5> scratch_columns(const ModelConfig& c, const Backend& on) {
+  const Backend::Traits traits = on.traits();
+  const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
+  return {{{c.hidden, traits.normed},
+           {queries, traits.output},
+           {2 * keys, traits.output},
+           {queries, traits.input},
+           {c.intermediate, traits.input}}};
+}
+
+constexpr size_t scale_count(uint32_t chunk_rows) { return size_t{3} * chunk_rows; }
+
+// A text's own span, its pooled row's, and one more per border between chunks.
+size_t span_count(const BatchSize& size, uint32_t chunk_rows) {
+  return size_t{2} * size.texts + (size.tokens + chunk_rows - 1) / chunk_rows;
+}
+
+size_t word_count(const BatchSize& size) { return size_t{size.pages} + size.tokens + size.texts; }
+
+size_t pages_bytes(const ModelConfig& c, const Backend& on, uint32_t pages) {
+  return pages * on.page_bytes({c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps, nullptr});
+}
+
+// What is reserved for texts of up to `tokens` tokens.
+BatchSize size_for(uint32_t tokens, uint32_t chunk_rows) {
+  return {chunk_rows, tokens, std::max(page_count(tokens), chunk_rows / kTokensPerText)};
+}
+
+// The most tokens of a batch, at most `most`, whose workspace fits in `bytes`.
+uint32_t tokens_that_fit(const ModelConfig& config, const Backend& on, uint32_t chunk_rows, uint32_t most,
+                         size_t bytes) {
+  uint32_t least = std::min(most, kLeastTokens);
+  while (least < most) {
+    const uint32_t tokens = most - (most - least) / 2, rows = std::min(chunk_rows, tokens);
+    if (workspace_bytes(config, on, rows, size_for(tokens, rows)) <= bytes) {
+      least = tokens;
+    } else {
+      most = tokens - 1;
+    }
+  }
+  return least;
 }
 
 }  // namespace
+
+size_t workspace_bytes(const ModelConfig& config, const Backend& on, uint32_t chunk_rows,
+                       const BatchSize& size) {
+  size_t bytes =
+      matrix_bytes(chunk_rows, config.hidden, DType::f32) + scale_count(chunk_rows) * sizeof(float);
+  for (const Columns& columns : scratch_columns(config, on)) {
+    bytes += matrix_bytes(chunk_rows, columns.count, columns.dtype);
+  }
+  return bytes + matrix_bytes(size.tokens, config.hidden, DType::f32) + pages_bytes(config, on, size.pages) +
+         span_count(size, chunk_rows) * sizeof(Span) + word_count(size) * sizeof(uint32_t);
+}
+
+size_t least_workspace_bytes(const ModelConfig& config, const Backend& on) {
+  return workspace_bytes(config, on, kLeastTokens, size_for(kLeastTokens, kLeastTokens));
+}
 
 void* Workspace::Buffer::reserve(Backend& on, size_t wanted, const char* what) {
   if (wanted > bytes) {
@@ -26,46 +97,71 @@ void* Workspace::Buffer::reserve(Backend& on, size_t wanted, const char* what) {
 }
 
 Matrix Workspace::matrix(Buffer& buffer, uint32_t rows, uint32_t cols, DType dtype, const char* what) {
-  const uint32_t stride = cols + kRowPadding;
-  return {buffer.reserve(on_, size_t{rows} * stride * bytes_of(dtype), what), rows, cols, stride, dtype};
+  return {buffer.reserve(on_, matrix_bytes(rows, cols, dtype), what), rows, cols, cols + kRowPadding, dtype};
 }
 
 Workspace::Workspace(const Model& model, uint32_t chunk_rows)
-    : on_(*model.backend), model_(model), chunk_rows_(chunk_rows) {
-  const ModelConfig& c = model.config;
-  const auto [name, isa, threads, input, output] = on_.traits();
-  const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
-  const char* what = "intermediate results";
-  scratch_ = {matrix(normed_, chunk_rows, c.hidden, input, what),
-              matrix(query_, chunk_rows, queries, output, what),
-              matrix(key_value_, chunk_rows, 2 * keys, output, what),
-              matrix(attended_, chunk_rows, queries, input, what),
-              matrix(gated_, chunk_rows, c.intermediate, input, what)};
-  pooled_x_ = matrix(pooled_, chunk_rows, c.hidden, DType::f32, what);
+    : on_(*model.backend),
+      model_(model),
+      reserves_(on_.traits().reserves),
+      chunk_rows_(chunk_rows ? chunk_rows : on_.traits().batch_rows),
+      limits_{chunk_rows_, UINT32_MAX, UINT32_MAX} {
+  const ModelConfig& config = model.config;
+  if (reserves_) {
+    const uint32_t most = std::max(chunk_rows_, config.max_positions);
+    const uint32_t tokens = tokens_that_fit(config, on_, chunk_rows_, most, on_.available_bytes());
+    chunk_rows_ = std::min(chunk_rows_, tokens);
+    limits_ = size_for(tokens, chunk_rows_);
+    reserve(limits_);
+  }
+  const std::array<Columns, 5> columns = scratch_columns(config, on_);
+  const auto scratch = [&](size_t i) {
+    return matrix(scratch_memory_[i], chunk_rows_, columns[i].count, columns[i].dtype, kScratch);
+  };
+  scratch_ = {scratch(0), scratch(1), scratch(2), scratch(3), scratch(4)};
+  pooled_x_ = matrix(pooled_, chunk_rows_, config.hidden, DType::f32, kScratch);
+
+  const std::vector<float> ones(scale_count(chunk_rows_), 1.0f);
+  auto* scales = static_cast<float*>(scales_.reserve(on_, ones.size() * sizeof(float), kScratch));
+  on_.upload(scales, ones.data(), ones.size() * sizeof(float));
+  for (Matrix* input : {&scratch_.normed, &scratch_.attended, &scratch_.gated}) {
+    input->scales = scales;
+    scales += chunk_rows_;
+  }
+  if (const char* failure = on_.sync()) throw Error(ErrorCode::device_failed, failure);
 }
 
-Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts) {
-  const auto text_count = static_cast<uint32_t>(texts.size());
-  uint32_t tokens = 0, page_count = 0;
+void Workspace::reserve(const BatchSize& size) {
+  matrix(x_, size.tokens, model_.config.hidden, DType::f32, "the batch");
+  pages_.reserve(on_, pages_bytes(model_.config, on_, size.pages), "keys and values");
+  spans_.reserve(on_, span_count(size, chunk_rows_) * sizeof(Span), "tables");
+  words_.reserve(on_, word_count(size) * sizeof(uint32_t), "tables");
+}
+
+Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts, bool invariant) {
+  BatchSize size{static_cast<uint32_t>(texts.size()), 0, 0};
   for (const auto& text : texts) {
-    tokens += static_cast<uint32_t>(text.size());
-    page_count += pages_of(text.size());
+    size.tokens += static_cast<uint32_t>(text.size());
+    size.pages += page_count(text.size());
   }
-  const uint32_t chunk_count = (tokens + chunk_rows_ - 1) / chunk_rows_;
-  const size_t max_spans =
-      2 * texts.size() + chunk_count;  // a text's own, its pooled row's, and one more per border
-  const size_t word_count = size_t{page_count} + tokens + text_count;
+  if (reserves_ && !limits_.holds(size)) {
+    throw Error(ErrorCode::out_of_memory, "a text of " + std::to_string(size.tokens) +
+                                              " tokens: when the model was loaded there was memory for " +
+                                              std::to_string(limits_.tokens));
+  }
+  reserve(size);
+  on_.begin_batch(size.tokens, invariant);
 
   Batch batch;
-  batch.x = matrix(x_, tokens, model_.config.hidden, DType::f32, "the batch");
-  batch.pages = pages_.reserve(on_, page_count * on_.page_bytes(model_.heads), "keys and values");
-  const auto* spans = static_cast<Span*>(spans_.reserve(on_, max_spans * sizeof(Span), "tables"));
-  const auto* words = static_cast<uint32_t*>(words_.reserve(on_, word_count * sizeof(uint32_t), "tables"));
-  const uint32_t* ids = words + page_count;
-  const uint32_t* last_rows = ids + tokens;
+  batch.x = matrix(x_, size.tokens, model_.config.hidden, DType::f32, "the batch");
+  batch.pages = pages_.memory.get();
+  const auto* spans = static_cast<Span*>(spans_.memory.get());
+  const auto* words = static_cast<uint32_t*>(words_.memory.get());
+  const uint32_t* ids = words + size.pages;
+  const uint32_t* last_rows = ids + size.tokens;
 
   // Pages are taken in order: all of them go back when the batch is done.
-  host_words_.resize(page_count);
+  host_words_.resize(size.pages);
   std::iota(host_words_.begin(), host_words_.end(), 0);
   for (const auto& text : texts) host_words_.insert(host_words_.end(), text.begin(), text.end());
 
@@ -75,14 +171,14 @@ Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts) {
   for (const auto& text : texts) {
     const auto length = static_cast<uint32_t>(text.size());
     const KeyValueRun own{words, length, 0};
-    words += pages_of(length);
+    words += page_count(length);
     for (uint32_t position = 0, rows; position < length; position += rows, row += rows) {
       const uint32_t first_row = row % chunk_rows_;
       rows = std::min(length - position, chunk_rows_ - first_row);
       if (first_row == 0) {
         Matrix x = batch.x;
         x.data = static_cast<float*>(x.data) + size_t{row} * x.stride;
-        x.rows = std::min(chunk_rows_, tokens - row);
+        x.rows = std::min(chunk_rows_, size.tokens - row);
         batch.chunks.push_back({ids + row, x, spans + host_spans_.size(), 0});
       }
       host_spans_.push_back({first_row, rows, position, {}, own});
@@ -91,8 +187,8 @@ Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts) {
     pooled.push_back({static_cast<uint32_t>(pooled.size()), 1, length - 1, {}, own});
     host_words_.push_back(row - 1);
   }
-  batch.pooled = {last_rows, pooled_x_, spans + host_spans_.size(), text_count};
-  batch.pooled.x.rows = text_count;
+  batch.pooled = {last_rows, pooled_x_, spans + host_spans_.size(), size.texts};
+  batch.pooled.x.rows = size.texts;
   host_spans_.insert(host_spans_.end(), pooled.begin(), pooled.end());
 
   on_.upload(spans_.memory.get(), host_spans_.data(), host_spans_.size() * sizeof(Span));
@@ -101,6 +197,7 @@ Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts) {
 }
 
 void Workspace::shrink() {
+  if (reserves_) return;
   for (Buffer* buffer : {&x_, &pages_, &spans_, &words_}) *buffer = Buffer();
 }
 

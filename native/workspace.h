@@ -1,6 +1,7 @@
 // Memory that a model's batches run in, kept from batch to batch, and the tables that tell the ops where each text's
 // rows, keys and values lie.
 #pragma once
+#include <array>
 #include <span>
 #include <vector>
 
@@ -8,19 +9,28 @@
 
 namespace qwen3 {
 
-// Rows that go through the ops together, and texts in a batch at most (each leaves one pooled row).
-// 512: on 2 cores every product of the 0.6B already runs at its full rate, and scratch stays at 25 MB.
-constexpr uint32_t kChunkRows = 512;
+// Bytes of a workspace for chunks of `chunk_rows` rows and batches of up to `size`.
+size_t workspace_bytes(const ModelConfig& config, const Backend& on, uint32_t chunk_rows,
+                       const BatchSize& size);
+
+// What a workspace takes at least, in bytes: for batches of a few hundred tokens.
+size_t least_workspace_bytes(const ModelConfig& config, const Backend& on);
 
 class Workspace {
  public:
-  explicit Workspace(const Model& model, uint32_t chunk_rows = kChunkRows);
+  // `chunk_rows`: rows that go through the ops together, and texts in a batch at most (each leaves one pooled row).
+  // 0: the backend's batch_rows, or less where memory is short. On a backend that reserves, all memory is taken here:
+  // for the model's longest text, or the longest that fits. Throws Error(out_of_memory).
+  explicit Workspace(const Model& model, uint32_t chunk_rows = 0);
 
   const Scratch& scratch() const { return scratch_; }
 
-  // Lays out a batch of texts (at least one, at most chunk_rows, none empty). Valid until the next call.
-  // Throws Error(out_of_memory).
-  Batch prepare(std::span<const std::span<const uint32_t>> texts);
+  // What texts that share a batch may take up together.
+  const BatchSize& limits() const { return limits_; }
+
+  // Lays out a batch of texts (at least one, none empty, within the limits or alone). Sums of all `invariant` batches
+  // are divided in the same way. Valid until the next call. Throws Error(out_of_memory).
+  Batch prepare(std::span<const std::span<const uint32_t>> texts, bool invariant = false);
 
   // Gives back what grows with the batch. For after a text that is much longer than most.
   void shrink();
@@ -34,12 +44,16 @@ class Workspace {
   };
 
   Matrix matrix(Buffer& buffer, uint32_t rows, uint32_t cols, DType dtype, const char* what);
+  void reserve(const BatchSize& size);
 
   Backend& on_;
   const Model& model_;
+  const bool reserves_;
   uint32_t chunk_rows_;
-  Buffer normed_, query_, key_value_, attended_, gated_, pooled_;  // chunk_rows rows
-  Buffer x_, pages_, spans_, words_;                               // as the largest batch so far needs
+  BatchSize limits_;
+  std::array<Buffer, 5> scratch_memory_;
+  Buffer scales_, pooled_;            // of chunk_rows rows, as the scratch
+  Buffer x_, pages_, spans_, words_;  // as the largest batch so far needs, or the limits
   Scratch scratch_;
   Matrix pooled_x_;
   // What the backend copies from: it may read them until sync().

@@ -4,6 +4,8 @@
 //
 //   --if-needed   do nothing where an addon that loads is already there (as npm's install script)
 //   --tests       build the C++ tests and kernel benchmarks too
+//
+// QWEN3_EMBED_CUDA=ON in the environment builds the CUDA library for all cards, OFF none; see CMakeLists.txt.
 // Other arguments are left alone: prebuildify and node-gyp pass their own. For another platform than this machine's
 // (PREBUILD_PLATFORM and PREBUILD_ARCH, set by prebuildify) cmake/<platform>-<arch>.cmake names the cross compiler.
 
@@ -37,6 +39,8 @@ export async function buildNative({ tests = false } = {}) {
   const options = [`-DQWEN3_EMBED_TESTS=${tests ? 'ON' : 'OFF'}`];
   if (platform !== machine) {
     options.push(`-DCMAKE_TOOLCHAIN_FILE=${path.join(root, 'cmake', `${platform}.cmake`)}`, '-DQWEN3_EMBED_CUDA=OFF');
+  } else if (process.env.QWEN3_EMBED_CUDA) {
+    options.push(`-DQWEN3_EMBED_CUDA=${process.env.QWEN3_EMBED_CUDA}`);
   }
   await buildTree(buildDirectory, options);
 }

@@ -129,10 +129,11 @@ describe('embed options', () => {
 describe('load options', () => {
   it('have defaults', () => {
     expect(checkLoadOptions(undefined)).toEqual({
-      device: 'cpu',
+      device: 'auto',
       precision: 'auto',
       threads: 0,
-      maxBatchTokens: 512,
+      maxBatchTokens: undefined,
+      batchInvariant: false,
       signal: undefined,
       onProgress: undefined,
     });
@@ -144,6 +145,7 @@ describe('load options', () => {
     [{ precision: 32 }, /precision must be a string/],
     [{ threads: '2' }, /threads must be a number/],
     [{ maxBatchTokens: null }, /maxBatchTokens must be a number/],
+    [{ batchInvariant: 1 }, /batchInvariant must be a boolean/],
     [{ onProgress: true }, /onProgress must be a function/],
     [{ signal: 'now' }, /signal must be/],
     [{ thread: 2 }, /did you mean "threads"/],

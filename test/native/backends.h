@@ -16,6 +16,7 @@ struct BackendEntry {
   std::vector<std::function<std::unique_ptr<Backend>()>> open;
   // Reads the backend's memory; what the ops never need and tests do.
   std::function<void(void* to, const void* from, size_t bytes)> download;
+  bool emulated = false;  // ops take a thousand times as long: tests repeat less
 };
 
 BackendEntry reference_entry();

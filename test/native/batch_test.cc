@@ -26,9 +26,9 @@ std::shared_ptr<Request> request(std::shared_ptr<Model> model, const std::vector
 
 using Picks = std::vector<std::pair<const Request*, size_t>>;
 
-void expect_batch(Queue& queue, const Picks& wanted, const std::string& what, size_t max_texts = 1000) {
+void expect_batch(Queue& queue, const Picks& wanted, const std::string& what) {
   Picks picks;
-  for (const Text& text : next_batch(queue, max_texts)) picks.emplace_back(text.request.get(), text.index);
+  for (const Text& text : next_batch(queue)) picks.emplace_back(text.request.get(), text.index);
   expect(picks == wanted, what);
 }
 
@@ -82,13 +82,21 @@ void the_smallest_budget_holds() {
   expect_batch(too_much, {{d.get(), 0}}, "more than the smaller one bears");
 }
 
-void texts_are_limited() {
+void the_models_limits_hold() {
   const auto model = empty_model();
   const auto a = request(model, std::vector<size_t>(7, 1));
   Queue queue{a};
-  expect_batch(queue, {{a.get(), 0}, {a.get(), 1}, {a.get(), 2}}, "three at most", 3);
-  expect_batch(queue, {{a.get(), 3}, {a.get(), 4}, {a.get(), 5}}, "three more", 3);
-  expect_batch(queue, {{a.get(), 6}}, "the last", 3);
+  model->limits = {3, 1000, 1000};
+  expect_batch(queue, {{a.get(), 0}, {a.get(), 1}, {a.get(), 2}}, "three texts at most");
+  model->limits = {1000, 2, 1000};
+  expect_batch(queue, {{a.get(), 3}, {a.get(), 4}}, "two tokens at most");
+  model->limits = {1000, 1000, 1};
+  expect_batch(queue, {{a.get(), 5}}, "a page at most");
+  expect_batch(queue, {{a.get(), 6}}, "the last");
+  const auto b = request(model, {kPageTokens - 1, kPageTokens + 1, kPageTokens}, 1000);
+  model->limits = {1000, 1000, 3};
+  Queue pages{b};
+  expect_batch(pages, {{b.get(), 0}, {b.get(), 1}}, "pages are rounded up");
 }
 
 void the_dead_leave_the_queue() {
@@ -113,7 +121,7 @@ void add_batch_tests(Tests& tests) {
                 {"next_batch: a long text runs alone", a_long_text_runs_alone},
                 {"next_batch: models never mix", models_never_mix},
                 {"next_batch: the smallest budget holds", the_smallest_budget_holds},
-                {"next_batch: the number of texts is limited", texts_are_limited},
+                {"next_batch: the model's limits hold", the_models_limits_hold},
                 {"next_batch: cancelled and failed requests leave", the_dead_leave_the_queue}});
 }
 

@@ -21,6 +21,7 @@ class FaultyBackend final : public Backend {
       : on_(std::move(on)), faults_(std::move(faults)) {}
 
   Traits traits() const noexcept override { return on_->traits(); }
+  void begin_batch(uint32_t tokens, bool invariant) noexcept override { on_->begin_batch(tokens, invariant); }
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
     on_->gather(ids, table, out);
   }

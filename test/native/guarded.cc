@@ -4,12 +4,59 @@
 #include <cstring>
 
 #include "number.h"
+#include "rotated.h"
 
 namespace qwen3::test {
+namespace {
+
+template <typename T>
+std::vector<unsigned char> bytes_of_values(const std::vector<T>& values) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(values.data());
+  return {bytes, bytes + values.size() * sizeof(T)};
+}
+
+// A row as it lies in memory. `scale` is written where the format needs one.
+std::vector<unsigned char> encoded(const float* row, uint32_t cols, DType dtype, float* scale) {
+  if (dtype == DType::f32) return bytes_of_values(std::vector<float>(row, row + cols));
+  if (dtype == DType::s8) {
+    const QuantizedRow whole = quantized(row, cols);
+    *scale = whole.scale;
+    return bytes_of_values(whole.values);
+  }
+  std::vector<uint16_t> halves(cols);
+  std::transform(row, row + cols, halves.begin(), dtype == DType::bf16 ? to_bf16 : to_f16);
+  return bytes_of_values(halves);
+}
+
+std::vector<float> decoded(const unsigned char* bytes, uint32_t cols, DType dtype, float scale) {
+  if (dtype == DType::s8) {
+    const auto* values = reinterpret_cast<const int8_t*>(bytes);
+    return dequantized({{values, values + cols}, scale});
+  }
+  std::vector<float> row(cols);
+  if (dtype == DType::f32) {
+    std::memcpy(row.data(), bytes, cols * sizeof(float));
+  } else {
+    std::vector<uint16_t> halves(cols);
+    std::memcpy(halves.data(), bytes, cols * sizeof(uint16_t));
+    std::transform(halves.begin(), halves.end(), row.begin(), dtype == DType::bf16 ? from_bf16 : from_f16);
+  }
+  if (scale != 1) {  // times 1 would change the bits of a NaN
+    for (float& value : row) value *= scale;
+  }
+  return row;
+}
+
+}  // namespace
 
 Device::Device(const BackendEntry& entry, size_t variant)
-    : name(entry.name), owned(entry.open[variant]()), on(*owned), download(entry.download) {
+    : name(entry.name),
+      owned(entry.open[variant]()),
+      on(*owned),
+      download(entry.download),
+      emulated(entry.emulated) {
   const Backend::Traits traits = on.traits();
+  normed = traits.normed;
   input = traits.input;
   output = traits.output;
 }
@@ -53,38 +100,40 @@ std::vector<unsigned char> GuardedMemory::read() const {
   return {all.begin() + kGuard, all.end() - kGuard};
 }
 
-GuardedMatrix::GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t stride, DType dtype,
+GuardedMatrix::GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t gap, DType dtype,
                              const std::vector<float>* values)
-    : memory_(device, size_t{rows} * stride * bytes_of(dtype)) {
-  matrix_ = {memory_.data(), rows, cols, stride, dtype};
-  if (!values) return;
-  expect(values->size() == size_t{rows} * cols, "the test gives a matrix the wrong number of values");
-  std::vector<uint16_t> halves(values->size());
-  std::transform(values->begin(), values->end(), halves.begin(), to_bf16);
-  const auto* bytes = dtype == DType::f32 ? reinterpret_cast<const unsigned char*>(values->data())
-                                          : reinterpret_cast<const unsigned char*>(halves.data());
-  const size_t row_bytes = cols * bytes_of(dtype);
-  for (uint32_t r = 0; r < rows; ++r) {
-    memory_.write(size_t{r} * stride * bytes_of(dtype), bytes + r * row_bytes, row_bytes);
+    : matrix_{nullptr, rows, cols, cols + gap, dtype},
+      memory_(device, size_t{rows} * matrix_.stride * bytes_of(dtype)) {
+  matrix_.data = memory_.data();
+  std::vector<float> scales(rows, 1);
+  if (values) {
+    expect(values->size() == size_t{rows} * cols, "the test gives a matrix the wrong number of values");
+    for (uint32_t r = 0; r < rows; ++r) {
+      const std::vector<unsigned char> bytes = encoded(&(*values)[size_t{r} * cols], cols, dtype, &scales[r]);
+      memory_.write(size_t{r} * matrix_.stride * bytes_of(dtype), bytes.data(), bytes.size());
+    }
+  }
+  if (dtype == device.normed || dtype == device.input) {
+    scales_ = std::make_unique<GuardedArray<float>>(device, scales);
+    matrix_.scales = scales_->data();
   }
 }
 
 std::vector<float> GuardedMatrix::read() const {
   const std::vector<unsigned char> bytes = memory_.read();
-  const size_t size = bytes_of(matrix_.dtype);
+  const std::vector<float> scales = scales_ ? scales_->read() : std::vector<float>(matrix_.rows, 1);
+  const auto [data, rows, cols, stride, dtype, _] = matrix_;
+  const size_t row_bytes = stride * bytes_of(dtype), used = cols * bytes_of(dtype);
   std::vector<float> values;
-  values.reserve(size_t{matrix_.rows} * matrix_.cols);
-  for (uint32_t r = 0; r < matrix_.rows; ++r) {
-    for (uint32_t c = 0; c < matrix_.stride; ++c) {
-      const unsigned char* at = bytes.data() + (size_t{r} * matrix_.stride + c) * size;
-      uint32_t bits = 0;
-      std::memcpy(&bits, at, size);
-      if (c < matrix_.cols) {
-        values.push_back(size == 4 ? float_of(bits) : from_bf16(static_cast<uint16_t>(bits)));
-      } else {
-        expect(bits == (size == 4 ? kSentinel : kSentinel & 0xffff),
-               "wrote into the gap of row " + std::to_string(r) + ", column " + std::to_string(c));
-      }
+  values.reserve(size_t{rows} * cols);
+  for (uint32_t r = 0; r < rows; ++r) {
+    const unsigned char* row = bytes.data() + r * row_bytes;
+    const std::vector<float> decoded_row = decoded(row, cols, dtype, scales[r]);
+    values.insert(values.end(), decoded_row.begin(), decoded_row.end());
+    for (size_t i = used; i < row_bytes; ++i) {
+      expect(row[i] == static_cast<unsigned char>(kSentinel >> (r * row_bytes + i) % 4 * 8),
+             "wrote into the gap of row " + std::to_string(r) + ", column " +
+                 std::to_string(i / bytes_of(dtype)));
     }
   }
   return values;

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,7 +25,8 @@ struct Device {
   std::unique_ptr<Backend> owned;
   Backend& on;
   std::function<void(void* to, const void* from, size_t bytes)> download;
-  DType input, output;  // of the backend's traits
+  DType normed, input, output;  // of the backend's traits
+  bool emulated;                // BackendEntry::emulated
 
   void sync();  // fails the test where the backend fails
 };
@@ -49,21 +51,6 @@ class GuardedMemory {
   unsigned char* memory_;
 };
 
-// Rows of f32 or bf16 with sentinels from the last column to the stride.
-class GuardedMatrix {
- public:
-  // All sentinels, or `values` [rows, cols], which `dtype` must hold exactly.
-  GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t stride, DType dtype,
-                const std::vector<float>* values = nullptr);
-
-  operator Matrix() const { return matrix_; }  // NOLINT: a test hands it to ops as what it stands for
-  std::vector<float> read() const;             // [rows, cols]; checks the guards and the gaps
-
- private:
-  Matrix matrix_;
-  GuardedMemory memory_;
-};
-
 // An array without gaps, for ids, spans and block tables.
 template <typename T>
 class GuardedArray {
@@ -73,10 +60,35 @@ class GuardedArray {
   }
   const T* data() const { return static_cast<const T*>(memory_.data()); }
   T* data() { return static_cast<T*>(memory_.data()); }
+  std::vector<T> read() const {  // checks both guards
+    const std::vector<unsigned char> bytes = memory_.read();
+    std::vector<T> values(bytes.size() / sizeof(T));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    return values;
+  }
   void check() const { (void)memory_.read(); }
 
  private:
   GuardedMemory memory_;
+};
+
+// Rows of values with sentinels past the columns. What linear
+// ops may read has scales, which begin as 1.
+class GuardedMatrix {
+ public:
+  // All sentinels, or `values` [rows, cols], which `dtype` must hold exactly. `gap`: values that each row has room for
+  // beyond its columns.
+  GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t gap, DType dtype,
+                const std::vector<float>* values = nullptr);
+
+  operator Matrix() const { return matrix_; }  // NOLINT: a test hands it to ops as what it stands for
+  // [rows, cols], what the rows stand for: multiplied by their scales, s8 rotated back. Checks the guards and the gaps.
+  std::vector<float> read() const;
+
+ private:
+  Matrix matrix_;
+  GuardedMemory memory_;
+  std::unique_ptr<GuardedArray<float>> scales_;
 };
 
 // A weight that was stored by the backend, at once or in pieces of `piece_rows`.

@@ -33,18 +33,39 @@ inline uint16_t to_bf16(float value) {
 
 inline float from_bf16(uint16_t bits) { return float_of(uint32_t{bits} << 16); }
 
-// Values that `dtype`, f32 or bf16, holds exactly.
-inline std::vector<float> rounded(std::vector<float> values, DType dtype) {
-  if (dtype == DType::bf16) {
-    for (float& value : values) value = from_bf16(to_bf16(value));
+uint16_t to_f16(float value);
+float from_f16(uint16_t bits);
+
+// Rows of `cols` values that `dtype` holds exactly, near those given: rounded once more, they are the same bits. In s8
+// a row may be longer or shorter as a whole by a thirtieth.
+std::vector<float> rounded(std::vector<float> values, size_t cols, DType dtype);
+
+// Half the distance from 1 to the next number: what rounding once may change, relatively. s8 has no such number.
+constexpr double unit_roundoff(DType dtype) {
+  switch (dtype) {
+    case DType::f32: return 0x1p-24;
+    case DType::bf16: return 0x1p-8;
+    case DType::f16: return 0x1p-11;
+    case DType::s8: break;
   }
-  return values;
+  return 0;
 }
 
-// Half the distance from 1 to the next number: what rounding once may change, relatively.
-constexpr double unit_roundoff(DType dtype) {
-  return dtype == DType::f32 ? 0x1p-24 : dtype == DType::bf16 ? 0x1p-8 : 0x1p-11;
-}
+// How far rounding once to `dtype` may move each value of rows of `cols`.
+//
+// f16 rounds absolutely below 2^-14; `f16_scale` is what its values are divided by.
+// In s8 each rotated value r errs by at most scale / 2, evenly. A value is the mean of `order` of them with signs, so
+// it errs by no more, and as a random walk by scale / sqrt(12 order): six times that is one in 10^9, and more values
+// than a thousandth of it are never compared.
+std::vector<double> rounding_errors(const std::vector<float>& values, size_t cols, DType dtype,
+                                    double f16_scale = 1);
+
+// How far int8's linear_add may be from the sums of `in` [rows, cols] and `weight` [outputs, cols]: [rows, outputs]. Its
+// columns are levelled: x'_j = x_j l_j, w'_j = w_j / l_j with the length l_j of the weight's column; then both are rotated
+// and rounded to steps s of a 127th of their peaks. A sum is the mean of `order` times the products of rotated values, so
+// it errs by s_x |w'| / sqrt(12 order), by s_w |x'| / sqrt(12 order) and by s_x s_w sqrt(cols) / (12 order): six times that.
+std::vector<double> levelled_errors(const std::vector<float>& in, const std::vector<float>& weight,
+                                    size_t cols);
 
 constexpr double kRoundoff = unit_roundoff(DType::f32);
 

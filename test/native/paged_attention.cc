@@ -47,7 +47,7 @@ AttentionInputs random_inputs(const Setting& setting, DType dtype, uint64_t seed
   Random random(seed);
   AttentionInputs inputs;
   const auto rows = [&](uint32_t tokens, uint32_t cols) {
-    return rounded(random.values(size_t{tokens} * cols), dtype);
+    return rounded(random.values(size_t{tokens} * cols), cols, dtype);
   };
   for (const TextShape& text : setting.texts) {
     inputs.query.push_back(rows(text.tokens, setting.query_cols()));
@@ -144,7 +144,7 @@ void PagedAttention::store(const std::vector<Span>& spans, const std::vector<flo
                            const AttentionInputs& inputs) {
   const uint32_t cols = setting_.key_value_cols();
   const auto rows = static_cast<uint32_t>(key_value.size() / cols);
-  const GuardedMatrix matrix(device_, rows, cols, cols + setting_.gap, device_.output, &key_value);
+  const GuardedMatrix matrix(device_, rows, cols, setting_.gap, device_.output, &key_value);
   const StoredWeight gain(device_, WeightUse::gain, 1, kDim, inputs.key_gain);
   const GuardedArray<Span> list(device_, spans);
   device_.on.norm_rope_store(matrix, gain, heads_,
@@ -159,8 +159,7 @@ void PagedAttention::store(const std::vector<Span>& spans, const std::vector<flo
 std::vector<float> PagedAttention::norm_rope(const AttentionInputs& inputs, const std::vector<Piece>& chunk) {
   const std::vector<float> query = gather_pieces(inputs.query, setting_.query_cols(), chunk);
   const auto rows = static_cast<uint32_t>(query.size() / setting_.query_cols());
-  const GuardedMatrix matrix(device_, rows, setting_.query_cols(), setting_.query_cols() + setting_.gap,
-                             device_.output, &query);
+  const GuardedMatrix matrix(device_, rows, setting_.query_cols(), setting_.gap, device_.output, &query);
   const StoredWeight gain(device_, WeightUse::gain, 1, kDim, inputs.query_gain);
   const GuardedArray<Span> list(device_, spans_of(chunk));
   device_.on.norm_rope(matrix, gain, heads_,
@@ -175,8 +174,8 @@ std::vector<float> PagedAttention::attend(const std::vector<Piece>& chunk, const
   const std::vector<float> rotated = norm_rope(inputs, chunk);
   const uint32_t cols = setting_.query_cols();
   const auto rows = static_cast<uint32_t>(rotated.size() / cols);
-  const GuardedMatrix query(device_, rows, cols, cols + setting_.gap, device_.output, &rotated);
-  const GuardedMatrix out(device_, rows, cols, cols + setting_.gap, device_.input);
+  const GuardedMatrix query(device_, rows, cols, setting_.gap, device_.output, &rotated);
+  const GuardedMatrix out(device_, rows, cols, setting_.gap, device_.input);
   const GuardedArray<Span> list(device_, spans_of(chunk));
   device_.on.attention(query, heads_, {list.data(), static_cast<uint32_t>(chunk.size()), setting_.layer},
                        arena_->data(), out);

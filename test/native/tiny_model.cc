@@ -98,9 +98,9 @@ std::shared_ptr<Model> load_tiny_model(std::unique_ptr<Backend> backend, const T
 }
 
 std::vector<Vector> embed(Model& model, Workspace& workspace, const std::vector<Ids>& texts,
-                          uint32_t dimensions) {
+                          uint32_t dimensions, bool invariant) {
   const std::vector<std::span<const uint32_t>> spans(texts.begin(), texts.end());
-  const Batch batch = workspace.prepare(spans);
+  const Batch batch = workspace.prepare(spans, invariant);
   forward(*model.backend, model, batch, workspace.scratch(), [] { return true; });
   std::vector<Vector> vectors(texts.size(), {std::vector<float>(dimensions, -7), false});
   std::vector<Pooled> outputs;

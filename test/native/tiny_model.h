@@ -24,9 +24,9 @@ struct Vector {
   bool finite;
 };
 
-// One batch in chunks as the workspace cuts them.
+// One batch in chunks as the workspace cuts them; `invariant` as Backend::begin_batch has it.
 std::vector<Vector> embed(Model& model, Workspace& workspace, const std::vector<Ids>& texts,
-                          uint32_t dimensions);
+                          uint32_t dimensions, bool invariant = false);
 
 Ids random_ids(uint64_t seed, uint32_t count, uint32_t vocabulary);
 

@@ -1,0 +1,86 @@
+// Causal attention of whole texts, as many of a length as make a full batch. Counted are the products that the mask lets
+// through: 4 x heads x dim for each query and key.
+#include <algorithm>
+#include <numeric>
+
+#include "common.h"
+
+namespace qwen3::bench {
+namespace {
+
+constexpr uint32_t kDim = 128;
+
+struct Case {
+  DType input;
+  uint32_t query_heads, key_value_heads, tokens;
+};
+
+std::vector<Case> cases(const Options& options) {
+  if (options.toy) return {{DType::bf16, 2, 1, 70}, {DType::s8, 2, 1, 30}};
+  std::vector<Case> all;
+  for (const uint32_t heads : {32u, 16u}) {
+    for (const uint32_t tokens : {4096u, 512u, 32768u, 128u, 2048u, 1024u, 8192u, 256u, 16384u}) {
+      all.push_back({DType::bf16, heads, 8, tokens});
+    }
+  }
+  for (const DType input : {DType::f16, DType::s8}) {
+    for (const uint32_t tokens : {512u, 4096u, 32768u}) all.push_back({input, 32, 8, tokens});
+  }
+  return all;
+}
+
+void time_case(const Options& options, Backend& on, const Case& c) {
+  const uint32_t texts = std::max(1u, (options.toy ? 80 : on.traits().batch_rows) / c.tokens),
+                 rows = texts * c.tokens, pages = (c.tokens + kPageTokens - 1) / kPageTokens;
+  Buffers buffers(on);
+  const Matrix gain = buffers.matrix(1, kDim, DType::f32);
+  const std::vector<float> ones(kDim, 1.0f);
+  on.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
+  // No rotation: cosines of 1, sines of 0.
+  std::vector<float> rotations(size_t{c.tokens} * kDim);
+  for (size_t i = 0; i < rotations.size(); ++i) rotations[i] = i % kDim < kDim / 2 ? 1.0f : 0.0f;
+  const Heads heads{c.query_heads, c.key_value_heads, kDim, 1e-6f, buffers.array(rotations)};
+
+  std::vector<uint32_t> table(size_t{texts} * pages);
+  std::iota(table.begin(), table.end(), 0u);
+  const uint32_t* const tables = buffers.array(table);
+  std::vector<Span> spans;
+  for (uint32_t t = 0; t < texts; ++t) {
+    spans.push_back({t * c.tokens, c.tokens, 0, {}, {tables + size_t{t} * pages, c.tokens, 0}});
+  }
+  const Spans all{buffers.array(spans), texts, 0};
+  void* const memory = buffers.bytes(table.size() * on.page_bytes(heads));
+
+  const Matrix query = buffers.projected(rows, c.query_heads * kDim),
+               key_value = buffers.projected(rows, 2 * c.key_value_heads * kDim);
+  Matrix out = buffers.matrix(rows, c.query_heads * kDim, on.traits().input);
+  out.scales = buffers.array(std::vector<float>(rows, 1.0f));
+  on.begin_batch(rows, false);
+  on.norm_rope(query, gain, heads, all);
+  on.norm_rope_store(key_value, gain, heads, all, memory);
+  sync(on);
+
+  const double seconds =
+      seconds_per_run(options, on, 1, [&](uint32_t) { on.attention(query, heads, all, memory, out); });
+  const double pairs = 0.5 * texts * c.tokens * (c.tokens + 1.0);
+  print_line(
+      R"({"kind":"attention","heads":"%u/%u","dtype":"%s","tokens":%u,"texts":%u,"seconds":%.4g,"tflops":%.4g})",
+      c.query_heads, c.key_value_heads, word_of(c.input), c.tokens, texts, seconds,
+      4.0 * c.query_heads * kDim * pairs / seconds / 1e12);
+}
+
+}  // namespace
+
+void time_attention(const Options& options) {
+  std::unique_ptr<Backend> on;
+  for (const Case& c : cases(options)) {
+    if (!chosen(options.dtypes, word_of(c.input)) || !time_is_left(options)) continue;
+    if (!on || on->traits().input != c.input) {
+      on.reset();
+      on = open(options, c.input);
+    }
+    time_case(options, *on, c);
+  }
+}
+
+}  // namespace qwen3::bench

@@ -1,0 +1,235 @@
+#include "common.h"
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <stdexcept>
+
+#include "cuda_library.h"
+
+namespace qwen3::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kRandomValues = size_t{4} << 20;
+constexpr uint32_t kRowPadding = 64;  // as the model pads its rows: a multiple of 16 bytes in every type
+constexpr double kSampleSeconds = 0.01;
+constexpr uint32_t kSamples = 7;
+constexpr uint32_t kMostRuns = 2000;  // enqueued at once
+
+const Clock::time_point start = Clock::now();
+
+double seconds_since(Clock::time_point when) {
+  return std::chrono::duration<double>(Clock::now() - when).count();
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> open(const Options& options, DType input) {
+  return open_cuda_backend(options.library, 0, input);
+}
+
+std::vector<NamedModel> models(const Options& options) {
+  if (options.toy) {
+    return {{"toy",
+             {.hidden = 128,
+              .intermediate = 192,
+              .layers = 2,
+              .query_heads = 2,
+              .key_value_heads = 1,
+              .head_dim = 128,
+              .vocabulary = 64,
+              .max_positions = 128,
+              .norm_eps = 1e-6f,
+              .rope_theta = 1e6}}};
+  }
+  std::vector<NamedModel> chosen_models;
+  for (const NamedModel& model : {NamedModel{"8B",
+                                             {.hidden = 4096,
+                                             .intermediate = 12288,
+                                             .layers = 36,
+                                             .query_heads = 32,
+                                             .key_value_heads = 8,
+                                             .head_dim = 128,
+                                             .vocabulary = 151665,
+                                             .max_positions = 40960,
+                                             .norm_eps = 1e-6f,
+                                             .rope_theta = 1e6}},
+                                  NamedModel{"0.6B",
+                                             {.hidden = 1024,
+                                             .intermediate = 3072,
+                                             .layers = 28,
+                                             .query_heads = 16,
+                                             .key_value_heads = 8,
+                                             .head_dim = 128,
+                                             .vocabulary = 151669,
+                                             .max_positions = 32768,
+                                             .norm_eps = 1e-6f,
+                                             .rope_theta = 1e6}},
+                                  NamedModel{"4B",
+                                             {.hidden = 2560,
+                                             .intermediate = 9728,
+                                             .layers = 36,
+                                             .query_heads = 32,
+                                             .key_value_heads = 8,
+                                             .head_dim = 128,
+                                             .vocabulary = 151665,
+                                             .max_positions = 40960,
+                                             .norm_eps = 1e-6f,
+                                             .rope_theta = 1e6}}}) {
+    if (chosen(options.models, model.name)) chosen_models.push_back(model);
+  }
+  return chosen_models;
+}
+
+const char* word_of(DType input) {
+  switch (input) {
+    case DType::f32: return "f32";
+    case DType::bf16: return "bf16";
+    case DType::f16: return "f16";
+    case DType::s8: return "int8";
+  }
+  return "";
+}
+
+bool chosen(const std::vector<std::string>& words, const std::string& word) {
+  return words.empty() || std::find(words.begin(), words.end(), word) != words.end();
+}
+
+bool time_is_left(const Options& options) {
+  static bool told = false;
+  if (seconds_since(start) < options.seconds) return true;
+  if (!told) print_line(R"({"kind":"stopped","seconds":%.0f})", options.seconds);
+  told = true;
+  return false;
+}
+
+// --- Memory -----------------------------------------------------------------------------------------------------------
+
+const std::vector<float>& random_floats() {
+  static const std::vector<float> values = [] {
+    std::mt19937 engine(1);
+    std::normal_distribution<float> normal;
+    std::vector<float> values(kRandomValues);
+    for (float& value : values) value = normal(engine);
+    return values;
+  }();
+  return values;
+}
+
+std::vector<uint16_t> random_halves(float size) {
+  std::vector<uint16_t> halves;
+  halves.reserve(kRandomValues);
+  for (const float value : random_floats()) {
+    const float scaled = size * value;
+    uint32_t bits;
+    std::memcpy(&bits, &scaled, sizeof bits);
+    halves.push_back(static_cast<uint16_t>(bits >> 16));  // any rounding will do
+  }
+  return halves;
+}
+
+void* Buffers::bytes(size_t count) {
+  memory_.push_back(allocate(on_, count, "a benchmark's matrices"));
+  return memory_.back().get();
+}
+
+void Buffers::upload(void* to, const void* from, size_t bytes) {
+  on_.upload(to, from, bytes);
+  sync(on_);  // `from` may be a temporary
+}
+
+Matrix Buffers::matrix(uint32_t rows, uint32_t cols, DType dtype) {
+  const uint32_t stride = min_stride(dtype, cols) + kRowPadding;
+  return {bytes(size_t{rows} * stride * bytes_of(dtype)), rows, cols, stride, dtype};
+}
+
+Matrix Buffers::random_f32(uint32_t rows, uint32_t cols) {
+  const Matrix x = matrix(rows, cols, DType::f32);
+  const std::vector<float>& values = random_floats();
+  const size_t count = size_t{rows} * x.stride;
+  for (size_t done = 0; done < count; done += values.size()) {
+    on_.upload(static_cast<float*>(x.data) + done, values.data(),
+               std::min(values.size(), count - done) * sizeof(float));
+  }
+  sync(on_);
+  return x;
+}
+
+Matrix Buffers::normed(uint32_t rows, uint32_t cols) {
+  Buffers temporary(on_);
+  const Matrix x = temporary.random_f32(rows, cols);
+  const std::vector<float> ones(std::max(rows, cols), 1.0f);
+  const Matrix gain = temporary.matrix(1, cols, DType::f32);
+  on_.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
+  Matrix out = matrix(rows, cols, on_.traits().input);
+  out.scales = array(std::vector<float>(rows, 1.0f));
+  on_.rms_norm(x, gain, 1e-6f, out);
+  sync(on_);
+  return out;
+}
+
+Matrix Buffers::projected(uint32_t rows, uint32_t cols) {
+  constexpr uint32_t kHidden = 256;
+  Buffers temporary(on_);
+  const Matrix out = matrix(rows, cols, on_.traits().output);
+  on_.linear(temporary.normed(rows, kHidden), temporary.weight(WeightUse::linear, cols, kHidden), out);
+  sync(on_);
+  return out;
+}
+
+Matrix Buffers::weight(WeightUse use, uint32_t rows, uint32_t cols) {
+  const WeightLayout layout = on_.weight_layout(use, rows, cols, DType::bf16);
+  const Matrix weight{bytes(layout.bytes), rows, cols, cols, layout.dtype};
+  static const std::vector<uint16_t> values = random_halves(0.02f);
+  const auto piece_rows = static_cast<uint32_t>(values.size() / cols);
+  for (uint32_t row = 0; row < rows; row += piece_rows) {
+    on_.store_weight(weight, use, row, std::min(piece_rows, rows - row), values.data(), DType::bf16);
+  }
+  sync(on_);
+  return weight;
+}
+
+// --- Timing -----------------------------------------------------------------------------------------------------------
+
+void sync(Backend& on) {
+  if (const char* failure = on.sync()) throw std::runtime_error(std::string("the device failed: ") + failure);
+}
+
+double seconds_per_run(const Options& options, Backend& on, uint32_t least_runs,
+                       const std::function<void(uint32_t run)>& enqueue) {
+  uint32_t next = 0;
+  const auto sample = [&](uint32_t runs) {
+    const auto begin = Clock::now();
+    for (uint32_t i = 0; i < runs; ++i) enqueue(next++);
+    sync(on);
+    return seconds_since(begin) / runs;
+  };
+  if (options.toy) return sample(2);
+  sample(1);  // loads the kernel
+  const double warm = sample(3);
+  const auto runs = std::clamp(static_cast<uint32_t>(kSampleSeconds / warm) + 1, least_runs,
+                               std::max(least_runs, kMostRuns));
+  std::vector<double> samples;
+  for (uint32_t i = 0; i < kSamples; ++i) samples.push_back(sample(runs));
+  return median(samples);
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+void print_line(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  std::vprintf(format, arguments);
+  va_end(arguments);
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+}  // namespace qwen3::bench

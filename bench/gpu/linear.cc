@@ -1,0 +1,90 @@
+// Every matrix product of every model, with what is fused to it, for one row to thousands.
+//
+// Runs take turns among weights that together are larger than any card's cache, as a model's layers are; inputs stay.
+#include <algorithm>
+
+#include "common.h"
+
+namespace qwen3::bench {
+namespace {
+
+constexpr size_t kLargerThanCaches = size_t{320} << 20;  // the largest today have 126 MB
+constexpr uint32_t kMostWeights = 64;
+
+struct LinearOp {
+  const char* name;
+  WeightUse use;
+  uint32_t rows, cols;  // of the weight
+  bool adds;
+};
+
+std::vector<LinearOp> ops_of(const ModelConfig& c) {
+  const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
+  return {{"gate_up", WeightUse::gate_up, 2 * c.intermediate, c.hidden, false},
+          {"down", WeightUse::linear, c.hidden, c.intermediate, true},
+          {"query", WeightUse::linear, queries, c.hidden, false},
+          {"attention_out", WeightUse::linear, c.hidden, queries, true},
+          {"key_value", WeightUse::linear, 2 * keys, c.hidden, false}};
+}
+
+void run(Backend& on, const LinearOp& op, Matrix in, Matrix weight, Matrix out) {
+  if (op.use == WeightUse::gate_up) {
+    on.linear_swiglu(in, weight, out);
+  } else if (op.adds) {
+    on.linear_add(in, weight, out);
+  } else {
+    on.linear(in, weight, out);
+  }
+}
+
+Matrix output_of(Backend& on, Buffers& buffers, const LinearOp& op, uint32_t rows) {
+  if (op.adds) return buffers.random_f32(rows, op.rows);
+  if (op.use == WeightUse::linear) return buffers.matrix(rows, op.rows, on.traits().output);
+  Matrix gated = buffers.matrix(rows, op.rows / 2, on.traits().input);
+  gated.scales = buffers.array(std::vector<float>(rows, 1.0f));
+  return gated;
+}
+
+void time_op(const Options& options, Backend& on, const char* model, const LinearOp& op,
+             const std::vector<uint32_t>& row_counts) {
+  const DType input = on.traits().input;
+  const double weight_bytes = static_cast<double>(op.rows) * op.cols * bytes_of(input);
+  const auto weight_count = static_cast<uint32_t>(
+      options.toy ? 2 : std::clamp(kLargerThanCaches / weight_bytes + 1, 2.0, double{kMostWeights}));
+  const uint32_t most_rows = *std::max_element(row_counts.begin(), row_counts.end());
+  Buffers buffers(on);
+  std::vector<Matrix> weights;
+  for (uint32_t i = 0; i < weight_count; ++i) weights.push_back(buffers.weight(op.use, op.rows, op.cols));
+  Matrix in = buffers.normed(most_rows, op.cols), out = output_of(on, buffers, op, most_rows);
+  for (const uint32_t rows : row_counts) {
+    if (!time_is_left(options)) return;
+    in.rows = out.rows = rows;
+    on.begin_batch(rows, false);
+    const double seconds = seconds_per_run(
+        options, on, weight_count, [&](uint32_t i) { run(on, op, in, weights[i % weight_count], out); });
+    print_line(
+        R"({"kind":"linear","model":"%s","op":"%s","dtype":"%s","rows":%u,"out":%u,"in":%u,"seconds":%.4g,)"
+        R"("tflops":%.4g,"weight_gb_per_second":%.4g})",
+        model, op.name, word_of(input), rows, op.rows, op.cols, seconds,
+        2.0 * rows * op.rows * op.cols / seconds / 1e12, weight_bytes / seconds / 1e9);
+  }
+}
+
+}  // namespace
+
+void time_linear(const Options& options) {
+  const std::vector<uint32_t> rows =
+      options.toy ? std::vector<uint32_t>{1, 33} : std::vector<uint32_t>{2048, 8192, 1, 16, 64, 512, 256};
+  for (const DType input : {DType::bf16, DType::s8, DType::f16}) {
+    if (!chosen(options.dtypes, word_of(input)) || (options.toy && input == DType::f16)) continue;
+    const std::unique_ptr<Backend> on = open(options, input);
+    for (const NamedModel& model : models(options)) {
+      for (const LinearOp& op : ops_of(model.config)) {
+        if (!time_is_left(options)) return;
+        time_op(options, *on, model.name, op, rows);
+      }
+    }
+  }
+}
+
+}  // namespace qwen3::bench

@@ -1,0 +1,246 @@
+// Causal attention over pages on the tensor cores of every card from sm_80 on, without ever storing the scores.
+//
+//   out[row, h] = softmax(query[row, h] key^T / sqrt(dim)) value     over the row's positions 0 to its own,
+//                                                                    heads h / (query heads / kv heads) of key, value
+//
+// A block takes 64 rows of one span and one query head, a warp 16 of them. It walks through the pages of the prefix run
+// and then of its own run, 64 tokens at a time, and keeps per row the highest score, the sum of exp(score - highest)
+// and the weighted sum of values, which it scales down whenever a higher score appears.
+//
+//   threads 128; shared memory 64 KiB: two stages of 64 keys and 64 values, 256 bytes each, chunks at chunk ^ (row & 7);
+//   queries stay in registers as fragments; scores of two 8-column tiles are the probabilities' fragment of one step.
+//
+// A page in which a row may see nothing changes none of its bits: the highest score stays, everything else is scaled by
+// 1 and has 0 added. So a row's bits do not depend on the rows it shares a block with, nor on where a chunk begins.
+#include "kernels.h"
+#include "pages.cuh"
+
+namespace qwen3::cuda {
+namespace {
+
+constexpr uint32_t kThreads = 128;
+constexpr uint32_t kRows = 64;  // of a block
+constexpr uint32_t kWarpRows = 16;
+constexpr uint32_t kChunkElements = 8;
+constexpr uint32_t kChunks = kHeadDim / kChunkElements;
+constexpr uint32_t kTileBytes = kPageTokens * kHeadDim * 2;
+constexpr uint32_t kSharedBytes = 4 * kTileBytes;
+constexpr uint32_t kDimSteps = kHeadDim / 16, kTokenSteps = kPageTokens / 16;
+static_assert(kPageTokens == 64, "a stage is a page");
+
+__device__ __forceinline__ uint32_t place(uint32_t row, uint32_t chunk) {
+  return row * kHeadDim * 2 + ((chunk ^ (row & 7)) << 4);
+}
+
+// The tile of a block. Span s has the tiles from first_row / kRows + s on: more than it needs, so that no list of tiles
+// has to be made. What is left over exits at once.
+struct Tile {
+  const Span* span;
+  uint32_t first;  // row of the span
+  uint32_t rows;   // 0: none
+};
+
+__device__ __forceinline__ Tile tile_of(Spans spans, uint32_t index) {
+  const auto start = [&](uint32_t s) { return spans.data[s].first_row / kRows + s; };
+  const uint32_t s = last_at_or_before(spans.count, index, start);
+  const Span* span = spans.data + s;
+  const uint32_t first = (index - start(s)) * kRows;
+  return {span, first, first < span->rows ? min(kRows, span->rows - first) : 0};
+}
+
+constexpr uint32_t tile_count(uint32_t rows, uint32_t spans) { return rows / kRows + spans; }
+
+// Two neighbouring elements, wherever the row begins.
+template <typename T>
+__device__ __forceinline__ uint32_t load_pair(const T* from, bool paired) {
+  if (paired) return *reinterpret_cast<const uint32_t*>(from);
+  return from[0].bits | static_cast<uint32_t>(from[1].bits) << 16;
+}
+template <typename T>
+__device__ __forceinline__ void store_pair(T* to, bool paired, float low, float high) {
+  if (paired) {
+    *reinterpret_cast<uint32_t*>(to) = pack<T>(low, high);
+  } else {
+    to[0] = from_float<T>(low);
+    to[1] = from_float<T>(high);
+  }
+}
+
+template <typename T>
+struct Rows {
+  T* data;
+  uint32_t stride;
+  bool paired;
+};
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query, Heads heads, Spans spans,
+                                                             const T* pages, float scale, Rows<T> out) {
+  const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const uint32_t head = blockIdx.y, kv_head = head / (heads.query / heads.key_value);
+  const Tile tile = tile_of(spans, gridDim.x - 1 - blockIdx.x);  // the longest texts' ends come first
+  if (tile.rows == 0) return;
+  const Span& span = *tile.span;
+
+  // Tokens that the tile's last row sees, in each run.
+  const uint32_t own_tokens = span.position + tile.first + tile.rows - span.prefix.tokens;
+  const uint32_t prefix_pages = (span.prefix.tokens + kPageTokens - 1) / kPageTokens;
+  const uint32_t page_count = prefix_pages + (own_tokens + kPageTokens - 1) / kPageTokens;
+
+  const uint32_t ring = shared_address(shared_memory<uint4>());
+  const auto stage_of = [&](uint32_t page) { return ring + page % 2 * 2 * kTileBytes; };
+  const auto load = [&](uint32_t page) {
+    const bool in_prefix = page < prefix_pages;
+    const KeyValueRun& run = in_prefix ? span.prefix : span.own;
+    const uint32_t token = (in_prefix ? page : page - prefix_pages) * kPageTokens;
+    const uint32_t tokens = (in_prefix ? run.tokens : own_tokens) - token;  // what is past them holds nothing
+    const T* keys = page_rows(pages, run, spans.layer, token, heads.key_value, Part::key, kv_head);
+    const T* values = page_rows(pages, run, spans.layer, token, heads.key_value, Part::value, kv_head);
+    const uint32_t stage = stage_of(page);
+#pragma unroll 4
+    for (uint32_t task = threadIdx.x; task < kPageTokens * kChunks; task += kThreads) {
+      const uint32_t row = task / kChunks, chunk = task % kChunks;
+      const int bytes = row < tokens ? 16 : 0;
+      const uint32_t offset = row * kHeadDim + chunk * kChunkElements;
+      cp_async_16(stage + place(row, chunk), keys + offset, bytes);
+      cp_async_16(stage + kTileBytes + place(row, chunk), values + offset, bytes);
+    }
+  };
+  load(0);
+  cp_async_commit();
+
+  // The lane's two rows, as the fragments of mma have them.
+  const uint32_t first = warp * kWarpRows + lane / 4;
+  const bool warp_has_rows = warp * kWarpRows < tile.rows;
+  uint32_t fragment[kDimSteps][4];
+#pragma unroll
+  for (uint32_t d = 0; d < kDimSteps; ++d) {
+#pragma unroll
+    for (uint32_t i = 0; i < 4; ++i) {
+      const uint32_t row = first + i % 2 * 8, col = head * kHeadDim + d * 16 + i / 2 * 8 + lane % 4 * 2;
+      const size_t at = static_cast<size_t>(span.first_row + tile.first + row) * query.stride + col;
+      fragment[d][i] = row < tile.rows ? load_pair(query.data + at, query.paired) : 0;
+    }
+  }
+
+  float sum[kHeadDim / 8][4] = {}, highest[2] = {-INFINITY, -INFINITY}, total[2] = {};
+  for (uint32_t page = 0; page < page_count; ++page) {
+    if (page + 1 < page_count) load(page + 1);
+    cp_async_commit();
+    cp_async_wait<1>();
+    sync_block();
+    if (warp_has_rows) {
+      const uint32_t keys = stage_of(page), values = keys + kTileBytes;
+      float score[kPageTokens / 8][4] = {};
+#pragma unroll
+      for (uint32_t d = 0; d < kDimSteps; ++d) {
+#pragma unroll
+        for (uint32_t t = 0; t < kTokenSteps; ++t) {
+          uint32_t key[4];
+          ldmatrix_x4(key, keys + place(t * 16 + lane % 8 + lane / 16 * 8, d * 2 + lane / 8 % 2));
+          mma<T>(score[2 * t], fragment[d], key[0], key[1]);
+          mma<T>(score[2 * t + 1], fragment[d], key[2], key[3]);
+        }
+      }
+
+      // Scale and mask: the last token of this page that the lane's first row sees.
+      const bool in_prefix = page < prefix_pages;
+      const uint32_t page_first = (in_prefix ? page : page - prefix_pages) * kPageTokens;
+      float top[2] = {highest[0], highest[1]};
+#pragma unroll
+      for (uint32_t half = 0; half < 2; ++half) {
+        const uint32_t own_position = span.position + tile.first + first + half * 8 - span.prefix.tokens;
+        const uint32_t visible = in_prefix ? span.prefix.tokens : own_position + 1;  // tokens of the run
+#pragma unroll
+        for (uint32_t j = 0; j < kPageTokens / 8; ++j) {
+#pragma unroll
+          for (uint32_t e = 0; e < 2; ++e) {
+            float& s = score[j][half * 2 + e];
+            s = page_first + j * 8 + lane % 4 * 2 + e < visible ? s * scale : -INFINITY;
+            top[half] = fmaxf(top[half], s);
+          }
+        }
+        top[half] = fmaxf(top[half], shuffle_xor(top[half], 1));
+        top[half] = fmaxf(top[half], shuffle_xor(top[half], 2));
+      }
+
+      // Probabilities, and what is there so far brought to the new highest score.
+#pragma unroll
+      for (uint32_t half = 0; half < 2; ++half) {
+        const float shrink = exp2_approx(highest[half] - top[half]);
+        highest[half] = top[half];
+        total[half] *= shrink;
+#pragma unroll
+        for (uint32_t d = 0; d < kHeadDim / 8; ++d) {
+          sum[d][half * 2] *= shrink;
+          sum[d][half * 2 + 1] *= shrink;
+        }
+#pragma unroll
+        for (uint32_t j = 0; j < kPageTokens / 8; ++j) {
+#pragma unroll
+          for (uint32_t e = 0; e < 2; ++e) {
+            float& s = score[j][half * 2 + e];
+            s = exp2_approx(s - top[half]);
+            total[half] += s;
+          }
+        }
+      }
+
+#pragma unroll
+      for (uint32_t t = 0; t < kTokenSteps; ++t) {
+        const uint32_t probability[4] = {pack<T>(score[2 * t][0], score[2 * t][1]),
+                                         pack<T>(score[2 * t][2], score[2 * t][3]),
+                                         pack<T>(score[2 * t + 1][0], score[2 * t + 1][1]),
+                                         pack<T>(score[2 * t + 1][2], score[2 * t + 1][3])};
+#pragma unroll
+        for (uint32_t d = 0; d < kDimSteps; ++d) {
+          uint32_t value[4];
+          ldmatrix_x4_trans(value, values + place(t * 16 + lane % 16, d * 2 + lane / 16));
+          mma<T>(sum[2 * d], probability, value[0], value[1]);
+          mma<T>(sum[2 * d + 1], probability, value[2], value[3]);
+        }
+      }
+    }
+    sync_block();  // the stage is free for the page after next
+  }
+  if (!warp_has_rows) return;
+
+#pragma unroll
+  for (uint32_t half = 0; half < 2; ++half) {
+    total[half] += shuffle_xor(total[half], 1);
+    total[half] += shuffle_xor(total[half], 2);
+    const uint32_t row = first + half * 8;
+    if (row >= tile.rows) continue;
+    T* to = out.data + static_cast<size_t>(span.first_row + tile.first + row) * out.stride + head * kHeadDim;
+    const float inverse = 1 / total[half];
+#pragma unroll
+    for (uint32_t d = 0; d < kHeadDim / 8; ++d) {
+      store_pair(to + d * 8 + lane % 4 * 2, out.paired, sum[d][half * 2] * inverse,
+                 sum[d][half * 2 + 1] * inverse);
+    }
+  }
+}
+
+template <typename T>
+Rows<T> rows_of(Matrix matrix) {
+  return {static_cast<T*>(matrix.data), matrix.stride,
+          reinterpret_cast<uintptr_t>(matrix.data) % 4 == 0 && matrix.stride % 2 == 0};
+}
+
+template <typename T>
+Failure attention_of(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) {
+  const float scale = 1.44269504f / sqrtf(static_cast<float>(kHeadDim));  // scores in powers of two
+  return launch(stream, attention_kernel<T>, dim3(tile_count(query.rows, spans.count), heads.query), kThreads,
+                kSharedBytes, rows_of<const T>(query), heads, spans, static_cast<const T*>(pages), scale,
+                rows_of<T>(out));
+}
+
+}  // namespace
+
+Failure attention(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) {
+  if (query.rows == 0 || spans.count == 0) return nullptr;
+  return query.dtype == DType::f16 ? attention_of<f16>(stream, query, heads, spans, pages, out)
+                                   : attention_of<bf16>(stream, query, heads, spans, pages, out);
+}
+
+}  // namespace qwen3::cuda

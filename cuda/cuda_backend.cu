@@ -1,0 +1,345 @@
+// The Backend of NVIDIA cards: ops are enqueued on one stream, failures are kept and told by sync(). Kernels are in
+// the files beside this one, every call into CUDA is in runtime.h.
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "cuda_backend.h"
+#include "kernels.h"
+
+namespace qwen3 {
+namespace {
+
+using cuda::Failure;
+
+constexpr int kOldestMajor = 8;             // compute capability: Ampere
+constexpr uint32_t kSmallBatchTokens = 64;  // up to here reading the weights is what takes the time
+constexpr uint32_t kBatchRows = 8192;
+constexpr size_t kStagingBytes = 8 << 20;  // of each half
+constexpr uint32_t kPooledRows = 4096;
+constexpr size_t kPooledFloats = size_t{1} << 18;
+
+// Host memory on its way to the device: while one half is read by the device, the other is filled.
+class Staging {
+ public:
+  Failure open() {
+    for (Half& half : halves_) {
+      if (const Failure failure = cuda::allocate_host(&half.memory, kStagingBytes)) return failure;
+      if (const Failure failure = cuda::create_event(&half.done)) return failure;
+      half.has_event = true;
+    }
+    return nullptr;
+  }
+
+  void close() {
+    for (Half& half : halves_) {
+      if (half.has_event) cuda::destroy_event(half.done);
+      if (half.memory) cuda::release_host(half.memory);
+    }
+  }
+
+  // Waits until the next half may be filled again.
+  Failure next(void** memory) {
+    current_ = 1 - current_;
+    *memory = halves_[current_].memory;
+    return halves_[current_].in_use ? cuda::wait_for(halves_[current_].done) : nullptr;
+  }
+
+  // What was enqueued so far reads the half that `next` gave.
+  Failure enqueued(cuda::Stream stream) {
+    halves_[current_].in_use = true;
+    return cuda::record(halves_[current_].done, stream);
+  }
+
+ private:
+  struct Half {
+    void* memory = nullptr;
+    cuda::Event done{};
+    bool has_event = false, in_use = false;
+  };
+  Half halves_[2];
+  int current_ = 0;
+};
+
+// Vectors on their way out: kernels write them to host memory of this class, deliver() to where they belong.
+class PooledRows {
+ public:
+  Failure open() {
+    if (const Failure failure = cuda::allocate_host(&rows_memory_, kPooledRows * sizeof(cuda::PooledRow)))
+      return failure;
+    return cuda::allocate_host(&floats_memory_, kPooledFloats * sizeof(float));
+  }
+
+  void close() {
+    if (rows_memory_) cuda::release_host(rows_memory_);
+    if (floats_memory_) cuda::release_host(floats_memory_);
+  }
+
+  bool has_room_for(const Pooled& output) const {
+    return rows_used_ < kPooledRows && floats_used_ + output.dimensions <= kPooledFloats;
+  }
+
+  void add(Pooled* output) {
+    rows()[rows_used_] = {output->row, output->dimensions, floats() + floats_used_, 0};
+    outputs_[rows_used_] = output;
+    ++rows_used_;
+    floats_used_ += output->dimensions;
+  }
+
+  cuda::PooledRow* rows() const { return static_cast<cuda::PooledRow*>(rows_memory_); }
+  uint32_t size() const { return rows_used_; }
+
+  // The device has finished, or has failed: then nothing of it is believed.
+  void deliver(bool failed) {
+    for (uint32_t i = 0; i < rows_used_; ++i) {
+      Pooled& output = *outputs_[i];
+      output.finite = !failed && rows()[i].finite;
+      if (output.finite) {
+        std::copy_n(rows()[i].out, output.dimensions, output.out);
+      } else {
+        std::fill_n(output.out, output.dimensions, 0.0f);
+      }
+    }
+    rows_used_ = 0;
+    floats_used_ = 0;
+  }
+
+ private:
+  float* floats() const { return static_cast<float*>(floats_memory_); }
+
+  void* rows_memory_ = nullptr;
+  void* floats_memory_ = nullptr;
+  Pooled* outputs_[kPooledRows];
+  uint32_t rows_used_ = 0;
+  size_t floats_used_ = 0;
+};
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(int device, DType input) : device_(device), input_(input) {}
+
+  ~CudaBackend() override {
+    const cuda::CurrentDevice device(device_);
+    if (has_stream_) cuda::synchronize(stream_);
+    take_whole(0);
+    staging_.close();
+    pooled_.close();
+    if (has_stream_) cuda::destroy_stream(stream_);
+  }
+
+  Failure open() {
+    int count = 0;
+    if (const Failure failure = cuda::count_devices(&count)) return failure;
+    if (device_ < 0 || device_ >= count) return "there is no CUDA device of that number";
+    cuda::DeviceProperties card;
+    if (const Failure failure = cuda::describe_device(device_, &card)) return failure;
+    if (card.major < kOldestMajor) return "the card is older than Ampere (compute capability 8.0)";
+    std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
+    multiprocessors_ = card.multiprocessors;
+
+    const cuda::CurrentDevice device(device_);
+    if (device.failure()) return device.failure();
+    if (const Failure failure = cuda::create_stream(&stream_)) return failure;
+    has_stream_ = true;
+    if (const Failure failure = staging_.open()) return failure;
+    return pooled_.open();
+  }
+
+  Traits traits() const noexcept override {
+    return {"cuda",     description_, static_cast<uint32_t>(multiprocessors_),
+            input_,     half_type(),  half_type(),
+            kBatchRows, true};
+  }
+
+  void begin_batch(uint32_t tokens, bool invariant) noexcept override {
+    const bool small = !invariant && tokens <= kSmallBatchTokens;
+    plan_ = small ? cuda::Plan::small : cuda::Plan::large;
+  }
+
+  void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
+    enqueue([&] { return cuda::gather(stream_, ids, table, out); });
+  }
+
+  void rms_norm(Matrix x, Matrix gain, float eps, Matrix out) noexcept override {
+    enqueue([&] { return cuda::rms_norm(stream_, x, values_of(gain), eps, out); });
+  }
+
+  void linear(Matrix in, Matrix weight, Matrix out) noexcept override {
+    enqueue_gemm(cuda::Epilogue::store, in, weight, out);
+  }
+
+  void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override {
+    if (weight.dtype == DType::s8) enqueue([&] { return cuda::quantize_input(stream_, in, weight, &in); });
+    enqueue_gemm(cuda::Epilogue::add, in, weight, x);
+  }
+
+  void linear_swiglu(Matrix in, Matrix gate_up, Matrix out) noexcept override {
+    enqueue_gemm(cuda::Epilogue::swiglu, in, gate_up, out);
+  }
+
+  void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
+    enqueue([&] { return cuda::norm_rope(stream_, query, values_of(gain), heads, spans); });
+  }
+
+  void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
+                       void* pages) noexcept override {
+    enqueue([&] { return cuda::norm_rope_store(stream_, key_value, values_of(gain), heads, spans, pages); });
+  }
+
+  void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
+    enqueue([&] { return cuda::attention(stream_, query, heads, spans, pages, out); });
+  }
+
+  void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
+    for (uint32_t done = 0; done < count;) {
+      if (!pooled_.has_room_for(outputs[done])) finish();
+      const uint32_t first = pooled_.size();
+      for (; done < count && pooled_.has_room_for(outputs[done]); ++done) pooled_.add(&outputs[done]);
+      enqueue([&] {
+        return cuda::pool(stream_, x, values_of(gain), eps, pooled_.rows() + first, pooled_.size() - first);
+      });
+    }
+  }
+
+  const char* sync() noexcept override {
+    finish();
+    return failure_;
+  }
+
+  void* allocate(size_t bytes) noexcept override {
+    const cuda::CurrentDevice device(device_);
+    void* memory = nullptr;
+    return failure_ || cuda::allocate_device(&memory, bytes) ? nullptr : memory;
+  }
+
+  void release(void* memory) noexcept override {
+    const cuda::CurrentDevice device(device_);
+    if (memory) cuda::release_device(memory);
+  }
+
+  void upload(void* to, const void* from, size_t bytes) noexcept override {
+    if (bytes == 0) return;
+    enqueue([&] { return cuda::copy_to_device(to, from, bytes, stream_); });
+  }
+
+  size_t available_bytes() const noexcept override {
+    const cuda::CurrentDevice device(device_);
+    size_t bytes = 0;
+    return cuda::free_bytes(&bytes) ? 0 : bytes;
+  }
+
+  size_t page_bytes(const Heads& heads) const noexcept override {
+    return size_t{2} * heads.key_value * kPageTokens * heads.dim * bytes_of(half_type());
+  }
+
+  // A table of halves stays as it is: gather makes f32 of any.
+  WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
+                             DType stored) const noexcept override {
+    if (use == WeightUse::gain) return {DType::f32, size_t{rows} * cols * sizeof(float)};
+    if (use == WeightUse::table) {
+      const DType dtype = stored == DType::f32 ? half_type() : stored;
+      return {dtype, size_t{rows} * cols * bytes_of(dtype)};
+    }
+    size_t bytes = size_t{rows} * cuda::weight_stride(cols, input_) * bytes_of(input_);
+    if (input_ == DType::s8) bytes += rows * sizeof(float);
+    if (input_ == DType::s8 && use == WeightUse::linear_add) bytes += cols * sizeof(float);
+    return {input_, bytes};
+  }
+
+  void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
+                    DType stored) noexcept override {
+    const bool levelled = weight.dtype == DType::s8 && use == WeightUse::linear_add;
+    const size_t row_bytes = size_t{weight.cols} * bytes_of(stored);
+    if (levelled && first_row == 0) take_whole(weight.rows * row_bytes);
+    const auto rows_at_once = static_cast<uint32_t>(kStagingBytes / row_bytes);
+    for (uint32_t done = 0; done < rows;) {
+      const uint32_t count = std::min(rows - done, rows_at_once);
+      const uint32_t row = first_row + done;
+      enqueue([&]() -> Failure {
+        void* staged;
+        if (const Failure failure = staging_.next(&staged)) return failure;
+        std::memcpy(staged, static_cast<const char*>(from) + done * row_bytes, count * row_bytes);
+        const Failure failure = levelled ? cuda::copy_to_device(static_cast<char*>(whole_) + row * row_bytes,
+                                                                staged, count * row_bytes, stream_)
+                                         : cuda::store_rows(stream_, weight, use, row, count, staged, stored);
+        return failure ? failure : staging_.enqueued(stream_);
+      });
+      done += count;
+    }
+    if (levelled && first_row + rows == weight.rows) {
+      enqueue([&] { return cuda::store_levelled(stream_, weight, whole_, stored); });
+      take_whole(0);
+    }
+  }
+
+ private:
+  // What is kept of values in 16 bits: queries, keys, values.
+  DType half_type() const { return input_ == DType::s8 ? DType::bf16 : input_; }
+
+  // Memory for all rows of a weight that can only be laid out when the last one has come.
+  void take_whole(size_t bytes) {
+    if (whole_) release(whole_);
+    whole_ = nullptr;
+    if (bytes > 0) enqueue([&] { return cuda::allocate_device(&whole_, bytes); });
+  }
+
+  static const float* values_of(Matrix gain) { return static_cast<const float*>(gain.data); }
+
+  // After the first failure nothing more is asked of the device.
+  template <typename Op>
+  void enqueue(Op op) noexcept {
+    if (failure_) return;
+    const cuda::CurrentDevice device(device_);
+    failure_ = device.failure();
+    if (!failure_) failure_ = op();
+  }
+
+  void enqueue_gemm(cuda::Epilogue epilogue, Matrix in, Matrix weight, Matrix out) noexcept {
+    enqueue([&] { return cuda::gemm(stream_, plan_, epilogue, multiprocessors_, in, weight, out); });
+  }
+
+  void finish() noexcept {
+    enqueue([&] { return cuda::synchronize(stream_); });
+    pooled_.deliver(failure_ != nullptr);
+  }
+
+  const int device_;
+  const DType input_;
+  char description_[320] = {};
+  int multiprocessors_ = 0;
+  cuda::Stream stream_{};
+  bool has_stream_ = false;
+  Staging staging_;
+  PooledRows pooled_;
+  void* whole_ = nullptr;
+  cuda::Plan plan_ = cuda::Plan::large;
+  Failure failure_ = nullptr;
+};
+
+}  // namespace
+
+extern "C" {
+
+__attribute__((visibility("default"))) uint32_t qwen3_cuda_interface_version() {
+  return kCudaInterfaceVersion;
+}
+
+__attribute__((visibility("default"))) Backend* qwen3_cuda_create(int32_t device, DType input, char* message,
+                                                                  size_t message_bytes) {
+  const auto refuse = [&](const char* why) -> Backend* {
+    std::snprintf(message, message_bytes, "%s", why);
+    return nullptr;
+  };
+  if (input == DType::f32) return refuse("the CUDA backend computes bf16, f16 and int8");
+  auto* backend = new (std::nothrow) CudaBackend(device, input);
+  if (!backend) return refuse("there is not enough host memory");
+  if (const Failure failure = backend->open()) {
+    delete backend;
+    return refuse(failure);
+  }
+  return backend;
+}
+
+}  // extern "C"
+}  // namespace qwen3

@@ -1,0 +1,80 @@
+// What the backend calls: one launcher per op, each in the file of its kernels. They enqueue and return; matrices are
+// as in backend.h. Linear weights are row-major with rows padded to kWeightRowBytes, gate and up rows in turn.
+#pragma once
+#include "backend.h"
+#include "runtime.h"
+
+namespace qwen3::cuda {
+
+constexpr uint32_t kWeightRowBytes = 16;  // what cp.async copies: rows of linear weights are multiples of it
+constexpr uint32_t weight_stride(uint32_t cols, DType dtype) {
+  const auto elements = static_cast<uint32_t>(kWeightRowBytes / bytes_of(dtype));
+  return (cols + elements - 1) / elements * elements;
+}
+
+// Behind the rows of an s8 weight: a scale for each, then, where linear_add reads it, the length of every column.
+inline float* weight_scales(Matrix weight) {
+  return reinterpret_cast<float*>(static_cast<char*>(weight.data) +
+                                  size_t{weight.rows} * weight_stride(weight.cols, DType::s8));
+}
+inline float* weight_lengths(Matrix weight) { return weight_scales(weight) + weight.rows; }
+
+// Where the rows of a piece go, the first of which is row `first` of the checkpoint's: gate and up rows take turns.
+struct RowOrder {
+  uint32_t first;
+  uint32_t gates;  // gate rows, then as many up rows; 0: rows stay in order
+
+  __device__ size_t place(uint32_t index) const {
+    const uint32_t row = first + index;
+    if (gates == 0) return row;
+    return row < gates ? 2 * row : 2 * (row - gates) + 1;
+  }
+};
+
+// How linear ops divide their sums. Within a plan a row's bits depend on nothing but the row.
+enum class Plan : uint8_t {
+  large,  // one sum over all of `in`
+  small,  // eight, added at the end: for so few rows that reading the weights is what takes the time
+};
+
+enum class Epilogue : uint8_t { store, add, swiglu };
+
+// A vector to be made, in host memory that kernels can reach.
+struct PooledRow {
+  uint32_t row, dimensions;
+  float* out;
+  uint32_t finite;  // written
+};
+
+// row_ops.cu
+Failure gather(Stream stream, const uint32_t* ids, Matrix table, Matrix out);
+Failure rms_norm(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
+Failure pool(Stream stream, Matrix x, const float* gain, float eps, PooledRow* rows, uint32_t count);
+
+// rope.cu
+Failure norm_rope(Stream stream, Matrix query, const float* gain, Heads heads, Spans spans);
+Failure norm_rope_store(Stream stream, Matrix key_value, const float* gain, Heads heads, Spans spans,
+                        void* pages);
+
+// gemm_mma.cu
+Failure gemm(Stream stream, Plan plan, Epilogue epilogue, int multiprocessors, Matrix in, Matrix weight,
+             Matrix out);
+
+// attention_mma.cu
+Failure attention(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages, Matrix out);
+
+// quantize.cu
+Failure rms_norm_quantized(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
+// What `weight` is to be multiplied with, in place: bf16 becomes s8. Gives the s8 matrix.
+Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantized);
+// Rows of a weight for linear and linear_swiglu; all rows of one for linear_add.
+Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows, const void* from,
+                        DType stored);
+Failure store_levelled(Stream stream, Matrix weight, const void* from, DType stored);
+
+// weights.cu: rows [first_row, first_row + rows) of `weight` from row-major values in host memory that kernels can
+// reach.
+Failure store_rows(Stream stream, Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
+                   const void* from, DType stored);
+
+}  // namespace qwen3::cuda

@@ -1,0 +1,39 @@
+// How keys and values lie in pages, and which span a row belongs to. Shared by what stores them and what reads them.
+//
+// A page holds [key | value][kv head][slot][dim]: the keys (or values) of one head are kPageTokens consecutive rows of
+// 256 bytes, which is what attention copies to shared memory at once.
+#pragma once
+#include "backend.h"
+#include "ptx.cuh"
+
+namespace qwen3::cuda {
+
+constexpr uint32_t kHeadDim = 128;
+
+enum class Part : uint32_t { key, value };
+
+// The rows of one head in the page that holds token `token` of a run.
+template <typename T>
+__device__ __forceinline__ T* page_rows(T* pages, const KeyValueRun& run, uint32_t layer, uint32_t token,
+                                        uint32_t kv_heads, Part part, uint32_t head) {
+  const size_t page = run.pages[token / kPageTokens] + static_cast<size_t>(layer) * run.layer_stride;
+  const size_t tile = (page * 2 + static_cast<uint32_t>(part)) * kv_heads + head;
+  return pages + tile * kPageTokens * kHeadDim;
+}
+
+// The last i in [0, count) with start(i) <= at; start is ascending and start(0) <= at.
+template <typename Start>
+__device__ __forceinline__ uint32_t last_at_or_before(uint32_t count, uint32_t at, Start start) {
+  uint32_t low = 0, high = count;
+  while (high - low > 1) {
+    const uint32_t middle = (low + high) / 2;
+    if (start(middle) <= at) {
+      low = middle;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+}  // namespace qwen3::cuda

@@ -1,0 +1,222 @@
+// int8: rows as whole numbers with a scale each, in a basis where no column stands out.
+//
+//   r = H x           H: Hadamard's matrix of 1 and -1, of an order that divides the columns, over each `order` of them
+//   scale = max |r| / 127,  q = round(r / scale)
+//   in weight^T = (H in) (H weight)^T / order     so weights are stored as H weight, with 1 / order in their scales
+//
+// A value of 16,000 in a row of ones would leave the ones nothing of 127 steps; H spreads it over a whole block.
+//
+// Weights of linear_add are levelled before that: every column is brought to length 1, and the column of the input that
+// it meets is multiplied by the length. Models meet their massive gated values with columns of very small weights, of
+// which a scale for the whole row would leave nothing.
+//
+//   a block of 256 threads per row; shared memory: the row in f32, element i at i + i / 8, so that butterflies over
+//   neighbours and over distances of 8 and more find their elements in different banks
+#include "kernels.h"
+#include "reduce.cuh"
+
+namespace qwen3::cuda {
+namespace {
+
+constexpr uint32_t kLargestOrderBits = 12;  // 4,096: spreads a spike by 64
+constexpr float kLargest = 127;
+constexpr float kSmallestPeak = 0x1p-100f;  // rows below it are zeros
+constexpr size_t kSharedLimit = 99 * 1024;  // that a block can have on every card from sm_80 on
+
+__host__ __device__ constexpr uint32_t slot(uint32_t i) { return i + i / 8; }
+
+constexpr size_t shared_bytes(uint32_t cols) { return (kRowWarps + slot(cols)) * sizeof(float); }
+
+// Of the largest power of two that divides `cols`.
+uint32_t order_bits(uint32_t cols) {
+  uint32_t bits = 0;
+  while (bits < kLargestOrderBits && cols % (2u << bits) == 0) ++bits;
+  return bits;
+}
+
+// --- The rotation -----------------------------------------------------------------------------------------------------
+
+// kBits stages of butterflies: on elements 1 << shift apart, then twice as far, ...
+template <uint32_t kBits>
+__device__ __forceinline__ void butterflies(float* row, uint32_t cols, uint32_t shift) {
+  constexpr uint32_t kCount = 1 << kBits;
+  for (uint32_t group = threadIdx.x; group < cols >> kBits; group += kRowThreads) {
+    const uint32_t first = group >> shift << (shift + kBits) | (group & ((1u << shift) - 1));
+    float value[kCount];
+#pragma unroll
+    for (uint32_t i = 0; i < kCount; ++i) value[i] = row[slot(first + (i << shift))];
+#pragma unroll
+    for (uint32_t apart = 1; apart < kCount; apart *= 2) {
+#pragma unroll
+      for (uint32_t i = 0; i < kCount; ++i) {
+        if (i & apart) continue;
+        const float a = value[i], b = value[i + apart];
+        value[i] = a + b;
+        value[i + apart] = a - b;
+      }
+    }
+#pragma unroll
+    for (uint32_t i = 0; i < kCount; ++i) row[slot(first + (i << shift))] = value[i];
+  }
+  sync_block();
+}
+
+__device__ __forceinline__ void rotate(float* row, uint32_t cols, uint32_t bits) {
+  uint32_t shift = 0;
+  for (; shift + 3 <= bits; shift += 3) butterflies<3>(row, cols, shift);
+  if (bits - shift == 2) butterflies<2>(row, cols, shift);
+  if (bits - shift == 1) butterflies<1>(row, cols, shift);
+}
+
+// --- Where rows come from, where they go ------------------------------------------------------------------------------
+
+// The norm of residual rows.
+struct Normed {
+  const float* x;
+  uint32_t stride;
+  const float* gain;
+  float eps;
+
+  __device__ __forceinline__ void read(uint32_t index, uint32_t cols, float* row, float* warps) const {
+    const float* from = x + static_cast<size_t>(index) * stride;
+    const float scale = inverse_rms(from, cols, eps, warps);
+    for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) row[slot(i)] = from[i] * scale * gain[i];
+  }
+};
+
+// Rows as they are, or levelled: columns of a weight divided by their lengths, those of its input multiplied.
+enum class Levelling { none, weight, input };
+
+template <typename T, Levelling kLevelling>
+struct Plain {
+  const T* data;
+  size_t stride;
+  const float* lengths;
+
+  __device__ __forceinline__ void read(uint32_t index, uint32_t cols, float* row, float*) const {
+    const T* from = data + index * stride;
+    for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) {
+      float value = to_float(from[i]);
+      if (kLevelling == Levelling::input) value *= lengths[i];
+      if (kLevelling == Levelling::weight) value = lengths[i] > 0 ? value / lengths[i] : 0;
+      row[slot(i)] = value;
+    }
+  }
+};
+
+struct Quantized {
+  int8_t* data;
+  size_t stride;
+  float* scales;
+  RowOrder order;
+  float unit;  // that scales are multiplied by
+};
+
+template <typename Source>
+__global__ void __launch_bounds__(kRowThreads)
+    quantize_kernel(Source source, Quantized out, uint32_t cols, uint32_t bits) {
+  float* const warps = shared_memory<float>();
+  float* const row = warps + kRowWarps;
+  source.read(blockIdx.x, cols, row, warps);
+  sync_block();
+  rotate(row, cols, bits);
+
+  float peak = 0;  // infinite where anything is not finite
+  for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) {
+    const float size = fabsf(row[slot(i)]);
+    peak = fmaxf(peak, size < INFINITY ? size : INFINITY);
+  }
+  peak = reduce_block(peak, warps, [](float a, float b) { return fmaxf(a, b); });
+  const float steps = peak >= kSmallestPeak ? kLargest / peak : 0;
+  const uint32_t to_row = out.order.place(blockIdx.x);
+  int8_t* to = out.data + to_row * out.stride;
+  for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) {
+    to[i] = static_cast<int8_t>(round_to_int(row[slot(i)] * steps));
+  }
+  if (threadIdx.x == 0) out.scales[to_row] = peak / kLargest * out.unit;
+}
+
+template <typename Source>
+Failure quantize(Stream stream, const Source& source, const Quantized& out, uint32_t rows, uint32_t cols) {
+  if (shared_bytes(cols) > kSharedLimit) return "int8 is not computed for rows this long: take bf16";
+  return launch(stream, quantize_kernel<Source>, rows, kRowThreads, shared_bytes(cols), source, out, cols,
+                order_bits(cols));
+}
+
+Quantized activations(Matrix rows) {
+  return {static_cast<int8_t*>(rows.data), rows.stride, rows.scales, {0, 0}, 1};
+}
+
+Quantized stored(Matrix weight, RowOrder order) {
+  return {static_cast<int8_t*>(weight.data), weight_stride(weight.cols, DType::s8), weight_scales(weight),
+          order, 1 / static_cast<float>(1u << order_bits(weight.cols))};
+}
+
+template <typename T>
+Failure store_quantized_from(Stream stream, Matrix weight, RowOrder order, uint32_t rows, const void* from) {
+  const Plain<T, Levelling::none> source{static_cast<const T*>(from), weight.cols, nullptr};
+  return quantize(stream, source, stored(weight, order), rows, weight.cols);
+}
+
+// A thread per column.
+template <typename T>
+__global__ void __launch_bounds__(kRowThreads)
+    lengths_kernel(const T* weight, uint32_t rows, uint32_t cols, float* lengths) {
+  const uint32_t col = blockIdx.x * kRowThreads + threadIdx.x;
+  if (col >= cols) return;
+  float squares = 0;
+  for (uint32_t row = 0; row < rows; ++row) {
+    const float value = to_float(weight[static_cast<size_t>(row) * cols + col]);
+    squares += value * value;
+  }
+  lengths[col] = sqrtf(squares);
+}
+
+template <typename T>
+Failure store_levelled_from(Stream stream, Matrix weight, const void* from) {
+  const auto* values = static_cast<const T*>(from);
+  float* lengths = weight_lengths(weight);
+  const uint32_t blocks = (weight.cols + kRowThreads - 1) / kRowThreads;
+  if (const Failure failure = launch(stream, lengths_kernel<T>, blocks, kRowThreads, 0, values, weight.rows,
+                                     weight.cols, lengths)) {
+    return failure;
+  }
+  const Plain<T, Levelling::weight> source{values, weight.cols, lengths};
+  return quantize(stream, source, stored(weight, {0, 0}), weight.rows, weight.cols);
+}
+
+}  // namespace
+
+Failure rms_norm_quantized(Stream stream, Matrix x, const float* gain, float eps, Matrix out) {
+  return quantize(stream, Normed{static_cast<const float*>(x.data), x.stride, gain, eps}, activations(out),
+                  x.rows, x.cols);
+}
+
+Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantized) {
+  *quantized = in;
+  quantized->dtype = DType::s8;
+  quantized->stride = in.stride * 2;
+  if (in.rows == 0) return nullptr;
+  const Plain<bf16, Levelling::input> source{static_cast<const bf16*>(in.data), in.stride,
+                                             weight_lengths(weight)};
+  return quantize(stream, source, activations(*quantized), in.rows, in.cols);
+}
+
+Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows, const void* from,
+                        DType stored) {
+  switch (stored) {
+    case DType::bf16: return store_quantized_from<bf16>(stream, weight, order, rows, from);
+    case DType::f16: return store_quantized_from<f16>(stream, weight, order, rows, from);
+    default: return store_quantized_from<float>(stream, weight, order, rows, from);
+  }
+}
+
+Failure store_levelled(Stream stream, Matrix weight, const void* from, DType stored) {
+  switch (stored) {
+    case DType::bf16: return store_levelled_from<bf16>(stream, weight, from);
+    case DType::f16: return store_levelled_from<f16>(stream, weight, from);
+    default: return store_levelled_from<float>(stream, weight, from);
+  }
+}
+
+}  // namespace qwen3::cuda

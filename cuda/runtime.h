@@ -1,0 +1,103 @@
+// Every call into the CUDA runtime: devices, memory, streams, launches. test/simt/runtime.h can take its place.
+// A call gives null, or why it failed in the runtime's own words, which live for ever.
+#ifndef QWEN3_CUDA_RUNTIME_H  // not #pragma once: whoever replaces this file defines the name
+#define QWEN3_CUDA_RUNTIME_H
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstring>
+
+namespace qwen3::cuda {
+
+using Failure = const char*;
+using Stream = cudaStream_t;
+using Event = cudaEvent_t;
+
+inline Failure failure_of(cudaError_t error) {
+  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
+}
+
+struct DeviceProperties {
+  char name[256];
+  int major, minor;  // compute capability
+  int multiprocessors;
+};
+
+inline Failure count_devices(int* count) { return failure_of(cudaGetDeviceCount(count)); }
+
+inline Failure describe_device(int device, DeviceProperties* properties) {
+  cudaDeviceProp found;
+  if (const Failure failure = failure_of(cudaGetDeviceProperties(&found, device))) return failure;
+  std::memcpy(properties->name, found.name, sizeof properties->name);
+  properties->major = found.major;
+  properties->minor = found.minor;
+  properties->multiprocessors = found.multiProcessorCount;
+  return nullptr;
+}
+
+// Makes a device the thread's current one, and puts back the one that was: others in the process use CUDA too.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(int device) {
+    cudaGetDevice(&before_);
+    failure_ = failure_of(cudaSetDevice(device));
+  }
+  ~CurrentDevice() { cudaSetDevice(before_); }
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+  Failure failure() const { return failure_; }
+
+ private:
+  int before_ = 0;
+  Failure failure_;
+};
+
+inline Failure create_stream(Stream* stream) {
+  return failure_of(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking));
+}
+inline void destroy_stream(Stream stream) { cudaStreamDestroy(stream); }
+inline Failure synchronize(Stream stream) { return failure_of(cudaStreamSynchronize(stream)); }
+
+inline Failure create_event(Event* event) {
+  return failure_of(cudaEventCreateWithFlags(event, cudaEventDisableTiming));
+}
+inline void destroy_event(Event event) { cudaEventDestroy(event); }
+inline Failure record(Event event, Stream stream) { return failure_of(cudaEventRecord(event, stream)); }
+inline Failure wait_for(Event event) { return failure_of(cudaEventSynchronize(event)); }
+
+inline Failure allocate_device(void** memory, size_t bytes) { return failure_of(cudaMalloc(memory, bytes)); }
+inline void release_device(void* memory) { cudaFree(memory); }
+// Host memory that kernels can read and write too.
+inline Failure allocate_host(void** memory, size_t bytes) {
+  return failure_of(cudaHostAlloc(memory, bytes, cudaHostAllocDefault));
+}
+inline void release_host(void* memory) { cudaFreeHost(memory); }
+// What can still be allocated. The driver loads kernels when they are first launched: it is left some for that.
+inline Failure free_bytes(size_t* bytes) {
+  constexpr size_t kDrivers = size_t{64} << 20;
+  size_t total;
+  const Failure failure = failure_of(cudaMemGetInfo(bytes, &total));
+  *bytes -= *bytes < kDrivers ? *bytes : kDrivers;
+  return failure;
+}
+
+inline Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream) {
+  return failure_of(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
+}
+
+// The one way to start a kernel.
+template <typename... Parameters, typename... Arguments>
+Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
+               Arguments... arguments) {
+  if (shared_bytes > 48 * 1024) {  // more has to be asked for
+    const cudaError_t error =
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                             cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
+    if (error != cudaSuccess) return failure_of(error);
+  }
+  cudaLaunchConfig_t config{grid, dim3(threads), shared_bytes, stream, nullptr, 0};
+  return failure_of(cudaLaunchKernelEx(&config, kernel, Parameters(arguments)...));
+}
+
+}  // namespace qwen3::cuda
+#endif

@@ -1,0 +1,290 @@
+// npm run check:mutants: plants one fault at a time in a copy of the CUDA code and runs the tests on the emulated
+// device, which must turn red. Takes about half an hour; words after it choose among the faults.
+
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fail } from './report.mjs';
+import { root } from './stamp.mjs';
+
+const linear = 'cuda: linear ops on aligned rows';
+const attention = 'attention: one text of any length';
+const manyTexts = 'attention: many texts';
+const banks = 'cuda: no bank conflicts';
+const sums = 'cuda: int8: sums are exact';
+const rows = 'cuda: int8: rows are as defined';
+
+/** What is wrong, the file, the text that is replaced (its first occurrence), by what, and the tests that should see it. */
+const faults = [
+  [
+    'no barrier before a stage is read',
+    'gemm_mma.cu',
+    'cp_async_wait<kLargeStages - 2>();\n    sync_block();',
+    'cp_async_wait<kLargeStages - 2>();',
+    linear,
+  ],
+  [
+    'a wait for one group too few',
+    'gemm_mma.cu',
+    'cp_async_wait<kLargeStages - 2>',
+    'cp_async_wait<kLargeStages - 1>',
+    linear,
+  ],
+  [
+    'a row past the end is loaded',
+    'gemm_mma.cu',
+    'row < rows && element < inner',
+    'row <= rows && element < inner',
+    linear,
+  ],
+  [
+    'the end of a row is overrun',
+    'gemm_mma.cu',
+    'min(inner - element, kChunkElements<T>)',
+    'kChunkElements<T>',
+    linear,
+  ],
+  [
+    'a row past the end is stored',
+    'gemm_mma.cu',
+    'if (row >= x.rows) continue;',
+    'if (row > x.rows) continue;',
+    linear,
+  ],
+  ['a fragment is used twice', 'gemm_mma.cu', 'b[j / 2][j % 2 * 2 + 1]', 'b[j / 2][j % 2 * 2]', linear],
+  ['no swizzle', 'gemm_mma.cu', '(chunk ^ (row / 2 & 3))', 'chunk', banks],
+  [
+    'gate and up exchanged',
+    'gemm_mma.cu',
+    'a * reciprocal_approx(1 + exp2_approx(-kLog2E * a)) * b',
+    'b * reciprocal_approx(1 + exp2_approx(-kLog2E * b)) * a',
+    'linear_swiglu: any gate',
+  ],
+  ['a scale forgotten', 'gemm_mma.cu', 'in_scales ? in_scales[row] : 1', '1', 'f16: gated values'],
+  [
+    'no warp barrier after a wait',
+    'gemm_mma.cu',
+    'cp_async_wait<kStages - 2>();\n    sync_warp();',
+    'cp_async_wait<kStages - 2>();',
+    linear,
+  ],
+  [
+    'a stage loaded too early',
+    'gemm_mma.cu',
+    'if (turn + kStages - 1 < mine) load(turn + kStages - 1);',
+    'if (turn + kStages < mine) load(turn + kStages);',
+    linear,
+  ],
+  ["one warp's sum left out", 'gemm_mma.cu', 'w < kSmallWarps; ++w', 'w < kSmallWarps - 1; ++w', linear],
+  ['sums where others still read', 'gemm_mma.cu', '  sync_block();\n  using Sum', '  using Sum', linear],
+  [
+    'own pages looked up at the wrong place',
+    'attention_mma.cu',
+    '(in_prefix ? page : page - prefix_pages) * kPageTokens',
+    'page * kPageTokens',
+    manyTexts,
+  ],
+  [
+    'pages looked up in the wrong table',
+    'attention_mma.cu',
+    'in_prefix ? span.prefix : span.own',
+    'span.own',
+    manyTexts,
+  ],
+  ['a row sees its successor', 'attention_mma.cu', 'own_position + 1;', 'own_position + 2;', attention],
+  ['the last page is loaded whole', 'attention_mma.cu', 'row < tokens ? 16 : 0', '16', attention],
+  [
+    'the wrong head of keys and values',
+    'attention_mma.cu',
+    'head / (heads.query / heads.key_value)',
+    'head % heads.key_value',
+    attention,
+  ],
+  [
+    'no barrier before a page is replaced',
+    'attention_mma.cu',
+    '    sync_block();  // the stage',
+    '    // the stage',
+    attention,
+  ],
+  [
+    'the highest score of half the lanes',
+    'attention_mma.cu',
+    'top[half] = fmaxf(top[half], shuffle_xor(top[half], 2));',
+    '',
+    attention,
+  ],
+  ['the total is not brought to a new highest score', 'attention_mma.cu', 'total[half] *= shrink;', '', 'sharp scores'],
+  ['values not transposed', 'attention_mma.cu', 'ldmatrix_x4_trans(value', 'ldmatrix_x4(value', attention],
+  ['tiles of spans overlap', 'attention_mma.cu', 'first_row / kRows + s;', 'first_row / kRows;', manyTexts],
+  ['the layer of a run is ignored', 'pages.cuh', 'static_cast<size_t>(layer) * run.layer_stride', '0', manyTexts],
+  [
+    'keys and values stored past the prefix',
+    'rope.cu',
+    'place.position - place.span->prefix.tokens',
+    'place.position',
+    manyTexts,
+  ],
+  ['rotated the wrong way', 'rope.cu', 'x * cosine - y * sine', 'x * cosine + y * sine', 'norm_rope: agrees'],
+  [
+    "a block's sums overwritten while they are read",
+    'reduce.cuh',
+    '  sync_block();  // `warps` may',
+    '  // `warps` may',
+    'pool: agrees',
+  ],
+  [
+    'an infinity past the cut passes',
+    'row_ops.cu',
+    'scale > 0 && squares < INFINITY',
+    'squares < INFINITY',
+    'pool: tells',
+  ],
+  ['up rows stored over gate rows', 'kernels.h', '2 * (row - gates) + 1', '2 * (row - gates)', 'any gate'],
+  [
+    'a stage of the rotation missing',
+    'quantize.cu',
+    'if (bits - shift == 2) butterflies<2>(row, cols, shift);',
+    '',
+    rows,
+  ],
+  ['a butterfly without its difference', 'quantize.cu', 'value[i + apart] = a - b;', 'value[i + apart] = a + b;', rows],
+  ["the weight's scale forgotten", 'gemm_mma.cu', ' * row_scale * weight_scales[col]', ' * row_scale', sums],
+  ["the row's scale forgotten", 'gemm_mma.cu', ' * row_scale * weight_scales[col]', ' * weight_scales[col]', sums],
+  ['1 / order forgotten', 'quantize.cu', '1 / static_cast<float>(1u << order_bits(weight.cols))', '1', sums],
+  [
+    'the peak of half the row',
+    'quantize.cu',
+    'for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) {\n    const float size',
+    'for (uint32_t i = threadIdx.x; i < (cols + 1) / 2; i += kRowThreads) {\n    const float size',
+    rows,
+  ],
+  [
+    'an infinite value counts as none',
+    'quantize.cu',
+    'size < INFINITY ? size : INFINITY',
+    'size < INFINITY ? size : 0',
+    'cuda int8: linear ops: NaN',
+  ],
+  [
+    'rows rotated before they are there',
+    'quantize.cu',
+    'cols, row, warps);\n  sync_block();',
+    'cols, row, warps);',
+    rows,
+  ],
+  [
+    'rows written in place over rows not yet read',
+    'quantize.cu',
+    'quantized->stride = in.stride * 2;',
+    'quantized->stride = in.stride;',
+    'cuda int8: linear ops: large shapes',
+  ],
+  [
+    'columns of the input not levelled',
+    'quantize.cu',
+    'if (kLevelling == Levelling::input) value *= lengths[i];',
+    '',
+    'cuda int8: linear ops: large shapes',
+  ],
+  [
+    'columns of the weight not levelled',
+    'quantize.cu',
+    'value = lengths[i] > 0 ? value / lengths[i] : 0;',
+    'value = value;',
+    'cuda int8: linear ops: large shapes',
+  ],
+  [
+    'whole numbers cut off, not rounded',
+    'quantize.cu',
+    'static_cast<int8_t>(round_to_int(row[slot(i)] * steps))',
+    'static_cast<int8_t>(row[slot(i)] * steps)',
+    rows,
+  ],
+  ['invariance ignored', 'cuda_backend.cu', '!invariant && tokens', 'tokens', 'invariant batches'],
+  [
+    'staging filled while the device reads it',
+    'cuda_backend.cu',
+    'halves_[current_].in_use ? cuda::wait_for(halves_[current_].done) : nullptr',
+    'nullptr',
+    'store_weight: gate',
+  ],
+  [
+    'vectors taken before the device is done',
+    'cuda_backend.cu',
+    'enqueue([&] { return cuda::synchronize(stream_); });\n    pooled_.deliver(failure_ != nullptr);',
+    'pooled_.deliver(failure_ != nullptr);\n    enqueue([&] { return cuda::synchronize(stream_); });',
+    'pool: agrees',
+  ],
+];
+
+const copy = path.join(root, 'build', 'mutants', 'cuda');
+const build = path.join(root, 'build', 'mutants', 'cmake');
+
+try {
+  const words = process.argv.slice(2);
+  const chosen = faults.filter(([what, file]) => words.every((word) => `${what} ${file}`.includes(word)));
+  prepare();
+  for (const test of new Set(chosen.map(([, , , , tests]) => tests))) {
+    if (testsFail(test)) throw new Error(`'${test}' fails without any fault`);
+  }
+  const unseen = chosen.filter(([what, file, from, to, tests]) => {
+    const seen = withFault(file, from, to, () => testsFail(tests));
+    console.log(`${seen ? `seen by '${tests}'` : `NOT SEEN by '${tests}'`}  ${file}: ${what}`);
+    return !seen;
+  });
+  if (unseen.length > 0) throw new Error(`${unseen.length} of ${chosen.length} faults were not seen`);
+  console.log(`all ${chosen.length} faults were seen`);
+} catch (error) {
+  fail(error);
+}
+
+function prepare() {
+  fs.rmSync(copy, { recursive: true, force: true });
+  fs.cpSync(path.join(root, 'cuda'), copy, { recursive: true, preserveTimestamps: true });
+  run('cmake', [
+    '-S',
+    root,
+    '-B',
+    build,
+    '-DQWEN3_EMBED_TESTS=ON',
+    '-DQWEN3_EMBED_CUDA=OFF',
+    `-DQWEN3_SIMT_KERNELS=${copy}`,
+  ]);
+  compile();
+}
+
+function compile() {
+  run('cmake', ['--build', build, '--target', 'simt_tests', '--parallel', '2']);
+}
+
+function run(command, args) {
+  const result = spawnSync(command, args, { encoding: 'utf8' });
+  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${result.stdout}${result.stderr}`);
+}
+
+function withFault(file, from, to, check) {
+  const name = path.join(copy, file);
+  const sound = fs.readFileSync(name, 'utf8');
+  if (!sound.includes(from)) throw new Error(`${file} no longer has '${from}': mend the list of faults`);
+  fs.writeFileSync(
+    name,
+    sound.replace(from, () => to),
+  );
+  try {
+    compile();
+    return check();
+  } finally {
+    fs.writeFileSync(name, sound);
+  }
+}
+
+/** Whether a test whose name contains `part` fails, or the program ends in another way than it should. */
+function testsFail(part) {
+  const result = spawnSync(path.join(build, 'bin', 'simt_tests'), ['--filter', part], {
+    encoding: 'utf8',
+    timeout: 300_000,
+  });
+  if (result.status === 0 && !result.stdout.includes('"ok":true')) throw new Error(`there is no test '${part}'`);
+  return result.status !== 0;
+}

@@ -1,0 +1,130 @@
+// Compiles the CUDA kernels and checks what came out, without a GPU: no spills and no local memory in the kernels that
+// matter, registers within their budget, and the tensor-core and copy instructions there.
+//
+//   node scripts/cubin-opcodes.mjs [80 90 ...]     compute capabilities; all that are shipped by default
+
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fail } from './report.mjs';
+import { root } from './stamp.mjs';
+
+const shipped = ['80', '86', '89', '90', '100', '120'];
+
+// The low twelve bits of an instruction's sixteen bytes say what it is, on every card from sm_80 on.
+const opcodes = { HMMA: 0x23c, IMMA: 0x237, LDSM: 0x83b, LDGSTS: 0xfae, LDL: 0x983, STL: 0x387 };
+
+// Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8).
+const hotKernels = {
+  large_gemm: { registers: 248, atLeast: { HMMA: 16, LDSM: 8, LDGSTS: 4 } },
+  small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 } },
+  attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 } },
+  quantize_kernel: { registers: 64, atLeast: {} },
+  rms_norm_kernel: { registers: 64, atLeast: {} },
+  norm_rope_kernel: { registers: 64, atLeast: {} },
+  norm_rope_store_kernel: { registers: 64, atLeast: {} },
+};
+const warnings = /C75\d\d|serializ|Potential Performance Loss/i;
+
+try {
+  const problems = [];
+  const wanted = process.argv.slice(2);
+  for (const capability of wanted.length > 0 ? wanted : shipped) problems.push(...checkCapability(capability));
+  for (const problem of problems) console.error(problem);
+  if (problems.length > 0) throw new Error(`${problems.length} checks of the CUDA kernels failed`);
+  console.log('the CUDA kernels are as they should be');
+} catch (error) {
+  fail(error);
+}
+
+function checkCapability(capability) {
+  const problems = [];
+  const summary = new Map();
+  for (const source of fs.readdirSync(path.join(root, 'cuda')).filter((file) => file.endsWith('.cu'))) {
+    const { cubin, log } = compile(source, capability);
+    if (warnings.test(log)) problems.push(`sm_${capability} ${source}: ${log.match(warnings)[0]} in ptxas's output`);
+    const counts = countOpcodes(cubin);
+    for (const kernel of kernelsOf(log)) {
+      const hot = hotKernels[kernel.name];
+      if (!hot) continue;
+      const where = `sm_${capability} ${kernel.symbol}`;
+      const found = counts.get(kernel.symbol);
+      if (kernel.stack + kernel.spills > 0)
+        problems.push(`${where}: ${kernel.stack} bytes of stack, ${kernel.spills} spilled`);
+      if (kernel.registers > hot.registers)
+        problems.push(`${where}: ${kernel.registers} registers, at most ${hot.registers}`);
+      for (const name of ['LDL', 'STL']) {
+        if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}`);
+      }
+      for (const [kind, least] of Object.entries(hot.atLeast)) {
+        const name = kind === 'HMMA' && /_gemmIa/.test(kernel.symbol) ? 'IMMA' : kind; // of int8_t
+        if (found[name] < least && !(name === 'LDGSTS' && /Unaligned/.test(kernel.symbol))) {
+          problems.push(`${where}: ${found[name]} ${name}, at least ${least} expected`);
+        }
+      }
+      const line = summary.get(kernel.name) ?? { variants: 0, registers: 0, HMMA: 0, IMMA: 0 };
+      summary.set(kernel.name, {
+        variants: line.variants + 1,
+        registers: Math.max(line.registers, kernel.registers),
+        HMMA: Math.max(line.HMMA, found.HMMA),
+        IMMA: Math.max(line.IMMA, found.IMMA),
+      });
+    }
+  }
+  for (const name of Object.keys(hotKernels)) {
+    const line = summary.get(name);
+    if (!line) problems.push(`sm_${capability}: there is no kernel ${name}`);
+    else
+      console.log(
+        `sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers, ${line.HMMA} HMMA, ${line.IMMA} IMMA`,
+      );
+  }
+  return problems;
+}
+
+function compile(source, capability) {
+  const folder = path.join(root, 'build', 'cubins');
+  fs.mkdirSync(folder, { recursive: true });
+  const output = path.join(folder, `${source}.sm_${capability}.cubin`);
+  const args = ['-std=c++20', '-O3', `-arch=sm_${capability}`, '-cubin', '-Xptxas', '-v', '-Inative', '-Icuda'];
+  const run = spawnSync('nvcc', [...args, `cuda/${source}`, '-o', output], { cwd: root, encoding: 'utf8' });
+  if (run.error) throw new Error(`nvcc does not run (${run.error.message}): the CUDA toolkit has to be on the PATH`);
+  const log = run.stdout + run.stderr;
+  if (run.status !== 0) throw new Error(`nvcc failed on cuda/${source}:\n${log}`);
+  return { cubin: fs.readFileSync(output), log };
+}
+
+/** What `ptxas -v` says of each kernel. */
+function* kernelsOf(log) {
+  const pattern =
+    /Compiling entry function '(\w+)'[\s\S]*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads[\s\S]*?Used (\d+) registers/g;
+  for (const [, symbol, stack, stores, loads, registers] of log.matchAll(pattern)) {
+    const name = Object.keys(hotKernels).find((kernel) => symbol.includes(`${kernel.length}${kernel}`));
+    yield { symbol, name, stack: +stack, spills: +stores + +loads, registers: +registers };
+  }
+}
+
+/** Kernel -> how many of each of `opcodes` its code has. A cubin is an ELF file with a section `.text.<kernel>` each. */
+function countOpcodes(elf) {
+  const sectionsAt = Number(elf.readBigUInt64LE(0x28));
+  const [entrySize, count, namesIndex] = [0x3a, 0x3c, 0x3e].map((at) => elf.readUInt16LE(at));
+  const section = (index) => {
+    const at = sectionsAt + index * entrySize;
+    const [offset, size] = [at + 0x18, at + 0x20].map((field) => Number(elf.readBigUInt64LE(field)));
+    return { name: elf.readUInt32LE(at), bytes: elf.subarray(offset, offset + size) };
+  };
+  const names = section(namesIndex).bytes;
+  const counts = new Map();
+  for (let i = 0; i < count; i++) {
+    const { name, bytes } = section(i);
+    const text = names.toString('latin1', name, names.indexOf(0, name));
+    if (!text.startsWith('.text.')) continue;
+    const found = Object.fromEntries(Object.keys(opcodes).map((opcode) => [opcode, 0]));
+    for (let at = 0; at + 16 <= bytes.length; at += 16) {
+      const opcode = bytes.readUInt16LE(at) & 0xfff;
+      for (const [key, value] of Object.entries(opcodes)) if (opcode === value) found[key]++;
+    }
+    counts.set(text.slice('.text.'.length), found);
+  }
+  return counts;
+}

@@ -1,0 +1,181 @@
+// device: 'cuda' through the public API, on the emulated device of test/simt: the addon opens it as its CUDA library.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Embedder, type LoadOptions } from '../lib';
+import { run, script } from './child';
+import { apart, idsOf, randomModel, randomModelNames, smallModel, textVectors } from './goldens';
+import { temporaryFolder } from './temporary_folder';
+
+const folder = path.join(__dirname, '..', 'build', `cmake-${process.platform}-${process.arch}`, 'bin');
+const emulated = path.join(folder, 'libsimt_library.so');
+
+process.env.QWEN3_EMBED_CUDA_LIBRARY = emulated;
+process.env.QWEN3_SIMT_FAST = '1';
+
+function cutShort(file: string): string {
+  const part = path.join(temporaryFolder(), 'part.so');
+  const bytes = readFileSync(file);
+  writeFileSync(part, bytes.subarray(0, bytes.length / 2));
+  return part;
+}
+
+const load = (model: string, options: LoadOptions = {}) => Embedder.load(model, { device: 'cuda', ...options });
+
+// What Hugging Face loses in these precisions, as test/data/README.md has it; int8 has nothing to be held against there.
+const limits = {
+  'gqa2-bf16': { bf16: 1.6e-4, f16: 2.5e-6, int8: 5e-3 },
+  'wide-heads-f16': { bf16: 4.5e-4, f16: 3.7e-6, int8: 5e-3 },
+  'mha-sharded-f32': { bf16: 4.9e-4, f16: 8.2e-6, int8: 5e-3 },
+  'massive-bf16': { bf16: 2.9e-4, f16: 4.8e-6, int8: 5e-3 },
+} as const;
+
+describe.each(randomModelNames)('%s', (name) => {
+  const model = randomModel(name);
+  const cases = model.cases.filter(({ length }) => length <= 129);
+
+  it.each(['bf16', 'f16', 'int8'] as const)('in %s, together and alone', { timeout: 300_000 }, async (precision) => {
+    await using embedder = await load(model.folder, { precision });
+    expect(embedder.precision).toBe(precision);
+    const vectors = await embedder.embed(cases.map((golden) => idsOf(model, golden)));
+    for (const [i, golden] of cases.entries()) {
+      const alone = [1, 17].includes(golden.length) ? [await embedder.embed(idsOf(model, golden))] : [];
+      for (const vector of [vectors[i] as Float32Array, ...alone]) {
+        const { cosine } = apart(vector, golden.embedding);
+        expect(cosine, `1 - cos at ${golden.length}`).toBeLessThanOrEqual(limits[name][precision]);
+      }
+    }
+  });
+});
+
+describe('the small model', () => {
+  it.each([
+    ['bf16', 3.5e-5],
+    ['f16', 1e-5],
+    ['int8', 2e-3],
+  ] as const)('in %s gives the vectors of sentence-transformers', { timeout: 300_000 }, async (precision, limit) => {
+    await using embedder = await load(smallModel, { precision });
+    for (const { name, text, instruction, embedding } of textVectors().cases.slice(0, 3)) {
+      if (text === undefined) continue;
+      expect(apart(await embedder.embed(text, { instruction }), embedding).cosine, name).toBeLessThanOrEqual(limit);
+    }
+  });
+});
+
+describe('a batch', () => {
+  const model = randomModel('gqa2-bf16');
+  const texts = model.cases.filter(({ length }) => length <= 65).map((golden) => idsOf(model, golden));
+
+  it('changes no bit with batchInvariant', { timeout: 300_000 }, async () => {
+    await using embedder = await load(model.folder, { batchInvariant: true });
+    const together = await embedder.embed(texts);
+    for (const [i, text] of texts.entries()) {
+      if (text.length > 17) continue;
+      expect(await embedder.embed(text), `${text.length} tokens`).toEqual(together[i]);
+    }
+  });
+
+  it('is split where it does not fit', { timeout: 300_000 }, async () => {
+    await using whole = await load(model.folder);
+    await using parts = await load(model.folder, { maxBatchTokens: 40 });
+    const wanted = await whole.embed(texts);
+    for (const [i, vector] of (await parts.embed(texts)).entries()) {
+      expect(apart(vector, Array.from(wanted[i] as Float32Array)).cosine).toBeLessThanOrEqual(1e-4);
+    }
+  });
+});
+
+describe('what computes', () => {
+  it('is told', async () => {
+    await using embedder = await load(smallModel);
+    expect(embedder.device).toEqual({ name: 'cuda', instructionSet: 'emulated device, sm_80', threads: 4 });
+    expect(embedder.precision).toBe('bf16');
+  });
+
+  it('is the card by default, and the CPU for what the card does not compute', async () => {
+    await using onCard = await load(smallModel, { device: 'auto' });
+    expect(onCard.device.name).toBe('cuda');
+    await using onCpu = await load(smallModel, { device: 'auto', precision: 'f32' });
+    expect([onCpu.device.name, onCpu.precision]).toEqual(['cpu', 'f32']);
+  });
+
+  it('is bf16 for a checkpoint in f32, f16 for one in f16', async () => {
+    await using full = await load(randomModel('mha-sharded-f32').folder);
+    await using half = await load(randomModel('wide-heads-f16').folder);
+    expect([full.precision, half.precision]).toEqual(['bf16', 'f16']);
+  });
+
+  it('is refused by name where there is no such card', async () => {
+    await expect(Embedder.load(smallModel, { device: 'cuda:1' })).rejects.toMatchObject({
+      code: 'DEVICE_UNAVAILABLE',
+      message: expect.stringMatching(/CUDA device 1 does not open: there is no CUDA device of that number/),
+    });
+    await expect(Embedder.load(smallModel, { device: 'cuda', precision: 'f32' })).rejects.toMatchObject({
+      code: 'PRECISION_UNSUPPORTED',
+      message: expect.stringMatching(/bf16, f16, int8/),
+    });
+  });
+});
+
+// The library belongs to the process, so each of these has one of its own.
+describe('a process', () => {
+  const cuda = (file: string, body: string) =>
+    script(`process.env.QWEN3_EMBED_CUDA_LIBRARY = ${JSON.stringify(file)};\n${body}`);
+  const tell = `
+    const tell = (error) => console.log(error.name, error.code, error.message);
+    await Embedder.load(folder, { device: 'cuda' }).catch(tell);
+    const embedder = await Embedder.load(folder, { device: 'auto' });
+    console.log(embedder.device.name, (await embedder.embed('a text')).length);`;
+
+  it.each([
+    ['has no library', path.join(folder, 'nothing.so'), /CUDA library is not there: .*nothing\.so does not exist/],
+    ['has something else in its place', path.join(smallModel, 'tokenizer.json'), /CUDA library does not load: |cut short/],
+    ['has a part of it', cutShort(emulated), /was cut short: install the package again/],
+    ['has another release’s', path.join(folder, 'libsimt_other_version.so'), /has interface 0, this package needs \d+/],
+  ])('that %s is told, and goes on with the CPU', async (_, file, message) => {
+    const { code, stdout, stderr } = await run(cuda(file, tell));
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^EmbedderError DEVICE_UNAVAILABLE /);
+    expect(stdout).toMatch(message);
+    expect(stdout).toMatch(/^cpu 256$/m);
+    expect(code).toBe(0);
+  });
+
+  it('survives a device that fails, which stays failed', async () => {
+    const body = `
+      Object.assign(process.env, { QWEN3_SIMT_FAIL_CALL: '700', QWEN3_SIMT_FAST: '1' });
+      const tell = (error) => console.log(error.name, error.code, error.message);
+      const ids = new Uint32Array(5).fill(7);
+      const embedder = await Embedder.load(${JSON.stringify(randomModel('gqa2-bf16').folder)}, { device: 'cuda' });
+      for (let i = 0; i < 20; ++i) await embedder.embed(ids).catch(tell);
+      const other = await Embedder.load(folder, { device: 'cpu' });
+      console.log((await other.embed('a text')).length);
+      await embedder.close();
+      console.log('closed');`;
+    const { code, stdout, stderr } = await run(cuda(emulated, body));
+    const lines = stdout.trim().split('\n');
+    expect(stderr).toBe('');
+    expect(lines.slice(-2)).toEqual(['256', 'closed']);
+    expect(lines.length).toBeGreaterThan(3);
+    for (const line of lines.slice(0, -2)) expect(line).toBe('EmbedderError DEVICE_FAILED an injected fault');
+    expect(code).toBe(0);
+  });
+
+  it('is told before anything is loaded that memory does not suffice, or later for which text', async () => {
+    const model = JSON.stringify(randomModel('gqa2-bf16').folder);
+    const body = (bytes: number) => `
+      Object.assign(process.env, { QWEN3_SIMT_BYTES: '${bytes}', QWEN3_SIMT_FAST: '1' });
+      const tell = (error) => console.log(error.code, error.message);
+      const embedder = await Embedder.load(${model}, { device: 'cuda' }).catch(tell);
+      if (!embedder) process.exit();
+      console.log('loaded', embedder.maxTokens);
+      await embedder.embed([new Uint32Array(3).fill(7), new Uint32Array(20000).fill(7)]).catch(tell);
+      console.log((await embedder.embed(new Uint32Array(3).fill(7))).length);`;
+    const small = await run(cuda(emulated, body(4 << 20)));
+    expect(small.stdout).toMatch(/^OUT_OF_MEMORY the model needs \d+ MiB in this precision, 4 MiB are free/);
+    const middle = await run(cuda(emulated, body(48 << 20)));
+    expect(middle.stdout).toMatch(/^loaded \d+\nOUT_OF_MEMORY .*20000 tokens: when the model was loaded there was/);
+    expect(middle.stdout).toMatch(/^256$/m);
+  });
+});

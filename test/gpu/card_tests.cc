@@ -1,0 +1,125 @@
+#include "card_tests.h"
+
+#include <cuda_runtime.h>
+
+#include <future>
+#include <utility>
+
+#include "card.h"
+#include "error.h"
+#include "guarded.h"
+#include "random.h"
+#include "tiny_model.h"
+
+namespace qwen3::test {
+namespace {
+
+void expect_sound(cudaError_t error) { expect(error == cudaSuccess, cudaGetErrorString(error)); }
+
+void refuses_a_card_that_is_not_there() {
+  try {
+    open_card(DType::bf16, 99);
+  } catch (const Error& error) {
+    expect(error.code == ErrorCode::device_unavailable, "the wrong error");
+    return;
+  }
+  throw Failure("card 99 opens");
+}
+
+// Norms of some rows, which any backend computes in the same way.
+std::vector<float> run_norm(Device& device) {
+  constexpr uint32_t kRows = 70, kCols = 300;
+  const std::vector<float> values = Random(5).values(size_t{kRows} * kCols), ones(kCols, 1.0f);
+  const GuardedMatrix x(device, kRows, kCols, 0, DType::f32, &values);
+  const GuardedMatrix out(device, kRows, kCols, 0, device.normed);
+  const StoredWeight gain(device, WeightUse::gain, 1, kCols, ones);
+  device.on.rms_norm(x, gain, 1e-6f, out);
+  device.sync();
+  return out.read();
+}
+
+// Another library in the process uses the card: it finds its memory, its current device and its errors as they were.
+void lives_beside_others() {
+  constexpr size_t kBytes = 1 << 20;
+  int count = 0;
+  expect_sound(cudaGetDeviceCount(&count));
+  expect_sound(cudaSetDevice(count - 1));
+  void* memory;
+  expect_sound(cudaMalloc(&memory, kBytes));
+  expect_sound(cudaMemset(memory, 0x5a, kBytes));
+  {
+    Device device(card_entry("", DType::bf16, 1000), 0);
+    run_norm(device);
+    int current = -1;
+    expect_sound(cudaGetDevice(&current));
+    expect(current == count - 1, "the caller's current device has changed");
+  }
+  std::vector<unsigned char> bytes(kBytes);
+  download(bytes.data(), memory, kBytes);
+  expect(bytes.front() == 0x5a && bytes[kBytes / 2] == 0x5a && bytes.back() == 0x5a,
+         "another's memory changed");
+  expect_sound(cudaFree(memory));
+  expect_sound(cudaGetLastError());
+}
+
+void two_are_open_at_once() {
+  Device first(card_entry("", DType::bf16, 1000), 0);
+  const std::vector<float> wanted = run_norm(first);
+  {
+    Device second(card_entry("", DType::bf16, 1000), 0);
+    std::future<std::vector<float>> other = std::async(std::launch::async, [&] { return run_norm(second); });
+    expect(run_norm(first) == wanted && other.get() == wanted, "two backends disturb each other");
+  }
+  expect(run_norm(first) == wanted, "closing one disturbs the other");
+}
+
+void memory_comes_back() {
+  constexpr size_t kBytes = size_t{256} << 20;
+  const std::unique_ptr<Backend> backend = open_card(DType::bf16);
+  const size_t before = backend->available_bytes();
+  void* const memory = backend->allocate(kBytes);
+  expect(memory != nullptr, "256 MiB cannot be had");
+  const size_t during = backend->available_bytes();
+  backend->release(memory);
+  const size_t after = backend->available_bytes();
+  expect(during + kBytes / 2 < before, "what is free does not fall by what is taken");
+  expect(after + kBytes / 2 > before, "what is released does not come back");
+  expect(backend->allocate(before + (size_t{64} << 30)) == nullptr, "more is given than there is");
+  expect(backend->sync() == nullptr, "asking for too much fails the device");
+}
+
+// Every kernel once or twice, for compute-sanitizer, under which a kernel takes a hundred times as long. Texts round
+// the borders of pages; the second batch runs in the memory of the first.
+void runs_a_small_model(DType input, bool large) {
+  const std::shared_ptr<Model> model = load_tiny_model(open_card(input));
+  std::vector<Ids> texts;
+  for (const uint32_t length : {65u, 1u, 7u}) {
+    texts.push_back(random_ids(length, length, model->config.vocabulary));
+  }
+  if (!large) texts.erase(texts.begin());  // few tokens: the small plan
+  const std::vector<Vector> first = embed(*model, *model->workspace, texts, 72);
+  const std::vector<Vector> second = embed(*model, *model->workspace, texts, 72);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    expect(first[i].finite, "a vector is not finite");
+    expect(first[i].values == second[i].values, "the same batch gives other bits");
+  }
+}
+
+}  // namespace
+
+void add_card_tests(Tests& tests) {
+  tests.push_back({"card: refuses a card that is not there", refuses_a_card_that_is_not_there});
+  tests.push_back({"card: lives beside others who use CUDA", lives_beside_others});
+  tests.push_back({"card: two backends at once, on two threads", two_are_open_at_once});
+  tests.push_back({"card: memory comes back", memory_comes_back});
+  for (const auto& [name, input] :
+       {std::pair{"bf16", DType::bf16}, {"f16", DType::f16}, {"int8", DType::s8}}) {
+    for (const bool large : {true, false}) {
+      tests.push_back(
+          {std::string("short: a small model in ") + name + (large ? ", large plan" : ", small plan"),
+           [=] { runs_a_small_model(input, large); }});
+    }
+  }
+}
+
+}  // namespace qwen3::test

@@ -1,0 +1,52 @@
+// The op and forward tests of test/native on a card, through the library as it is shipped. The first argument names the
+// library; then as any test program: --list, --filter PART. Ends with 77 where there is no card.
+#include <cstdio>
+#include <utility>
+
+#include "card.h"
+#include "card_tests.h"
+#include "error.h"
+#include "model_tests.h"
+#include "op_tests.h"
+
+namespace {
+
+constexpr int kNoDevice = 77;
+
+bool is_there() {
+  try {
+    qwen3::test::open_card(qwen3::DType::bf16);
+    return true;
+  } catch (const qwen3::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return false;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace qwen3::test;
+  using qwen3::DType;
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: %s LIBRARY [--list] [--filter PART_OF_NAME]\n", argv[0]);
+    return 2;
+  }
+  set_library(argv[1]);
+  if (!is_there()) return kNoDevice;
+
+  constexpr uint32_t kLarge = 10'000, kSmall = 1;
+  const std::pair<const char*, DType> inputs[] = {
+      {"card bf16", DType::bf16}, {"card f16", DType::f16}, {"card int8", DType::s8}};
+  Tests tests;
+  add_card_tests(tests);
+  for (const auto& [name, input] : inputs) {
+    const BackendEntry entry = card_entry(name, input, kLarge);
+    add_op_tests(tests, entry);
+    add_forward_tests(tests, entry);
+    // The small plan is another way of doing the linear ops.
+    add_linear_tests(tests, card_entry(std::string(name) + ", small plan", input, kSmall));
+  }
+  argv[1] = argv[0];
+  return run_tests(tests, argc - 1, argv + 1);
+}

@@ -1,0 +1,179 @@
+// One tiny kernel per wrapper of ptx.cuh that the emulator had to understand from the manual. Each dumps what all lanes
+// got, on inputs that leave no room for rounding. Compiled with nvcc and run on a card, it says whether the emulator is
+// right; its output is kept in conformance.txt, against which every run without a card is checked.
+//
+// gpu_conformance of test/gpu is that program.
+#include <cstdio>
+#include <iterator>
+
+#include "ptx.cuh"
+#include "runtime.h"
+
+namespace {
+
+using namespace qwen3::cuda;
+
+constexpr uint32_t kLanes = 32;
+constexpr uint32_t kMaxWords = 16;  // that a lane gets
+constexpr uint32_t kSharedBytes = 4096;
+
+__device__ uint32_t bits_of(float value) {
+  union {
+    float value;
+    uint32_t bits;
+  } both;
+  both.value = value;
+  return both.bits;
+}
+
+__device__ float float_of(uint32_t bits) {
+  union {
+    uint32_t bits;
+    float value;
+  } both;
+  both.bits = bits;
+  return both.value;
+}
+
+// Halves 0, 1, 2, ... in rows of 16 bytes, as the matrices of ldmatrix.
+__device__ void fill_shared() {
+  uint16_t* shared = reinterpret_cast<uint16_t*>(shared_memory<uint4>());
+  for (uint32_t i = threadIdx.x; i < kSharedBytes / 2; i += kLanes) shared[i] = static_cast<uint16_t>(i);
+  sync_warp();
+}
+
+template <typename T>
+__global__ void converts(uint32_t* out) {
+  uint32_t* mine = out + threadIdx.x * kMaxWords;
+  // Ties, both sides of them, the ends of the range, zeros, infinities and not a number.
+  const uint32_t inputs[] = {0x3f800000, 0x3f808000, 0x3f818000, 0x3f808001, 0x3f801000,
+                             0x3f803000, 0x477fe000, 0x477ff000, 0x33800000, 0x33000000,
+                             0x80000000, 0xff800000, 0x7fc00000, 0x38800000};
+  for (uint32_t i = 0; i < 14; ++i) {
+    const T converted = from_float<T>(float_of(inputs[i] + (i < 6 ? threadIdx.x << 20 : 0)));
+    mine[i] = converted.bits;
+  }
+  mine[14] = bits_of(to_float(T{static_cast<uint16_t>(0x0001 + threadIdx.x * 0x03f3)}));
+  mine[15] = pack<T>(1.0f, -static_cast<float>(threadIdx.x));
+}
+
+__global__ void approximates(uint32_t* out) {
+  uint32_t* mine = out + threadIdx.x * kMaxWords;
+  mine[0] = bits_of(exp2_approx(0));
+  mine[1] = bits_of(exp2_approx(-INFINITY));
+  mine[2] = bits_of(exp2_approx(INFINITY));
+  mine[3] = bits_of(reciprocal_approx(INFINITY));
+  mine[4] = bits_of(reciprocal_approx(static_cast<float>(1u << threadIdx.x % 8)));
+}
+
+__global__ void shuffles(uint32_t* out) {
+  uint32_t* mine = out + threadIdx.x * kMaxWords;
+  for (uint32_t i = 0; i < 5; ++i) {
+    mine[i] = bits_of(shuffle_xor(static_cast<float>(threadIdx.x), static_cast<int>(1u << i)));
+  }
+}
+
+__global__ void copies(uint32_t* out) {
+  fill_shared();
+  uint32_t* mine = out + threadIdx.x * kMaxWords;
+  for (uint32_t i = 8; i < kMaxWords; ++i) mine[i] = threadIdx.x * 256 + i;
+  const uint4* shared = shared_memory<uint4>() + threadIdx.x;
+  cp_async_16(shared_address(shared), mine + 8, static_cast<int>(threadIdx.x % 9 * 2));
+  cp_async_commit();
+  cp_async_16(shared_address(shared + kLanes), mine + 12, 16);
+  cp_async_commit();
+  cp_async_wait<0>();
+  const uint32_t* words = reinterpret_cast<const uint32_t*>(shared);
+  for (uint32_t i = 0; i < 4; ++i) mine[i] = words[i];
+  for (uint32_t i = 0; i < 4; ++i) mine[4 + i] = words[kLanes * 4 + i];
+}
+
+template <bool kTransposed>
+__global__ void loads_matrices(uint32_t* out) {
+  fill_shared();
+  uint32_t registers[4];
+  const uint32_t row = shared_address(shared_memory<uint4>()) + (threadIdx.x * 5 % kLanes) * 16;
+  if (kTransposed) {
+    ldmatrix_x4_trans(registers, row);
+  } else {
+    ldmatrix_x4(registers, row);
+  }
+  for (uint32_t i = 0; i < 4; ++i) out[threadIdx.x * kMaxWords + i] = registers[i];
+}
+
+// Every element of a and b is a small whole number of its own: sums are exact in any order.
+template <typename T>
+__global__ void multiplies(uint32_t* out) {
+  const uint32_t lane = threadIdx.x;
+  uint32_t a[4], b[2];
+  for (uint32_t i = 0; i < 4; ++i) {
+    a[i] = pack<T>(static_cast<float>((lane * 8 + i * 2) % 61) - 30,
+                   static_cast<float>((lane * 7 + i * 3) % 53) - 26);
+  }
+  for (uint32_t i = 0; i < 2; ++i) {
+    b[i] = pack<T>(static_cast<float>((lane * 5 + i * 11) % 47) - 23,
+                   static_cast<float>((lane * 3 + i) % 43) - 21);
+  }
+  float sum[4] = {1, 2, 3, static_cast<float>(lane)};
+  mma<T>(sum, a, b[0], b[1]);
+  for (uint32_t i = 0; i < 4; ++i) out[lane * kMaxWords + i] = bits_of(sum[i]);
+}
+
+// As above; every byte has a value of its own.
+__global__ void multiplies_bytes(uint32_t* out) {
+  const uint32_t lane = threadIdx.x;
+  uint32_t a[4], b[2];
+  for (uint32_t i = 0; i < 4; ++i) a[i] = (lane * 4 + i) * 0x9e3779b1u;
+  for (uint32_t i = 0; i < 2; ++i) b[i] = (lane * 2 + i) * 0x85ebca77u;
+  int32_t sum[4] = {1, 2, -3, static_cast<int32_t>(lane)};
+  mma<int8_t>(sum, a, b[0], b[1]);
+  for (uint32_t i = 0; i < 4; ++i) out[lane * kMaxWords + i] = static_cast<uint32_t>(sum[i]);
+}
+
+__global__ void rounds(uint32_t* out) {
+  const uint32_t inputs[] = {0x3f000000, 0x3fc00000, 0xbf000000, 0xbfc00000, 0x42fd8000, 0x7fc00000};
+  for (uint32_t i = 0; i < 6; ++i) {
+    out[threadIdx.x * kMaxWords + i] =
+        static_cast<uint32_t>(round_to_int(float_of(inputs[i]) * static_cast<float>(threadIdx.x + 1)));
+  }
+}
+
+struct Probe {
+  const char* name;
+  void (*kernel)(uint32_t* out);
+  uint32_t words;
+};
+
+}  // namespace
+
+int main() {
+  const Probe probes[] = {
+      {"cvt.bf16", converts<bf16>, 16},
+      {"cvt.f16", converts<f16>, 16},
+      {"ex2, rcp", approximates, 5},
+      {"shfl.bfly", shuffles, 5},
+      {"cp.async", copies, 8},
+      {"ldmatrix", loads_matrices<false>, 4},
+      {"ldmatrix.trans", loads_matrices<true>, 4},
+      {"mma.bf16", multiplies<bf16>, 4},
+      {"mma.f16", multiplies<f16>, 4},
+      {"mma.s8", multiplies_bytes, 4},
+      {"cvt.rni.s32", rounds, 6},
+  };
+  Stream stream;
+  void* memory;
+  Failure failure = create_stream(&stream);
+  if (!failure) failure = allocate_host(&memory, kLanes * kMaxWords * sizeof(uint32_t));
+  for (size_t p = 0; p < std::size(probes) && !failure; ++p) {
+    auto* out = static_cast<uint32_t*>(memory);
+    failure = launch(stream, probes[p].kernel, 1, kLanes, kSharedBytes, out);
+    if (!failure) failure = synchronize(stream);
+    for (uint32_t lane = 0; lane < kLanes && !failure; ++lane) {
+      std::printf("%s, lane %u:", probes[p].name, lane);
+      for (uint32_t i = 0; i < probes[p].words; ++i) std::printf(" %08x", out[lane * kMaxWords + i]);
+      std::printf("\n");
+    }
+  }
+  if (failure) std::fprintf(stderr, "%s\n", failure);
+  return failure != nullptr;
+}

@@ -1,0 +1,465 @@
+#include "cuda_tests.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "cuda_backend.h"
+#include "guarded.h"
+#include "number.h"
+#include "random.h"
+#include "rotated.h"
+
+namespace qwen3::test {
+namespace {
+
+// --- Opening ----------------------------------------------------------------------------------------------------------
+
+std::string refusal(int device, DType input) {
+  char message[64];
+  const std::unique_ptr<Backend> backend(qwen3_cuda_create(device, input, message, sizeof message));
+  return backend ? "" : message;
+}
+
+void says_why_it_does_not_open() {
+  simt::options = {};
+  expect(qwen3_cuda_interface_version() == kCudaInterfaceVersion, "another version than its header's");
+  for (const DType input : {DType::bf16, DType::f16, DType::s8}) {
+    expect(refusal(0, input).empty(), "a sound request is refused");
+  }
+  for (const int device : {-1, 1}) {
+    expect(refusal(device, DType::bf16).find("no CUDA device") != std::string::npos,
+           "a device that is not there is taken");
+  }
+  expect(refusal(0, DType::f32).find("bf16, f16 and int8") != std::string::npos, "f32 is taken");
+}
+
+// --- Failures ---------------------------------------------------------------------------------------------------------
+
+// A little of everything. Gives what sync says; `calls` are those into the runtime until then.
+std::string run_some_ops(Backend& on, uint64_t* calls) {
+  constexpr uint32_t kCols = 64;
+  const std::vector<float> values(16 * kCols, 1);
+  const auto allocate = [&](size_t bytes) { return on.allocate(bytes); };
+  void* const gain_memory = allocate(kCols * sizeof(float));
+  void* const x_memory = allocate(2 * kCols * sizeof(float));
+  void* const normed_memory = allocate(2 * kCols * 2);
+  void* const weight_memory =
+      allocate(on.weight_layout(WeightUse::linear_add, kCols, kCols, DType::f32).bytes);
+  std::string message = "out of memory";
+  if (gain_memory && x_memory && normed_memory && weight_memory) {
+    const Matrix gain{gain_memory, 1, kCols, kCols, DType::f32}, x{x_memory, 2, kCols, kCols, DType::f32},
+        normed{normed_memory, 2, kCols, kCols, DType::bf16},
+        weight{weight_memory, kCols, kCols, kCols, DType::bf16};
+    on.store_weight(gain, WeightUse::gain, 0, 1, values.data(), DType::f32);
+    for (uint32_t row = 0; row < kCols; row += 16) {
+      on.store_weight(weight, WeightUse::linear_add, row, 16, values.data(), DType::f32);
+    }
+    on.upload(x_memory, values.data(), 2 * kCols * sizeof(float));
+    on.rms_norm(x, gain, 1e-6f, normed);
+    on.linear_add(normed, weight, x);
+    std::vector<float> vector(kCols, 7);
+    Pooled pooled{1, kCols, vector.data(), true};
+    on.pool(x, gain, 1e-6f, &pooled, 1);
+    const char* failure = on.sync();
+    *calls = simt::counters.runtime_calls;
+    message = failure ? failure : "";
+    expect(!failure || on.sync() == failure, "the second sync tells something else");
+    expect(pooled.finite == message.empty(), "a vector of a device that failed passes as good");
+    if (message.empty()) expect(std::abs(vector[3] - 0.125f) < 1e-6f, "the ops are wrong");
+    if (!message.empty()) expect(vector[3] == 0, "a vector of a device that failed is not zeros");
+  }
+  for (void* memory : {gain_memory, x_memory, normed_memory, weight_memory}) on.release(memory);
+  return message;
+}
+
+// Every call into the runtime fails once: the first reason is kept, nothing leaks, nothing crashes.
+void survives_any_failing_call() {
+  simt::reset();
+  uint64_t calls;
+  {
+    const std::unique_ptr<Backend> backend = open_emulated(DType::bf16);
+    expect(run_some_ops(*backend, &calls).empty(), "the ops fail without a fault");
+  }
+  expect(calls > 40, "the fault hook sees too few calls");
+  for (uint64_t call = 1; call <= calls; ++call) {
+    const std::string when = "when call " + std::to_string(call) + " fails: ";
+    simt::reset();
+    simt::options = {};
+    simt::options.fail_call = static_cast<int>(call);
+    char message[64];
+    std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+    uint64_t calls_made;
+    const std::string told = backend ? run_some_ops(*backend, &calls_made) : message;
+    expect(told == "an injected fault" || told == "out of memory", when + "'" + told + "'");
+    backend.reset();
+    expect(simt::live_allocations() == 0, when + "memory leaks");
+  }
+  simt::reset();
+}
+
+void gives_no_more_memory_than_there_is() {
+  simt::reset();
+  const std::unique_ptr<Backend> backend = open_emulated(DType::bf16);
+  simt::options.device_bytes = 1 << 20;
+  const size_t available = backend->available_bytes();
+  expect(available == simt::options.device_bytes, "a fresh card is not empty");
+  expect(!backend->allocate(available + 1), "more is given than there is");
+  void* memory = backend->allocate(available / 2);
+  expect(memory != nullptr && backend->available_bytes() == available - available / 2,
+         "what is left is told wrongly");
+  backend->release(memory);
+  expect(!backend->sync(), "asking for too much fails the device");
+}
+
+// --- Kernels ----------------------------------------------------------------------------------------------------------
+
+BackendEntry entry_of(DType input, uint32_t batch_tokens, bool invariant, int multiprocessors) {
+  return {"",
+          {[=] {
+            auto backend = open_emulated(input, 2, multiprocessors);
+            backend->begin_batch(batch_tokens, invariant);
+            return backend;
+          }},
+          simt::read,
+          true};
+}
+
+constexpr uint32_t kSmallBatch = 1, kLargeBatch = 10'000;
+
+// Rows of an ldmatrix that meet in a bank would only cost time: nothing else would show them.
+void has_no_bank_conflicts() {
+  for (const DType input : {DType::bf16, DType::s8}) {
+    for (const uint32_t batch_tokens : {kSmallBatch, kLargeBatch}) {
+      for (const int multiprocessors : {1, 132}) {
+        Device device(entry_of(input, batch_tokens, false, multiprocessors), 0);
+        Random random(1);
+        const std::vector<float> values = rounded(random.values(size_t{70} * 208), 208, input);
+        const GuardedMatrix in(device, 70, 208, 0, input, &values);
+        const StoredWeight weight(device, WeightUse::linear, 70, 208, values);
+        const GuardedMatrix out(device, 70, 70, 0, device.output);
+        device.on.linear(in, weight, out);
+        device.sync();
+        expect(simt::counters.mma > 0 && simt::counters.bank_conflicts == 0,
+               "the linear op has bank conflicts");
+      }
+    }
+  }
+}
+
+// Rows that cp.async reads, in memory that ends with the last value and has nothing in the gaps; more steps than stages.
+void linear_reads_aligned_rows() {
+  struct Case {
+    bool small;
+    int multiprocessors;
+    uint32_t rows, in, out;
+  };
+  for (const Case& c : {Case{false, 1, 70, 300, 150},
+                        {false, 132, 70, 300, 150},
+                        {true, 4, 10, 1700, 40},
+                        {true, 4, 20, 1700, 40},
+                        {true, 4, 50, 1700, 40}}) {
+    const std::unique_ptr<Backend> backend = open_emulated(DType::bf16, 2, c.multiprocessors);
+    Backend& on = *backend;
+    on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
+    Random random(7);
+    const uint32_t stride = (c.in + 15) / 8 * 8;
+    const size_t in_bytes = (size_t{c.rows - 1} * stride + c.in) * 2;
+    const Matrix in{on.allocate(in_bytes), c.rows, c.in, stride, DType::bf16};
+    const std::vector<float> values = rounded(random.values(size_t{c.rows} * c.in), c.in, DType::bf16);
+    std::vector<uint16_t> halves(values.size());
+    std::transform(values.begin(), values.end(), halves.begin(), to_bf16);
+    for (uint32_t row = 0; row < c.rows; ++row) {
+      on.upload(static_cast<uint16_t*>(in.data) + size_t{row} * stride, &halves[size_t{row} * c.in],
+                c.in * 2);
+    }
+    const std::vector<float> weights = rounded(random.values(size_t{c.out} * c.in), c.in, DType::bf16);
+    const WeightLayout layout = on.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
+    const Matrix weight{on.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
+    on.store_weight(weight, WeightUse::linear, 0, c.out, weights.data(), DType::f32);
+    const Matrix out{on.allocate(size_t{c.rows} * c.out * 2), c.rows, c.out, c.out, DType::bf16};
+    on.linear(in, weight, out);
+    const char* failure = on.sync();
+    expect(!failure, simt::last_report());
+
+    std::vector<uint16_t> actual(size_t{c.rows} * c.out);
+    simt::read(actual.data(), out.data, actual.size() * 2);
+    for (uint32_t t = 0; t < c.rows; ++t) {
+      for (uint32_t m = 0; m < c.out; ++m) {
+        const float *x = &values[size_t{t} * c.in], *w = &weights[size_t{m} * c.in];
+        double wanted = 0;
+        for (uint32_t k = 0; k < c.in; ++k) wanted += double{x[k]} * w[k];
+        const double allowed = sum_error(c.in, norm(x, c.in) * norm(w, c.in)) + 0x1p-8 * std::abs(wanted);
+        expect(std::abs(from_bf16(actual[size_t{t} * c.out + m]) - wanted) <= allowed,
+               std::to_string(c.rows) + " rows: row " + std::to_string(t) + ", column " + std::to_string(m));
+      }
+    }
+  }
+}
+
+// A gated value past what f16 holds, among small ones: it fits with its row's scale, which the sum that reads it undoes.
+void gated_values_may_be_large(DType input) {
+  constexpr uint32_t kRows = 3, kIn = 8, kGated = 40, kOut = 9, kLarge = 17;
+  Device device(entry_of(input, kLargeBatch, false, 4), 0);
+  Random random(5);
+  const std::vector<float> values(kRows * kIn, 16), zeros(kRows * kOut);
+  std::vector<float> gate_up(2 * kGated * kIn);
+  for (size_t i = 0; i < gate_up.size(); ++i) gate_up[i] = i / kIn % kGated == kLarge ? 2.5f : 0.0625f;
+  const std::vector<float> down = rounded(random.values(kOut * kGated), kGated, device.input);
+  const GuardedMatrix in(device, kRows, kIn, 0, input, &values);
+  const StoredWeight gate_up_weight(device, WeightUse::gate_up, 2 * kGated, kIn, gate_up);
+  const StoredWeight down_weight(device, WeightUse::linear_add, kOut, kGated, down);
+  const GuardedMatrix gated(device, kRows, kGated, 0, device.input),
+      x(device, kRows, kOut, 0, DType::f32, &zeros);
+  device.on.linear_swiglu(in, gate_up_weight, gated);
+  device.on.linear_add(gated, down_weight, x);
+  device.sync();
+
+  std::vector<float> wanted(kGated);
+  for (uint32_t g = 0; g < kGated; ++g) {
+    const double sum = 16.0 * kIn * (g == kLarge ? 2.5 : 0.0625);
+    wanted[g] = static_cast<float>(sum / (1 + std::exp(-sum)) * sum);
+  }
+  expect(wanted[kLarge] > 1e5f, "the test does not reach past f16");
+  const std::vector<double> errors = rounding_errors(wanted, kGated, device.input, 128);
+  const std::vector<double> quantizing = levelled_errors(wanted, down, kGated);
+  const std::vector<float> actual = x.read();
+  for (uint32_t t = 0; t < kRows; ++t) {
+    for (uint32_t m = 0; m < kOut; ++m) {
+      double sum = 0, error = input == DType::s8 ? quantizing[m] : 0;
+      for (uint32_t g = 0; g < kGated; ++g) {
+        sum += double{wanted[g]} * down[m * kGated + g];
+        error += (errors[g] + 32 * kRoundoff * wanted[g]) * std::abs(down[m * kGated + g]);
+      }
+      expect(std::abs(actual[t * kOut + m] - sum) <= error, "gated values lose more than their rounding");
+    }
+  }
+}
+
+// --- int8 -------------------------------------------------------------------------------------------------------------
+
+// Whole numbers with a 127 in every row, scales of five bits: all of it stands exactly in f32 rows.
+std::vector<QuantizedRow> random_quantized_rows(Random& random, uint32_t rows, uint32_t cols, bool extreme) {
+  std::vector<QuantizedRow> result;
+  for (uint32_t r = 0; r < rows; ++r) {
+    QuantizedRow row{std::vector<int8_t>(cols), std::ldexp(static_cast<float>(17 + r % 15), -(int(r) % 9))};
+    for (int8_t& value : row.values) {
+      value = static_cast<int8_t>(extreme ? 127 : static_cast<int>(random.below(255)) - 127);
+    }
+    row.values[random.below(cols)] = 127;
+    if (extreme && r % 2 == 1) std::fill(row.values.begin(), row.values.end(), int8_t{-127});
+    result.push_back(row);
+  }
+  return result;
+}
+
+std::vector<float> values_of(const std::vector<QuantizedRow>& rows) {
+  std::vector<float> values;
+  for (const QuantizedRow& row : rows) {
+    const std::vector<float> part = dequantized(row);
+    values.insert(values.end(), part.begin(), part.end());
+  }
+  return values;
+}
+
+Matrix allocate_rows(Backend& on, uint32_t rows, uint32_t cols, uint32_t stride) {
+  auto* scales = static_cast<float*>(on.allocate(rows * sizeof(float)));
+  return {on.allocate(size_t{rows - 1} * stride + cols), rows, cols, stride, DType::s8, scales};
+}
+
+// Sums of whole numbers leave nothing to chance. Rows lie in memory that ends with the last of them and has nothing in
+// the gaps. The weight's whole numbers are those that it was made of, and its scales, only if it is stored exactly.
+void int8_sums_are_exact() {
+  struct Case {
+    bool small;
+    int multiprocessors;
+    uint32_t rows, in, out, gap;
+    bool extreme = false;
+  };
+  for (const Case& c : {Case{false, 1, 70, 300, 150, 0},
+                        {false, 132, 70, 300, 150, 0},
+                        {false, 132, 70, 300, 70, 3},
+                        {true, 4, 10, 3400, 40, 0},
+                        {true, 4, 20, 3400, 40, 0},
+                        {true, 4, 50, 3400, 40, 0},
+                        {true, 4, 20, 700, 40, 3},
+                        {false, 132, 3, 12'288, 5, 0, true},
+                        {true, 132, 3, 12'288, 5, 0, true}}) {
+    const std::unique_ptr<Backend> backend = open_emulated(DType::s8, 2, c.multiprocessors);
+    Backend& on = *backend;
+    on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
+    Random random(7);
+    const std::vector<QuantizedRow> rows = random_quantized_rows(random, c.rows, c.in, c.extreme),
+                                    weights = random_quantized_rows(random, c.out, c.in, c.extreme);
+    const Matrix in = allocate_rows(on, c.rows, c.in, (c.in + 31) / 16 * 16 + c.gap);
+    for (uint32_t t = 0; t < c.rows; ++t) {
+      on.upload(static_cast<int8_t*>(in.data) + size_t{t} * in.stride, rows[t].values.data(), c.in);
+      on.upload(in.scales + t, &rows[t].scale, sizeof(float));
+    }
+    const WeightLayout layout = on.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
+    const Matrix weight{on.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
+    on.store_weight(weight, WeightUse::linear, 0, c.out, values_of(weights).data(), DType::f32);
+    const Matrix out{on.allocate(size_t{c.rows} * c.out * 2), c.rows, c.out, c.out, DType::bf16};
+    on.linear(in, weight, out);
+    expect(!on.sync(), simt::last_report());
+
+    std::vector<uint16_t> actual(size_t{c.rows} * c.out);
+    simt::read(actual.data(), out.data, actual.size() * 2);
+    const auto order = static_cast<float>(rotation_order(c.in));
+    for (uint32_t t = 0; t < c.rows; ++t) {
+      for (uint32_t m = 0; m < c.out; ++m) {
+        int64_t sum = 0;
+        for (uint32_t k = 0; k < c.in; ++k) sum += rows[t].values[k] * weights[m].values[k];
+        expect(sum == static_cast<int32_t>(sum), "the test's sums do not fit in 32 bits");
+        const float wanted = static_cast<float>(sum) * rows[t].scale * (weights[m].scale / order);
+        expect(actual[size_t{t} * c.out + m] == to_bf16(wanted),
+               std::to_string(c.rows) + " rows of " + std::to_string(c.in) + ": row " + std::to_string(t) +
+                   ", column " + std::to_string(m) + ": " +
+                   std::to_string(from_bf16(actual[size_t{t} * c.out + m])) + ", not " +
+                   std::to_string(wanted));
+      }
+    }
+  }
+}
+
+// A norm changes only the scale of what stands exactly in whole numbers.
+void int8_rows_are_as_defined() {
+  for (const uint32_t cols : {1u, 2u, 3u, 24u, 96u, 264u, 1000u, 4096u, 9728u, 12'288u}) {
+    constexpr uint32_t kRows = 3;
+    const std::unique_ptr<Backend> backend = open_emulated(DType::s8, 2);
+    Backend& on = *backend;
+    Random random(8);
+    const std::vector<QuantizedRow> rows = random_quantized_rows(random, kRows, cols, false);
+    const std::vector<float> values = values_of(rows), ones(cols, 1);
+    const size_t bytes = values.size() * sizeof(float);
+    const Matrix x{on.allocate(bytes), kRows, cols, cols, DType::f32},
+        gain{on.allocate(cols * sizeof(float)), 1, cols, cols, DType::f32};
+    const Matrix out = allocate_rows(on, kRows, cols, cols + 3);
+    on.upload(x.data, values.data(), bytes);
+    on.upload(gain.data, ones.data(), cols * sizeof(float));
+    on.rms_norm(x, gain, 0, out);
+    expect(!on.sync(), simt::last_report());
+    for (uint32_t r = 0; r < kRows; ++r) {
+      std::vector<int8_t> actual(cols);
+      float scale;
+      simt::read(actual.data(), static_cast<int8_t*>(out.data) + size_t{r} * out.stride, cols);
+      simt::read(&scale, out.scales + r, sizeof scale);
+      const std::string where = "row " + std::to_string(r) + " of " + std::to_string(cols);
+      expect(actual == rows[r].values, where + ": other whole numbers");
+      const double wanted = rows[r].scale * std::sqrt(cols) / norm(&values[size_t{r} * cols], cols);
+      expect(std::abs(scale / wanted - 1) < 1e-5, where + ": another scale");
+    }
+  }
+}
+
+// Without the rotation, one value of 16,000 would leave ones nothing of 127 steps.
+void int8_keeps_ones_beside_a_massive_value() {
+  constexpr uint32_t kCols = 4096, kMassive = 1234;
+  Device device(entry_of(DType::s8, kLargeBatch, false, 4), 0);
+  Random random(9);
+  std::vector<float> x(kCols);
+  for (float& value : x) value = random.uniform(0.5f, 1.5f);
+  x[kMassive] = 16'000;
+  const std::vector<float> gain(kCols, 1);
+  const GuardedMatrix in(device, 1, kCols, 0, DType::f32, &x), out(device, 1, kCols, 0, DType::s8);
+  const StoredWeight weight(device, WeightUse::gain, 1, kCols, gain);
+  device.on.rms_norm(in, weight, 0, out);
+  device.sync();
+  const double scale = std::sqrt(kCols) / norm(x.data(), kCols);
+  std::vector<float> wanted(kCols);
+  for (uint32_t i = 0; i < kCols; ++i) wanted[i] = static_cast<float>(x[i] * scale);
+  std::vector<double> tolerance = rounding_errors(wanted, kCols, DType::s8);
+  const double allowed = tolerance[0] * std::sqrt(kCols);
+  tolerance[kMassive] = quantized(wanted.data(), kCols).scale / 2;  // its own signs are those of all errors
+  const std::vector<float> actual = out.read();
+  expect_close(actual, wanted, tolerance, kCols);
+  // Errors have no common sign: what many ones add up to stands out of them.
+  double sum = 0, wanted_sum = 0;
+  for (uint32_t i = 0; i < kCols; ++i) {
+    if (i == kMassive) continue;
+    sum += actual[i];
+    wanted_sum += wanted[i];
+  }
+  expect(allowed < wanted_sum / 4 && std::abs(sum - wanted_sum) <= allowed, "the ones are lost");
+}
+
+// --- Batches ----------------------------------------------------------------------------------------------------------
+
+// One row in a batch of its own, which may have the small plan's sums and an invariant batch may not.
+void invariant_batches_have_the_large_plans_bits() {
+  constexpr uint32_t kIn = 700, kOut = 40;
+  for (const DType input : {DType::bf16, DType::f16, DType::s8}) {
+    Random random(10);
+    const std::vector<float> values = rounded(random.values(kIn), kIn, DType::bf16);
+    const std::vector<float> weights = random.values(size_t{kOut} * kIn), zeros(kOut);
+    const auto sums = [&](uint32_t batch_tokens, bool invariant) {
+      Device device(entry_of(input, batch_tokens, invariant, 4), 0);
+      const GuardedMatrix in(device, 1, kIn, 4, device.input, &values),
+          x(device, 1, kOut, 0, DType::f32, &zeros);
+      const StoredWeight weight(device, WeightUse::linear_add, kOut, kIn, weights);
+      device.on.linear_add(in, weight, x);
+      device.sync();
+      return x.read();
+    };
+    const std::vector<float> wanted = sums(kLargeBatch, false);
+    expect_same_bits(sums(1, true), wanted, kOut, "an invariant batch of one row");
+    expect_same_bits(sums(65, false), wanted, kOut, "a batch past the small plan");
+    // Whole numbers have the same sum in any plan.
+    expect((sums(1, false) == wanted) == (input == DType::s8), "the test cannot tell the plans apart");
+  }
+}
+
+// --- Vectors ----------------------------------------------------------------------------------------------------------
+
+// Vectors that do not fit the way out together leave it in several goes.
+void pools_more_than_fits_at_once() {
+  constexpr uint32_t kCols = 100'000, kRows = 3;
+  Device device(entry_of(DType::bf16, kLargeBatch, false, 4), 0);
+  std::vector<float> x(size_t{kRows} * kCols);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(1 + i / kCols);
+  const std::vector<float> gain(kCols, 1);
+  const GuardedMatrix matrix(device, kRows, kCols, 0, DType::f32, &x);
+  const StoredWeight weight(device, WeightUse::gain, 1, kCols, gain);
+  std::vector<std::vector<float>> vectors(kRows, std::vector<float>(kCols));
+  std::vector<Pooled> pooled;
+  for (uint32_t row = 0; row < kRows; ++row) pooled.push_back({row, kCols, vectors[row].data(), false});
+  device.on.pool(matrix, weight, 1e-6f, pooled.data(), kRows);
+  device.sync();
+  for (uint32_t row = 0; row < kRows; ++row) {
+    const double wanted = 1 / std::sqrt(static_cast<double>(kCols));
+    expect(pooled[row].finite, "a vector is lost");
+    for (const uint32_t i : {0u, kCols / 2, kCols - 1}) {
+      expect(std::abs(vectors[row][i] / wanted - 1) < 1e-4, "a vector is wrong");
+    }
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiprocessors) {
+  simt::options = {};
+  simt::options.seed = seed;
+  simt::options.multiprocessors = multiprocessors;
+  char message[256];
+  Backend* backend = qwen3_cuda_create(0, input, message, sizeof message);
+  expect(backend, backend ? "" : message);
+  return std::unique_ptr<Backend>(backend);
+}
+
+void add_cuda_tests(Tests& tests) {
+  tests.push_back({"cuda: says why it does not open", says_why_it_does_not_open});
+  tests.push_back({"cuda: survives the failure of any call", survives_any_failing_call});
+  tests.push_back({"cuda: gives no more memory than there is", gives_no_more_memory_than_there_is});
+  tests.push_back({"cuda: no bank conflicts", has_no_bank_conflicts});
+  tests.push_back({"cuda: linear ops on aligned rows", linear_reads_aligned_rows});
+  tests.push_back({"cuda: f16: gated values may be large", [] { gated_values_may_be_large(DType::f16); }});
+  tests.push_back({"cuda: int8: gated values may be large", [] { gated_values_may_be_large(DType::s8); }});
+  tests.push_back({"cuda: int8: sums are exact", int8_sums_are_exact});
+  tests.push_back({"cuda: int8: rows are as defined", int8_rows_are_as_defined});
+  tests.push_back({"cuda: int8: ones beside a massive value", int8_keeps_ones_beside_a_massive_value});
+  tests.push_back(
+      {"cuda: invariant batches have the large plan's bits", invariant_batches_have_the_large_plans_bits});
+  tests.push_back({"cuda: pools more than fits at once", pools_more_than_fits_at_once});
+}
+
+}  // namespace qwen3::test

@@ -1,0 +1,17 @@
+// The CUDA backend on the emulated device, and tests of what other backends do not have.
+#pragma once
+#include <memory>
+
+#include "backend.h"
+#include "emulator.h"
+#include "harness.h"
+
+namespace qwen3::test {
+
+// Resets the emulator's options. Throws Failure with the reason where the backend does not open.
+std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed = 0, int multiprocessors = 4);
+
+void add_cuda_tests(Tests& tests);
+void add_memory_tests(Tests& tests);
+
+}  // namespace qwen3::test

@@ -1,0 +1,257 @@
+// Tests of the detector itself: tiny kernels with one known fault each, and some with none.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "emulator.h"
+#include "harness.h"
+
+namespace {
+
+using namespace qwen3::cuda;
+using qwen3::test::Tests;
+
+// --- Kernels -----------------------------------------------------------------------------------------------------------
+
+__global__ void exchange_in_warp(float* out, bool synced) {
+  float* shared = shared_memory<float>();
+  shared[threadIdx.x] = static_cast<float>(threadIdx.x);
+  if (synced) sync_warp();
+  out[threadIdx.x] = shared[threadIdx.x ^ 1];
+}
+
+__global__ void exchange_in_block(float* out, bool synced) {
+  float* shared = shared_memory<float>();
+  shared[threadIdx.x] = static_cast<float>(threadIdx.x);
+  if (synced) sync_block();
+  out[threadIdx.x] = shared[threadIdx.x ^ 32];
+}
+
+__global__ void overwrite_what_others_read(float* out, bool synced) {
+  float* shared = shared_memory<float>();
+  shared[threadIdx.x] = 1;
+  sync_block();
+  out[threadIdx.x] = shared[threadIdx.x ^ 32];
+  if (synced) sync_block();
+  shared[threadIdx.x] = 2;
+}
+
+__global__ void two_barriers_meet(float* out) {
+  if (threadIdx.x < 32) {
+    out[threadIdx.x] = 1;
+    sync_block();
+  } else {
+    out[threadIdx.x] = 2;
+    sync_block();
+  }
+}
+
+__global__ void barrier_for_some(float* out) {
+  if (threadIdx.x % 2 == 0) sync_warp();
+  out[threadIdx.x] = 1;
+}
+
+__global__ void shuffle_under_a_branch(float* out) {
+  float value = 1;
+  if (threadIdx.x < 16) {
+    value = shuffle_xor(value, 1);
+  } else {
+    value = shuffle_xor(value, 2);
+  }
+  out[threadIdx.x] = value;
+}
+
+__global__ void write_at(float* out, int index) {
+  if (threadIdx.x == 0) out[index] = 1;
+}
+__global__ void write_shared_at(float* out, int index) {
+  if (threadIdx.x == 0) shared_memory<float>()[index] = 1;
+  out[threadIdx.x] = 1;
+}
+__global__ void copy_value(float* out, const float* in, int index) {
+  if (threadIdx.x == 0) out[0] = in[index];
+}
+__global__ void bump(float* counter) {
+  if (threadIdx.x == 0) *counter += 1;
+}
+__global__ void neighbours_in_a_word(char* out) {
+  char* shared = shared_memory<char>();
+  shared[threadIdx.x] = static_cast<char>(threadIdx.x);
+  sync_block();
+  out[threadIdx.x] = shared[31 - threadIdx.x];
+}
+
+enum class CopyFault { none, no_wait, no_commit, group_too_few, no_barrier, misaligned, never_waited };
+
+// Every thread copies 16 bytes and reads its neighbour's.
+__global__ void copy_through_shared(float* out, const float* in, CopyFault fault) {
+  auto* shared = reinterpret_cast<float*>(shared_memory<float4>());
+  const int me = static_cast<int>(threadIdx.x), skew = fault == CopyFault::misaligned ? 1 : 0;
+  cp_async_16(shared_address(shared + me * 4), in + me * 4 + skew, 16);
+  if (fault != CopyFault::no_commit) cp_async_commit();
+  if (fault == CopyFault::group_too_few) {
+    cp_async_wait<1>();
+  } else if (fault != CopyFault::no_wait && fault != CopyFault::never_waited) {
+    cp_async_wait<0>();
+  }
+  if (fault != CopyFault::no_barrier) sync_block();
+  if (fault != CopyFault::never_waited) out[me] = shared[(me ^ 32) * 4];
+  if (fault == CopyFault::no_wait) cp_async_wait<0>();
+}
+
+__global__ void load_rows(float* out, int row_bytes) {
+  auto* shared = reinterpret_cast<float*>(shared_memory<float4>());
+  for (int i = static_cast<int>(threadIdx.x); i < 32 * row_bytes / 4; i += 32) shared[i] = 0;
+  sync_warp();
+  uint32_t registers[4];
+  ldmatrix_x4(registers, shared_address(shared) + threadIdx.x * static_cast<uint32_t>(row_bytes));
+  out[threadIdx.x] = static_cast<float>(registers[0]);
+}
+
+// --- Tests -------------------------------------------------------------------------------------------------------------
+
+struct DeviceStream {
+  DeviceStream() { create_stream(&stream); }
+  ~DeviceStream() { destroy_stream(stream); }
+  Stream stream;
+};
+
+float* fresh(size_t count) {
+  void* memory;
+  allocate_device(&memory, count * sizeof(float));
+  const std::vector<float> zeros(count);
+  simt::write(memory, zeros.data(), count * sizeof(float));
+  return static_cast<float*>(memory);
+}
+
+// Runs under every kind of schedule. `expected` is a part of the report; empty: there must be none.
+void add(Tests& tests, const std::string& name, const std::string& expected,
+         std::function<Failure(Stream)> run) {
+  tests.push_back({"detector: " + name, [=] {
+                     for (uint64_t seed = 0; seed < 4; ++seed) {
+                       simt::reset();
+                       simt::options = {};
+                       simt::options.seed = seed;
+                       const DeviceStream device;
+                       Failure failure = run(device.stream);
+                       if (!failure) failure = synchronize(device.stream);
+                       const std::string report = !failure                      ? ""
+                                                  : simt::last_report().empty() ? failure
+                                                                                : simt::last_report();
+                       const bool good =
+                           expected.empty() ? report.empty() : report.find(expected) != report.npos;
+                       qwen3::test::expect(good, "seed " + std::to_string(seed) + ": expected '" + expected +
+                                                     "', got '" + report + "'");
+                     }
+                   }});
+}
+
+void add_order_tests(Tests& tests) {
+  // Without the check for unwritten bytes, which would speak first.
+  const auto without_it = [](auto run) {
+    return [run](Stream stream) {
+      simt::options.unwritten = false;
+      return run(stream);
+    };
+  };
+  const auto in_warp = [](bool synced) {
+    return
+        [synced](Stream stream) { return launch(stream, exchange_in_warp, 1, 32, 128, fresh(32), synced); };
+  };
+  const auto in_block = [](bool synced) {
+    return
+        [synced](Stream stream) { return launch(stream, exchange_in_block, 1, 64, 256, fresh(64), synced); };
+  };
+  const auto overwrite = [](bool synced) {
+    return [synced](Stream stream) {
+      return launch(stream, overwrite_what_others_read, 1, 64, 256, fresh(64), synced);
+    };
+  };
+  add(tests, "a warp that synchronises", "", in_warp(true));
+  add(tests, "a warp that does not", "race on shared memory", without_it(in_warp(false)));
+  add(tests, "a block that synchronises", "", in_block(true));
+  add(tests, "a block that does not", "race on shared memory", without_it(in_block(false)));
+  add(tests, "a barrier before overwriting", "", overwrite(true));
+  add(tests, "no barrier before overwriting", "race on shared memory", overwrite(false));
+  add(tests, "two barriers meet", "meets sync_block",
+      [](Stream stream) { return launch(stream, two_barriers_meet, 1, 64, 0, fresh(64)); });
+  add(tests, "half a warp at a barrier", "deadlock: threads",
+      [](Stream stream) { return launch(stream, barrier_for_some, 1, 32, 0, fresh(32)); });
+  add(tests, "a torn warp", "the warp is torn",
+      [](Stream stream) { return launch(stream, shuffle_under_a_branch, 1, 32, 0, fresh(32)); });
+  add(tests, "blocks that share a counter", "another block",
+      [](Stream stream) { return launch(stream, bump, 2, 32, 0, fresh(1)); });
+  add(tests, "launches that share a counter", "", [](Stream stream) {
+    float* counter = fresh(1);
+    launch(stream, bump, 1, 32, 0, counter);
+    return launch(stream, bump, 1, 32, 0, counter);
+  });
+  add(tests, "bytes of one word", "", [](Stream stream) {
+    return launch(stream, neighbours_in_a_word, 1, 32, 32, reinterpret_cast<char*>(fresh(8)));
+  });
+}
+
+void add_memory_tests(Tests& tests) {
+  const auto write_eight = [](int index) {
+    return [index](Stream stream) { return launch(stream, write_at, 1, 32, 0, fresh(8), index); };
+  };
+  add(tests, "the last element", "", write_eight(7));
+  add(tests, "past the end", "out of bounds", write_eight(8));
+  add(tests, "before the start", "out of bounds", write_eight(-1));
+  add(tests, "nobody's memory", "wild pointer", write_eight(1 << 24));
+  add(tests, "shared memory past its end", "of shared memory, which has 128",
+      [](Stream stream) { return launch(stream, write_shared_at, 1, 32, 128, fresh(32), 32); });
+  add(tests, "unwritten memory", "nobody has written", [](Stream stream) {
+    float* in = fresh(8);
+    simt::forbid(in + 3, sizeof(float));
+    return launch(stream, copy_value, 1, 32, 0, fresh(1), in, 3);
+  });
+  add(tests, "released memory", "wild pointer", [](Stream stream) {
+    float* memory = fresh(8);
+    release_device(memory);
+    return launch(stream, write_at, 1, 32, 0, memory, 0);
+  });
+  add(tests, "more threads than there may be", "invalid configuration",
+      [](Stream stream) { return launch(stream, write_at, 1, 2048, 0, fresh(8), 0); });
+  add(tests, "more shared memory than there is", "too much shared memory",
+      [](Stream stream) { return launch(stream, write_at, 1, 32, 200 << 10, fresh(8), 0); });
+}
+
+void add_copy_tests(Tests& tests) {
+  const auto copy = [&](const char* name, const char* expected, CopyFault fault) {
+    add(tests, name, expected, [fault](Stream stream) {
+      return launch(stream, copy_through_shared, 1, 64, 1024, fresh(64), fresh(257), fault);
+    });
+  };
+  copy("a copy waited for", "", CopyFault::none);
+  copy("a copy not waited for", "in flight", CopyFault::no_wait);
+  copy("a copy not committed", "in flight", CopyFault::no_commit);
+  copy("a wait for one group too few", "in flight", CopyFault::group_too_few);
+  copy("no barrier after the wait", "shared memory", CopyFault::no_barrier);
+  copy("a misaligned copy", "misaligned", CopyFault::misaligned);
+  copy("a copy that outlives its thread", "with a copy in flight", CopyFault::never_waited);
+}
+
+void add_bank_tests(Tests& tests) {
+  // Eight rows of 16 bytes fill the 32 banks; of 128 bytes, they lie in the same four.
+  for (const auto& [row_bytes, conflicts] : {std::pair{16, 0u}, std::pair{128, 28u}}) {
+    add(tests, "bank conflicts of rows of " + std::to_string(row_bytes) + " bytes", "",
+        [row_bytes = row_bytes, conflicts = conflicts](Stream stream) -> Failure {
+          const auto shared_bytes = static_cast<size_t>(32 * row_bytes);
+          launch(stream, load_rows, 1, 32, shared_bytes, fresh(32), row_bytes);
+          if (const Failure failure = synchronize(stream)) return failure;
+          return simt::counters.bank_conflicts == conflicts ? nullptr : "counted wrongly";
+        });
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Tests tests;
+  add_order_tests(tests);
+  add_memory_tests(tests);
+  add_copy_tests(tests);
+  add_bank_tests(tests);
+  return qwen3::test::run_tests(tests, argc, argv);
+}

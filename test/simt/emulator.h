@@ -1,0 +1,45 @@
+// What tests may ask of the emulated device beyond CUDA itself: schedules, faults, forbidden bytes, counters.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace simt {
+
+struct Options {
+  uint64_t seed = 0;      // 0: threads run in order; 1: in reverse; else drawn at every switch
+  bool unwritten = true;  // reading bytes that nobody wrote is an error
+  bool races = true;
+  unsigned seconds = 60;  // a launch may take, of wall time
+  int multiprocessors = 4;
+  int fail_call = 0;                          // the runtime call that fails, counted from 1; 0: none
+  size_t device_bytes = size_t{1} << 30;      // memory that the device has
+  size_t shared_bytes_per_block = 99 * 1024;  // the least of all cards from sm_80 on
+};
+extern Options options;
+
+struct Counters {
+  uint64_t runtime_calls;
+  uint64_t launches;
+  uint64_t mma;
+  uint64_t ldmatrix_rows, bank_conflicts;  // rows of one 8-row phase that meet in the same banks
+};
+extern Counters counters;
+
+// What the last failed launch reported in full.
+const std::string& last_report();
+
+// Device and pinned memory that nobody released.
+size_t live_allocations();
+
+// Between tests: a failed device works again, all memory is gone.
+void reset();
+
+// Reading these bytes of device memory is an error until a kernel or a copy writes them.
+void forbid(void* memory, size_t bytes);
+
+// Device memory from the host's side. No kernel may be running.
+void write(void* to, const void* from, size_t bytes);
+void read(void* to, const void* from, size_t bytes);
+
+}  // namespace simt

@@ -1,0 +1,60 @@
+// The op tests and the forward tests of test/native on the CUDA backend, opened on the emulated device, and what only
+// this backend has.
+#include <algorithm>
+#include <string_view>
+
+#include "cuda_tests.h"
+#include "model_tests.h"
+#include "op_tests.h"
+
+namespace qwen3::test {
+namespace {
+
+enum class Plan { large, small };
+
+// Variants differ in the order in which threads run, in the size of the card, which decides between tiles, and in how a
+// batch comes to have its plan. None of it may change a bit.
+BackendEntry entry(const char* name, DType input, Plan plan) {
+  const auto open = [=](uint64_t seed, int multiprocessors, uint32_t batch_tokens, bool invariant) {
+    return [=] {
+      std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors);
+      backend->begin_batch(batch_tokens, invariant);
+      return backend;
+    };
+  };
+  if (plan == Plan::small) return {name, {open(0, 1, 1, false), open(2, 132, 64, false)}, simt::read, true};
+  return {name, {open(0, 1, 10'000, false), open(2, 132, 1, true)}, simt::read, true};
+}
+
+void add_named(Tests& to, const Tests& from, const std::string& part) {
+  std::copy_if(from.begin(), from.end(), std::back_inserter(to),
+               [&](const Test& test) { return test.name.find(part) != test.name.npos; });
+}
+
+}  // namespace
+}  // namespace qwen3::test
+
+// --all, as the first argument, adds the tests that take minutes.
+int main(int argc, char** argv) {
+  using namespace qwen3::test;
+  using qwen3::DType;
+  const bool all = argc > 1 && std::string_view(argv[1]) == "--all";
+  const BackendEntry bf16 = entry("cuda bf16", DType::bf16, Plan::large),
+                     f16 = entry("cuda f16", DType::f16, Plan::large),
+                     int8 = entry("cuda int8", DType::s8, Plan::large);
+  Tests tests, forward;
+  add_cuda_tests(tests);
+  add_memory_tests(tests);
+  add_op_tests(tests, bf16);
+  add_linear_tests(tests, f16);
+  add_weight_tests(tests, int8);
+  add_linear_tests(tests, int8);
+  add_row_op_tests(tests, int8);
+  // Attention neither reads nor writes int8.
+  // The small plan is another way of doing the linear ops.
+  add_linear_tests(tests, entry("cuda bf16, small plan", DType::bf16, Plan::small));
+  add_linear_tests(tests, entry("cuda int8, small plan", DType::s8, Plan::small));
+  for (const BackendEntry& each : {bf16, f16, int8}) add_forward_tests(forward, each);
+  add_named(tests, forward, all ? "" : "agrees with the reference");
+  return run_tests(tests, argc - all, argv + all);
+}

@@ -1,0 +1,283 @@
+#include "memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "block.h"
+#include "emulator.h"
+
+namespace simt {
+
+SharedWindow shared;
+Era era;
+
+namespace {
+
+constexpr size_t kArenaBytes = size_t{1} << 36;  // of addresses, not of memory
+constexpr size_t kGap = 64 << 10;                // no man's land on both sides of a buffer
+constexpr size_t kWindowBytes = 256 << 10;
+constexpr size_t kPage = 4096;
+
+// The shadow of a byte. Two readers are kept: those that a later write could race with.
+struct Cell {
+  uint32_t write_time, read_time[2];
+  Site write_site, read_site[2];
+  uint16_t writer : 15;
+  uint16_t in_flight : 1;
+  uint16_t reader[2];
+};
+static_assert(sizeof(Cell) == 32);
+
+struct Buffer {
+  int serial;
+  char* data;
+  size_t bytes;
+  bool host;
+  bool* written;  // of each byte
+  Cell* cells;
+
+  std::string name() const {
+    return text(host ? "pinned" : "device", " memory #", serial, " (", bytes, " bytes)");
+  }
+};
+
+char* arena;
+char* arena_next;
+Cell* shared_cells;
+// Never destroyed: threads may be at work when the process exits.
+auto& buffers = *new std::map<const char*, Buffer>;
+Buffer* last_used;
+int next_serial = 1;
+size_t bytes_used;
+
+constexpr size_t whole_pages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+char* map_memory(size_t bytes, int protection) {
+  void* memory = mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<char*>(memory);
+}
+
+bool in_window(const void* p) {
+  return static_cast<size_t>(static_cast<const char*>(p) - shared.window) < kWindowBytes;
+}
+
+// The buffer at p or just before or behind it; null if there is none near.
+Buffer* buffer_near(const char* p) {
+  if (last_used && p >= last_used->data && p < last_used->data + last_used->bytes) return last_used;
+  auto next = buffers.upper_bound(p + kGap / 2);
+  if (next == buffers.begin()) return nullptr;
+  Buffer& found = std::prev(next)->second;
+  if (p > found.data + found.bytes + kGap) return nullptr;
+  return last_used = &found;
+}
+
+// Who touches a byte, how and where: all that the messages need.
+struct Toucher {
+  Access access;
+  Site site;
+  int thread;
+  bool in_shared;
+  size_t offset;  // of the byte, from the start of its memory
+
+  const char* verb() const {
+    return access == Access::read ? "reads" : access == Access::write ? "writes" : "starts a copy to";
+  }
+  std::string place() const {
+    return text(in_shared ? "shared memory" : last_used->name(), " at offset ", offset);
+  }
+};
+
+[[noreturn]] void report_race(const Toucher& by, const char* other_did, Site other_site, int other,
+                              bool other_block) {
+  fail(text("race on ", by.place(), ": thread ", by.thread, " ", by.verb(), " at ", describe(by.site), ", ",
+            other_block ? std::string("another block") : text("thread ", other), " ", other_did, " at ",
+            describe(other_site), ", and no barrier orders the two"));
+}
+
+void check_races(const Cell& cell, const Toucher& by, const Clock& seen) {
+  const bool writes = by.access != Access::read;
+  const auto unseen = [&](uint32_t time, int thread) { return time > era.barrier && time > seen[thread]; };
+  if (!by.in_shared) {  // blocks of one launch are ordered by nothing
+    const auto elsewhere = [](uint32_t time) { return time > era.launch && time <= era.block; };
+    if (elsewhere(cell.write_time)) report_race(by, "wrote", cell.write_site, cell.writer, true);
+    if (writes && elsewhere(cell.read_time[0])) {
+      report_race(by, "read", cell.read_site[0], cell.reader[0], true);
+    }
+  }
+  if (unseen(cell.write_time, cell.writer)) {
+    report_race(by, cell.in_flight ? "has a copy in flight to it, issued" : "wrote", cell.write_site,
+                cell.writer, false);
+  }
+  if (!writes) return;
+  for (int i = 0; i < 2; ++i) {
+    if (unseen(cell.read_time[i], cell.reader[i])) {
+      report_race(by, "read", cell.read_site[i], cell.reader[i], false);
+    }
+  }
+}
+
+void note(Cell& cell, const Toucher& by, const Clock& seen) {
+  const uint32_t now = seen[by.thread];
+  if (by.access == Access::read) {
+    // A read that we come after need not be kept.
+    const int i = cell.read_time[0] <= std::max(era.barrier, seen[cell.reader[0]]) ? 0 : 1;
+    cell.read_time[i] = now;
+    cell.reader[i] = static_cast<uint16_t>(by.thread);
+    cell.read_site[i] = by.site;
+    return;
+  }
+  cell.write_time = now;
+  cell.writer = static_cast<uint16_t>(by.thread) & 0x7fff;
+  cell.write_site = by.site;
+  cell.read_time[0] = cell.read_time[1] = 0;
+  cell.in_flight = by.access == Access::copy_begins;
+}
+
+// `was_written` is null where the cell alone tells.
+void touch_cell(Cell& cell, bool* was_written, const Toucher& by, const Clock& seen) {
+  const uint32_t now = seen[by.thread];
+  const bool reads = by.access == Access::read;
+  if (reads && cell.reader[0] == by.thread && cell.read_time[0] == now) return;  // as a moment ago
+  const bool written = was_written ? *was_written : cell.write_time > era.block;
+  if (reads && !written && options.unwritten) {
+    fail(text("read of ", by.place(), ", which nobody has written, by thread ", by.thread, " at ",
+              describe(by.site)));
+  }
+  if (options.races) check_races(cell, by, seen);
+  if (reads && cell.in_flight && by.in_shared && written) {
+    fail(text("read of ", by.place(), " while a copy to it is in flight: thread ", by.thread, " at ",
+              describe(by.site), ", copy issued at ", describe(cell.write_site)));
+  }
+  note(cell, by, seen);
+  if (!reads && was_written) *was_written = true;
+}
+
+[[noreturn]] void report_bounds(const Toucher& by, size_t bytes, const std::string& what, ptrdiff_t offset,
+                                size_t size) {
+  fail(text("out of bounds: thread ", by.thread, " ", by.verb(), " ", bytes, " bytes at offset ", offset,
+            " of ", what, ", which has ", size, ", at ", describe(by.site)));
+}
+
+}  // namespace
+
+void set_up_memory() {
+  if (arena) return;
+  arena = arena_next = map_memory(kArenaBytes, PROT_NONE);
+  shared.window = map_memory(kWindowBytes, PROT_READ | PROT_WRITE);
+  shared_cells = reinterpret_cast<Cell*>(map_memory(kWindowBytes * sizeof(Cell), PROT_READ | PROT_WRITE));
+}
+
+void* allocate(size_t bytes, bool host) {
+  set_up_memory();
+  if (!host && bytes > bytes_left()) return nullptr;
+  bytes = std::max<size_t>(bytes, 1);
+  char* data = arena_next + kGap;
+  arena_next = data + whole_pages(bytes) + kGap;
+  if (arena_next > arena + kArenaBytes) throw std::bad_alloc();
+  mprotect(data, whole_pages(bytes), PROT_READ | PROT_WRITE);
+  if (!host) std::memset(data, 0xff, bytes);  // NaN in every format
+  auto* written = reinterpret_cast<bool*>(map_memory(bytes, PROT_READ | PROT_WRITE));
+  auto* cells = reinterpret_cast<Cell*>(map_memory(bytes * sizeof(Cell), PROT_READ | PROT_WRITE));
+  buffers[data] = {next_serial++, data, bytes, host, written, cells};
+  if (!host) bytes_used += bytes;
+  return data;
+}
+
+void release(void* memory) {
+  const auto found = buffers.find(static_cast<char*>(memory));
+  if (found == buffers.end())
+    throw Fault("release of memory that was never allocated, or was released before");
+  const Buffer& buffer = found->second;
+  munmap(buffer.written, buffer.bytes);
+  munmap(buffer.cells, buffer.bytes * sizeof(Cell));
+  // Addresses are not used again: what still points here is caught.
+  mmap(buffer.data, whole_pages(buffer.bytes), PROT_NONE,
+       MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (!buffer.host) bytes_used -= buffer.bytes;
+  buffers.erase(found);
+  last_used = nullptr;
+}
+
+void release_everything() {
+  while (!buffers.empty()) release(buffers.begin()->second.data);
+  arena_next = arena;
+}
+
+size_t allocations() { return buffers.size(); }
+size_t bytes_left() { return options.device_bytes - std::min(bytes_used, options.device_bytes); }
+
+bool is_emulated(const void* p) {
+  return arena && (in_window(p) || static_cast<size_t>(static_cast<const char*>(p) - arena) < kArenaBytes);
+}
+
+bool is_device_only(const void* p) {
+  if (!is_emulated(p)) return false;
+  const Buffer* buffer = in_window(p) ? nullptr : buffer_near(static_cast<const char*>(p));
+  return !buffer || !buffer->host;
+}
+
+bool holds(const void* p, size_t bytes) {
+  const auto* c = static_cast<const char*>(p);
+  const Buffer* buffer = is_emulated(p) ? buffer_near(c) : nullptr;
+  return buffer && c >= buffer->data && c + bytes <= buffer->data + buffer->bytes;
+}
+
+void mark(void* p, size_t bytes, bool written) {
+  const Buffer* buffer = buffer_near(static_cast<char*>(p));
+  std::memset(buffer->written + (static_cast<char*>(p) - buffer->data), written, bytes);
+}
+
+void* open_shared_memory(size_t alignment) {
+  if (shared.low == 0) {
+    shared.low = static_cast<uint32_t>(kPage + std::clamp<size_t>(alignment, 16, 1024));
+    std::memset(shared.window, 0xff, shared.low + shared.bytes + kPage);
+  }
+  return shared.window + shared.low;
+}
+
+void touch(const void* p, size_t bytes, Access access, Site site, int thread, const Clock& seen) {
+  const auto* c = static_cast<const char*>(p);
+  if (!is_emulated(p)) return;
+  Toucher by{access, site, thread, in_window(p), 0};
+  Cell* cells;
+  const Buffer* buffer = nullptr;
+  if (by.in_shared) {
+    const ptrdiff_t offset = c - shared.window - static_cast<ptrdiff_t>(shared.low);
+    if (!shared.low || offset < 0 || offset + bytes > shared.bytes) {
+      report_bounds(by, bytes, "shared memory", offset, shared.bytes);
+    }
+    by.offset = static_cast<size_t>(offset);
+    cells = shared_cells + offset;
+  } else {
+    buffer = buffer_near(c);
+    if (!buffer) {
+      fail(text("wild pointer: thread ", thread, " ", by.verb(), " far from every buffer, at ",
+                describe(site)));
+    }
+    const ptrdiff_t offset = c - buffer->data;
+    if (offset < 0 || offset + bytes > buffer->bytes) {
+      report_bounds(by, bytes, buffer->name(), offset, buffer->bytes);
+    }
+    by.offset = static_cast<size_t>(offset);
+    cells = buffer->cells + offset;
+  }
+  if (!options.races && !options.unwritten) return;
+  for (size_t i = 0; i < bytes; ++i, ++by.offset) {
+    bool host_wrote = true;  // or not: nobody tells us
+    bool* written = !buffer ? nullptr : buffer->host ? &host_wrote : buffer->written + by.offset;
+    touch_cell(cells[i], written, by, seen);
+  }
+}
+
+void check_alignment(const void* p, size_t bytes, Site site) {
+  const size_t past = reinterpret_cast<uintptr_t>(p) & (bytes - 1);  // bytes is a power of two
+  if (past && is_emulated(p)) {
+    fail(text("misaligned: ", bytes, " bytes at an address ", past, " past a multiple, at ", describe(site)));
+  }
+}
+
+}  // namespace simt

@@ -1,0 +1,94 @@
+// What a card's memory is asked for: that the large models fit the cards they are meant for, and what is refused.
+#include "cuda_tests.h"
+#include "error.h"
+#include "model.h"
+#include "tiny_model.h"
+#include "workspace.h"
+
+namespace qwen3::test {
+namespace {
+
+constexpr size_t kGiB = size_t{1} << 30;
+
+// Qwen3-Embedding-8B, whose tensors lie nowhere: only their shapes count.
+ModelSource largest_model() {
+  const ModelConfig c{.hidden = 4096,
+                      .intermediate = 12288,
+                      .layers = 36,
+                      .query_heads = 32,
+                      .key_value_heads = 8,
+                      .head_dim = 128,
+                      .vocabulary = 151665,
+                      .max_positions = 40960,
+                      .norm_eps = 1e-6f,
+                      .rope_theta = 1e6};
+  const auto tensor = [](uint32_t rows, uint32_t cols) {
+    return TensorSource{0, 0, uint64_t{rows} * cols * 2, DType::bf16, rows, cols};
+  };
+  const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
+  const LayerSource layer{.attention_norm = tensor(1, c.hidden),
+                          .query = tensor(queries, c.hidden),
+                          .key = tensor(keys, c.hidden),
+                          .value = tensor(keys, c.hidden),
+                          .query_norm = tensor(1, c.head_dim),
+                          .key_norm = tensor(1, c.head_dim),
+                          .attention_out = tensor(c.hidden, queries),
+                          .mlp_norm = tensor(1, c.hidden),
+                          .gate = tensor(c.intermediate, c.hidden),
+                          .up = tensor(c.intermediate, c.hidden),
+                          .down = tensor(c.hidden, c.intermediate)};
+  return {
+      c, {}, tensor(c.vocabulary, c.hidden), tensor(1, c.hidden), std::vector<LayerSource>(c.layers, layer)};
+}
+
+// With a text of 32,768 tokens, and a GiB left for the driver, its context and the kernels.
+void the_8b_fits(DType input, size_t card) {
+  const std::unique_ptr<Backend> backend = open_emulated(input);
+  const ModelSource model = largest_model();
+  const uint32_t rows = backend->traits().batch_rows;
+  const size_t weights = model_bytes(model, *backend);
+  const size_t workspace = workspace_bytes(model.config, *backend, rows, {rows, 32768, page_count(32768)});
+  expect(weights + workspace <= card - kGiB, std::to_string(weights >> 20) + " MiB of weights and " +
+                                                 std::to_string(workspace >> 20) + " MiB to work in");
+}
+
+void the_8b_fits_its_cards() {
+  the_8b_fits(DType::bf16, 24 * kGiB);
+  the_8b_fits(DType::s8, 12 * kGiB);
+}
+
+// What is short decides how long a text may be, not whether the model loads.
+void a_workspace_takes_what_is_there() {
+  simt::reset();
+  size_t longest = 0;
+  for (const size_t mebibytes : {14, 20, 60}) {
+    std::unique_ptr<Backend> backend = open_emulated(DType::bf16);
+    simt::options.device_bytes = mebibytes << 20;
+    const std::shared_ptr<Model> model = load_tiny_model(std::move(backend), {.max_positions = 20'000});
+    const BatchSize limits = model->limits;
+    expect(limits.tokens > longest && limits.tokens <= 20'000, "more memory is not more tokens");
+    expect(limits.pages >= page_count(limits.tokens), "the longest text has too few pages");
+    longest = limits.tokens;
+    const size_t left = model->backend->available_bytes();
+    const std::vector<Ids> texts{random_ids(1, 65, 64), random_ids(2, 3, 64)};
+    for (const Vector& vector : embed(*model, *model->workspace, texts, 72))
+      expect(vector.finite, "no vector");
+    expect(model->backend->available_bytes() == left, "a batch allocates");
+    bool refused = false;
+    try {
+      embed(*model, *model->workspace, {random_ids(3, limits.tokens + 1, 64)}, 72);
+    } catch (const Error& error) {
+      refused = error.code == ErrorCode::out_of_memory;
+    }
+    expect(refused, "a text that is too long for the memory is not refused");
+  }
+}
+
+}  // namespace
+
+void add_memory_tests(Tests& tests) {
+  tests.push_back({"cuda: the 8B fits 24 GB in bf16 and 12 GB in int8", the_8b_fits_its_cards});
+  tests.push_back({"cuda: a workspace takes what is there, at load", a_workspace_takes_what_is_there});
+}
+
+}  // namespace qwen3::test

@@ -1,0 +1,141 @@
+// What cuda/ptx.cuh offers, for the CPU: the same names, layouts and rounding, read from the PTX ISA. Every wrapper
+// knows where it was called, so that a report can name file and line.
+#pragma once
+#define QWEN3_CUDA_PTX_CUH  // cuda/ptx.cuh becomes empty
+
+#include <cmath>
+#include <cstdint>
+
+namespace simt {
+
+using Lane = uint32_t;
+
+// Bit patterns of the 16-bit formats. To nearest even; any NaN becomes 0x7fff, as cvt.rn gives it.
+inline uint16_t to_bf16_bits(float value) {
+  const auto bits = __builtin_bit_cast(uint32_t, value);
+  if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fff;
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+inline uint16_t to_f16_bits(float value) {
+  if (std::isnan(value)) return 0x7fff;
+  return __builtin_bit_cast(uint16_t, static_cast<_Float16>(value));
+}
+
+// Shared memory of the running block, aligned as asked and no better.
+void* shared_base(size_t alignment);
+uint32_t shared_address(const void* p);
+
+void barrier(const char* file, int line);
+void warp_barrier(const char* file, int line);
+uint32_t shuffle(uint32_t value, Lane from, const char* file, int line);
+Lane lane();
+
+void cp_async(uint32_t to, const void* from, int bytes, const char* file, int line);
+void cp_async_commit();
+void cp_async_wait(int groups_left);
+
+void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, const char* file, int line);
+
+// `sum` is int32_t[4] for s8, else float[4].
+enum class Multiplicand { bf16, f16, s8 };
+void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type, const char* file,
+         int line);
+
+}  // namespace simt
+
+#define SIMT_PLACE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+
+namespace qwen3::cuda {
+
+struct bf16 {
+  uint16_t bits;
+};
+struct f16 {
+  uint16_t bits;
+};
+
+inline float to_float(float value) { return value; }
+inline float to_float(bf16 value) {
+  return __builtin_bit_cast(float, static_cast<uint32_t>(value.bits) << 16);
+}
+inline float to_float(f16 value) { return static_cast<float>(__builtin_bit_cast(_Float16, value.bits)); }
+
+template <typename T>
+T from_float(float value);
+template <>
+inline bf16 from_float<bf16>(float value) {
+  return {simt::to_bf16_bits(value)};
+}
+template <>
+inline f16 from_float<f16>(float value) {
+  return {simt::to_f16_bits(value)};
+}
+
+template <typename T>
+uint32_t pack(float low, float high) {
+  return from_float<T>(low).bits | static_cast<uint32_t>(from_float<T>(high).bits) << 16;
+}
+template <typename T>
+float2 unpack(uint32_t pair) {
+  return {to_float(T{static_cast<uint16_t>(pair)}), to_float(T{static_cast<uint16_t>(pair >> 16)})};
+}
+
+inline int32_t round_to_int(float value) {
+  return std::isnan(value) ? 0 : static_cast<int32_t>(std::nearbyint(value));
+}
+
+inline float exp2_approx(float x) { return std::exp2(x); }
+inline float reciprocal_approx(float x) { return 1 / x; }
+
+template <typename T>
+T* shared_memory() {
+  return static_cast<T*>(simt::shared_base(alignof(T)));
+}
+inline uint32_t shared_address(const void* p) { return simt::shared_address(p); }
+
+inline void sync_block(SIMT_PLACE) { simt::barrier(file, line); }
+inline void sync_warp(SIMT_PLACE) { simt::warp_barrier(file, line); }
+inline float shuffle_xor(float value, int mask, SIMT_PLACE) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, value);
+  return __builtin_bit_cast(float,
+                            simt::shuffle(bits, simt::lane() ^ static_cast<uint32_t>(mask), file, line));
+}
+
+inline void cp_async_16(uint32_t to, const void* from, int bytes, SIMT_PLACE) {
+  simt::cp_async(to, from, bytes, file, line);
+}
+inline void cp_async_commit() { simt::cp_async_commit(); }
+template <int kGroupsLeft>
+void cp_async_wait() {
+  simt::cp_async_wait(kGroupsLeft);
+}
+
+inline void ldmatrix_x4(uint32_t (&registers)[4], uint32_t address, SIMT_PLACE) {
+  simt::ldmatrix_x4(registers, false, address, file, line);
+}
+inline void ldmatrix_x4_trans(uint32_t (&registers)[4], uint32_t address, SIMT_PLACE) {
+  simt::ldmatrix_x4(registers, true, address, file, line);
+}
+
+template <typename T>
+void mma(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, SIMT_PLACE);
+template <typename T>
+void mma(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, SIMT_PLACE);
+template <>
+inline void mma<bf16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
+                      int line) {
+  simt::mma(sum, a, b0, b1, simt::Multiplicand::bf16, file, line);
+}
+template <>
+inline void mma<f16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
+                     int line) {
+  simt::mma(sum, a, b0, b1, simt::Multiplicand::f16, file, line);
+}
+template <>
+inline void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
+                        int line) {
+  simt::mma(sum, a, b0, b1, simt::Multiplicand::s8, file, line);
+}
+
+}  // namespace qwen3::cuda
+#undef SIMT_PLACE

@@ -1,0 +1,39 @@
+// Places in the source, and sentences about them.
+#pragma once
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace simt {
+
+// A fault of the kernel that runs.
+struct Fault : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+
+// A place in 32 bits, for the shadow keeps three for every byte.
+using Site = uint32_t;
+
+Site site_of(const char* file, int line);
+Site site_of(const void* return_address);
+std::string describe(Site site);                   // "gemm.cu:41"
+std::string function_name(const void* function);   // without arguments and anonymous namespaces
+std::string ranges(const std::vector<int>& list);  // "0-31,64"
+
+// "a", 1, "b" -> "a1b"
+template <typename... Parts>
+std::string text(const Parts&... parts) {
+  std::string all;
+  const auto add = [&](const auto& part) {
+    if constexpr (std::is_arithmetic_v<std::decay_t<decltype(part)>>) {
+      all += std::to_string(part);
+    } else {
+      all += part;
+    }
+  };
+  (add(parts), ...);
+  return all;
+}
+
+}  // namespace simt

@@ -1,0 +1,73 @@
+// What cuda/runtime.h offers, for the emulated device. A stream does nothing until somebody waits for it, so host
+// memory that changes too early shows; copies from ordinary host memory are taken at the call, as CUDA stages them.
+#pragma once
+#define QWEN3_CUDA_RUNTIME_H  // cuda/runtime.h becomes empty
+
+#include <cstddef>
+#include <functional>
+#include <tuple>
+#include <type_traits>
+
+namespace simt {
+
+struct Stream;
+struct Event;
+
+// Enqueues a kernel; `body` is one thread's run of it.
+const char* enqueue(Stream* stream, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
+                    std::function<void()> body);
+
+}  // namespace simt
+
+namespace qwen3::cuda {
+
+using Failure = const char*;
+using Stream = simt::Stream*;
+using Event = simt::Event*;
+
+struct DeviceProperties {
+  char name[256];
+  int major, minor;
+  int multiprocessors;
+};
+
+Failure count_devices(int* count);
+Failure describe_device(int device, DeviceProperties* properties);
+
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(int device);
+  ~CurrentDevice();
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+  Failure failure() const { return failure_; }
+
+ private:
+  int before_;
+  Failure failure_;
+};
+
+Failure create_stream(Stream* stream);
+void destroy_stream(Stream stream);
+Failure synchronize(Stream stream);
+Failure create_event(Event* event);
+void destroy_event(Event event);
+Failure record(Event event, Stream stream);
+Failure wait_for(Event event);
+
+Failure allocate_device(void** memory, size_t bytes);
+void release_device(void* memory);
+Failure allocate_host(void** memory, size_t bytes);
+void release_host(void* memory);
+Failure free_bytes(size_t* bytes);
+Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream);
+
+template <typename... Parameters, typename... Arguments>
+Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
+               Arguments... arguments) {
+  std::tuple<std::remove_cv_t<Parameters>...> held(arguments...);
+  return simt::enqueue(stream, reinterpret_cast<const void*>(kernel), grid, threads, shared_bytes,
+                       [kernel, held] { std::apply(kernel, held); });
+}
+
+}  // namespace qwen3::cuda

@@ -1,0 +1,203 @@
+// What the lanes of a warp do together, and the copies that a thread has under way.
+// With g = lane / 4 and q = lane % 4, as in the PTX ISA.
+
+#include <cstring>
+
+#include "block.h"
+#include "emulator.h"
+
+namespace simt {
+namespace {
+
+constexpr int kLanes = 32;
+constexpr int kCopyBytes = 16;
+
+void touch_mine(const void* p, size_t bytes, Access access, Site site) {
+  touch(p, bytes, access, site, block.me, block.clock());
+}
+
+// The lane leaves its arguments and sleeps; the last one calls perform(arguments of all lanes) and wakes the others.
+// It orders no memory: only sync_warp does.
+template <typename Arguments, typename Perform>
+void warp_operation(const char* name, Arguments& mine, Site site, Perform perform) {
+  WarpOperation& operation = block.warps[block.me / kLanes];
+  if (!operation.arrived) {
+    operation.name = name;
+    operation.site = site;
+  } else if (operation.site != site || std::strcmp(operation.name, name) != 0) {
+    fail(text("the warp is torn: thread ", block.me, " is in ", name, " at ", describe(site),
+              " while others of its warp wait in ", operation.name, " at ", describe(operation.site)));
+  }
+  operation.arrived |= 1u << lane();
+  operation.arguments[lane()] = &mine;
+  if (operation.arrived != ~0u) return sleep_in(name, site);
+
+  Arguments* all[kLanes];
+  for (int l = 0; l < kLanes; ++l) all[l] = static_cast<Arguments*>(operation.arguments[l]);
+  operation.arrived = 0;
+  perform(all);
+  const int first = block.me / kLanes * kLanes;
+  for (int t = first; t < first + kLanes; ++t) {
+    if (t != block.me) wake(t);
+  }
+}
+
+float half_of(uint32_t pair, int which, Multiplicand type) {
+  const auto bits = static_cast<uint16_t>(pair >> 16 * which);
+  if (type == Multiplicand::bf16) return qwen3::cuda::to_float(qwen3::cuda::bf16{bits});
+  return qwen3::cuda::to_float(qwen3::cuda::f16{bits});
+}
+
+float dot_of_halves(const uint32_t* x, const uint32_t* y, Multiplicand type) {
+  float dot = 0;
+  for (int r = 0; r < 8; ++r) {
+    for (int half = 0; half < 2; ++half) dot += half_of(x[r], half, type) * half_of(y[r], half, type);
+  }
+  return dot;
+}
+
+int32_t dot_of_bytes(const uint32_t* x, const uint32_t* y) {
+  int32_t dot = 0;
+  for (int r = 0; r < 8; ++r) {
+    for (int byte = 0; byte < 4; ++byte) {
+      dot += static_cast<int8_t>(x[r] >> 8 * byte) * static_cast<int8_t>(y[r] >> 8 * byte);
+    }
+  }
+  return dot;
+}
+
+}  // namespace
+
+Lane lane() { return static_cast<Lane>(block.me) % kLanes; }
+
+void warp_barrier(const char* file, int line) {
+  int self = block.me;
+  warp_operation("sync_warp", self, site_of(file, line), [](int* const(&threads)[kLanes]) {
+    Clock seen(static_cast<size_t>(block.count), 0);
+    for (const int* t : threads) join(seen, block.clocks[*t]);
+    for (const int* t : threads) {
+      join(block.clocks[*t], seen);
+      tick(*t);
+    }
+  });
+}
+
+uint32_t shuffle(uint32_t value, Lane from, const char* file, int line) {
+  struct Arguments {
+    uint32_t value;
+    Lane from;
+    uint32_t result;
+  } mine{value, from % kLanes, 0};
+  warp_operation("shuffle", mine, site_of(file, line), [](Arguments* const(&lanes)[kLanes]) {
+    for (Arguments* a : lanes) a->result = lanes[a->from]->value;
+  });
+  return mine.result;
+}
+
+// --- cp.async: the destination holds NaN until the issuing thread waits, as late as that may be -----------------------
+
+void cp_async(uint32_t to, const void* from, int bytes, const char* file, int line) {
+  const Site site = site_of(file, line);
+  if (bytes < 0 || bytes > kCopyBytes) fail(text("cp.async of ", bytes, " bytes at ", describe(site)));
+  if (bytes > 0) {
+    check_alignment(from, kCopyBytes, site);
+    touch_mine(from, static_cast<size_t>(bytes), Access::read, site);
+  }
+  check_alignment(shared.window + to, kCopyBytes, site);
+  touch_mine(shared.window + to, kCopyBytes, Access::copy_begins, site);
+  std::memset(shared.window + to, 0xff, kCopyBytes);
+  block.thread().open.push_back({to, from, bytes, site});
+}
+
+void cp_async_commit() {
+  Thread& self = block.thread();
+  self.groups.push_back(std::move(self.open));
+  self.open.clear();
+}
+
+void cp_async_wait(int groups_left) {
+  auto& groups = block.thread().groups;
+  for (; groups.size() > static_cast<size_t>(groups_left); groups.pop_front()) {
+    for (const Copy& copy : groups.front()) {
+      char* to = shared.window + copy.to;
+      touch_mine(to, kCopyBytes, Access::write, copy.site);
+      std::memset(to, 0, kCopyBytes);
+      std::memcpy(to, copy.from, static_cast<size_t>(copy.bytes));
+    }
+  }
+}
+
+// --- Tensor cores -------------------------------------------------------------------------------------------------------
+
+// Lane l reads row l % 8 of matrix l / 8 where it points, so that a bad address is charged to the right thread. It
+// receives of matrix m row g, columns 2q and 2q + 1; transposed: column g, rows 2q and 2q + 1.
+void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, const char* file, int line) {
+  struct Arguments {
+    uint16_t row[8];
+    uint32_t* registers;
+    uint32_t address;
+  } mine{{}, registers, address};
+  const Site site = site_of(file, line);
+  const void* row = shared.window + address;
+  check_alignment(row, sizeof mine.row, site);
+  touch_mine(row, sizeof mine.row, Access::read, site);
+  std::memcpy(mine.row, row, sizeof mine.row);
+
+  const char* name = transposed ? "ldmatrix.trans" : "ldmatrix";
+  warp_operation(name, mine, site, [transposed](Arguments* const(&lanes)[kLanes]) {
+    for (int m = 0; m < 4; ++m) {
+      Arguments* const* rows = lanes + m * 8;
+      for (int i = 0; i < 8; ++i) {
+        for (int j = 0; j < i; ++j) {  // the same 16 bytes of different 128-byte lines: the same banks
+          const uint32_t a = rows[i]->address / 16, b = rows[j]->address / 16;
+          if (a % 8 == b % 8 && a != b) {
+            ++counters.bank_conflicts;
+            break;
+          }
+        }
+      }
+      counters.ldmatrix_rows += 8;
+      for (int l = 0; l < kLanes; ++l) {
+        const int g = l / 4, c = l % 4 * 2;
+        const uint16_t low = transposed ? rows[c]->row[g] : rows[g]->row[c];
+        const uint16_t high = transposed ? rows[c + 1]->row[g] : rows[g]->row[c + 1];
+        lanes[l]->registers[m] = low | static_cast<uint32_t>(high) << 16;
+      }
+    }
+  });
+}
+
+// In bytes of a row: a[i] holds row g + 8 (i % 2), bytes 4q + 16 (i / 2) to + 3; b[i] row g, bytes 4q + 16 i to + 3;
+// sum[i] row g + 8 (i / 2), column 2q + i % 2.
+void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type, const char* file,
+         int line) {
+  struct Arguments {
+    void* sum;
+    const uint32_t* a;
+    uint32_t b[2];
+  } mine{sum, a, {b0, b1}};
+  static constexpr const char* kNames[] = {"mma.bf16", "mma.f16", "mma.s8"};
+  warp_operation(kNames[static_cast<int>(type)], mine, site_of(file, line),
+                 [type](Arguments* const(&lanes)[kLanes]) {
+                   uint32_t left[16][8], right[8][8];  // a register holds 4 bytes of a row
+                   for (int l = 0; l < kLanes; ++l) {
+                     const int g = l / 4, q = l % 4;
+                     for (int i = 0; i < 4; ++i) left[g + 8 * (i % 2)][q + 4 * (i / 2)] = lanes[l]->a[i];
+                     for (int i = 0; i < 2; ++i) right[g][q + 4 * i] = lanes[l]->b[i];
+                   }
+                   for (int l = 0; l < kLanes; ++l) {
+                     const int g = l / 4, q = l % 4;
+                     for (int i = 0; i < 4; ++i) {
+                       const uint32_t *x = left[g + 8 * (i / 2)], *y = right[2 * q + i % 2];
+                       if (type == Multiplicand::s8) {
+                         static_cast<int32_t*>(lanes[l]->sum)[i] += dot_of_bytes(x, y);
+                       } else {
+                         static_cast<float*>(lanes[l]->sum)[i] += dot_of_halves(x, y, type);
+                       }
+                     }
+                   }
+                   ++counters.mma;
+                 });
+}
+
+}  // namespace simt
