@@ -9,7 +9,6 @@
 #include <set>
 #include <unordered_map>
 
-#include "cpu/memory.h"
 #include "engine.h"
 #include "error.h"
 #include "keep_loaded.h"
@@ -356,7 +355,7 @@ void finish_embed(Environment& here, uint32_t ticket) {
 // Made by the constructor that JavaScript uses, which throws where Node-API's own way would end the process.
 Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
   const size_t values = request.texts() * request.dimensions;
-  const size_t available = available_memory();
+  const size_t available = available_host_bytes();
   const auto refuse = [&] {
     throw Error(ErrorCode::out_of_memory,
                 "the vectors of this call need " + std::to_string(values * sizeof(float) >> 20) + " MiB, " +

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "cpu/cpu_backend.h"
+#include "cpu/memory.h"
 #include "cpu/thread_pool.h"
 #include "cuda_library.h"
 #include "error.h"
@@ -108,5 +109,7 @@ OpenDevice open_device(const DeviceRequest& request, DType stored) {
   }
   return open_named("cpu", request, stored);
 }
+
+size_t available_host_bytes() { return available_memory(); }
 
 }  // namespace qwen3

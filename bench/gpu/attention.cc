@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "common.h"
+#include "harness.h"
 
 namespace qwen3::bench {
 namespace {
@@ -75,7 +75,7 @@ void time_attention(const Options& options) {
   std::unique_ptr<Backend> on;
   for (const Case& c : cases(options)) {
     if (!chosen(options.dtypes, word_of(c.input)) || !time_is_left(options)) continue;
-    if (!on || on->traits().input != c.input) {
+    if (!on || on->traits().normed != c.input) {
       on.reset();
       on = open(options, c.input);
     }

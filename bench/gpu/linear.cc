@@ -1,9 +1,10 @@
 // Every matrix product of every model, with what is fused to it, for one row to thousands.
 //
 // Runs take turns among weights that together are larger than any card's cache, as a model's layers are; inputs stay.
+// linear_add may overwrite its input: another product makes it anew each time, whose own time is taken off.
 #include <algorithm>
 
-#include "common.h"
+#include "harness.h"
 
 namespace qwen3::bench {
 namespace {
@@ -15,57 +16,72 @@ struct LinearOp {
   const char* name;
   WeightUse use;
   uint32_t rows, cols;  // of the weight
-  bool adds;
 };
 
 std::vector<LinearOp> ops_of(const ModelConfig& c) {
   const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
-  return {{"gate_up", WeightUse::gate_up, 2 * c.intermediate, c.hidden, false},
-          {"down", WeightUse::linear, c.hidden, c.intermediate, true},
-          {"query", WeightUse::linear, queries, c.hidden, false},
-          {"attention_out", WeightUse::linear, c.hidden, queries, true},
-          {"key_value", WeightUse::linear, 2 * keys, c.hidden, false}};
+  return {{"gate_up", WeightUse::gate_up, 2 * c.intermediate, c.hidden},
+          {"down", WeightUse::linear_add, c.hidden, c.intermediate},
+          {"query", WeightUse::linear, queries, c.hidden},
+          {"attention_out", WeightUse::linear_add, c.hidden, queries},
+          {"key_value", WeightUse::linear, 2 * keys, c.hidden}};
 }
 
 void run(Backend& on, const LinearOp& op, Matrix in, Matrix weight, Matrix out) {
   if (op.use == WeightUse::gate_up) {
     on.linear_swiglu(in, weight, out);
-  } else if (op.adds) {
+  } else if (op.use == WeightUse::linear_add) {
     on.linear_add(in, weight, out);
   } else {
     on.linear(in, weight, out);
   }
 }
 
+Matrix with_scales(Buffers& buffers, Matrix matrix) {
+  matrix.scales = buffers.array(std::vector<float>(matrix.rows, 1.0f));
+  return matrix;
+}
+
 Matrix output_of(Backend& on, Buffers& buffers, const LinearOp& op, uint32_t rows) {
-  if (op.adds) return buffers.random_f32(rows, op.rows);
+  if (op.use == WeightUse::linear_add) return buffers.random_f32(rows, op.rows);
   if (op.use == WeightUse::linear) return buffers.matrix(rows, op.rows, on.traits().output);
-  Matrix gated = buffers.matrix(rows, op.rows / 2, on.traits().input);
-  gated.scales = buffers.array(std::vector<float>(rows, 1.0f));
-  return gated;
+  return with_scales(buffers, buffers.matrix(rows, op.rows / 2, on.traits().input));
 }
 
 void time_op(const Options& options, Backend& on, const char* model, const LinearOp& op,
              const std::vector<uint32_t>& row_counts) {
-  const DType input = on.traits().input;
-  const double weight_bytes = static_cast<double>(op.rows) * op.cols * bytes_of(input);
+  constexpr uint32_t kSourceCols = 64;
+  const DType precision = on.traits().normed;
+  const double weight_bytes = static_cast<double>(op.rows) * op.cols * bytes_of(precision);
   const auto weight_count = static_cast<uint32_t>(
       options.toy ? 2 : std::clamp(kLargerThanCaches / weight_bytes + 1, 2.0, double{kMostWeights}));
   const uint32_t most_rows = *std::max_element(row_counts.begin(), row_counts.end());
   Buffers buffers(on);
   std::vector<Matrix> weights;
   for (uint32_t i = 0; i < weight_count; ++i) weights.push_back(buffers.weight(op.use, op.rows, op.cols));
-  Matrix in = buffers.normed(most_rows, op.cols), out = output_of(on, buffers, op, most_rows);
+  const bool overwritten = op.use == WeightUse::linear_add;
+  Matrix in = overwritten ? with_scales(buffers, buffers.matrix(most_rows, op.cols, on.traits().input))
+                          : buffers.normed(most_rows, op.cols);
+  Matrix out = output_of(on, buffers, op, most_rows), source = buffers.normed(most_rows, kSourceCols);
+  const Matrix spread = buffers.weight(WeightUse::linear, op.cols, kSourceCols);
   for (const uint32_t rows : row_counts) {
     if (!time_is_left(options)) return;
-    in.rows = out.rows = rows;
+    in.rows = out.rows = source.rows = rows;
     on.begin_batch(rows, false);
-    const double seconds = seconds_per_run(
-        options, on, weight_count, [&](uint32_t i) { run(on, op, in, weights[i % weight_count], out); });
+    const auto renew = [&](uint32_t) {
+      if (overwritten) on.linear(source, spread, in);
+    };
+    const double renewing = overwritten ? seconds_per_run(options, on, weight_count, renew) : 0;
+    const double seconds = seconds_per_run(options, on, weight_count,
+                                           [&](uint32_t i) {
+                                             renew(i);
+                                             run(on, op, in, weights[i % weight_count], out);
+                                           }) -
+                           renewing;
     print_line(
         R"({"kind":"linear","model":"%s","op":"%s","dtype":"%s","rows":%u,"out":%u,"in":%u,"seconds":%.4g,)"
         R"("tflops":%.4g,"weight_gb_per_second":%.4g})",
-        model, op.name, word_of(input), rows, op.rows, op.cols, seconds,
+        model, op.name, word_of(precision), rows, op.rows, op.cols, seconds,
         2.0 * rows * op.rows * op.cols / seconds / 1e12, weight_bytes / seconds / 1e9);
   }
 }

@@ -7,7 +7,7 @@
 #include <sstream>
 #include <string_view>
 
-#include "common.h"
+#include "harness.h"
 #include "error.h"
 
 namespace qwen3::bench {

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <numeric>
 
-#include "common.h"
+#include "harness.h"
 #include "error.h"
 #include "forward.h"
 #include "workspace.h"

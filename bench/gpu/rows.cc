@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "common.h"
+#include "harness.h"
 
 namespace qwen3::bench {
 namespace {
@@ -12,7 +12,7 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
   const Backend::Traits traits = on.traits();
   const uint32_t rows = options.toy ? 5 : 8192, pooled_rows = options.toy ? 3 : 256;
   const uint32_t queries = c.query_heads * c.head_dim, keys = 2 * c.key_value_heads * c.head_dim;
-  const double in = bytes_of(traits.input), out = bytes_of(traits.output), f32 = 4;
+  const double in = bytes_of(traits.normed), out = bytes_of(traits.output), f32 = 4;
   Buffers buffers(on);
   const Matrix x = buffers.random_f32(rows, c.hidden), normed = buffers.normed(rows, c.hidden);
   const std::vector<float> ones(c.hidden, 1.0f);
@@ -74,7 +74,7 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
     const double seconds = seconds_per_run(options, on, 1, [&](uint32_t) { each.enqueue(); });
     print_line(
         R"({"kind":"rows","model":"%s","op":"%s","dtype":"%s","rows":%u,"seconds":%.4g,"gb_per_second":%.4g})",
-        model.name, each.op, word_of(traits.input), each.rows, seconds, each.bytes / seconds / 1e9);
+        model.name, each.op, word_of(traits.normed), each.rows, seconds, each.bytes / seconds / 1e9);
   }
 }
 

@@ -1,4 +1,4 @@
-#include "common.h"
+#include "harness.h"
 
 #include <algorithm>
 #include <cstdarg>
@@ -143,7 +143,7 @@ void Buffers::upload(void* to, const void* from, size_t bytes) {
 }
 
 Matrix Buffers::matrix(uint32_t rows, uint32_t cols, DType dtype) {
-  const uint32_t stride = min_stride(dtype, cols) + kRowPadding;
+  const uint32_t stride = cols + kRowPadding;
   return {bytes(size_t{rows} * stride * bytes_of(dtype)), rows, cols, stride, dtype};
 }
 
@@ -165,7 +165,7 @@ Matrix Buffers::normed(uint32_t rows, uint32_t cols) {
   const std::vector<float> ones(std::max(rows, cols), 1.0f);
   const Matrix gain = temporary.matrix(1, cols, DType::f32);
   on_.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
-  Matrix out = matrix(rows, cols, on_.traits().input);
+  Matrix out = matrix(rows, cols, on_.traits().normed);
   out.scales = array(std::vector<float>(rows, 1.0f));
   on_.rms_norm(x, gain, 1e-6f, out);
   sync(on_);
