@@ -60,7 +60,13 @@ const faults = [
     'b * reciprocal_approx(1 + exp2_approx(-kLog2E * b)) * a',
     'linear_swiglu: any gate',
   ],
-  ['a scale forgotten', 'gemm_mma.cu', 'in_scales ? in_scales[row] : 1', 'in_scales ? 1 : static_cast<float>(row)', 'f16: gated values'],
+  [
+    'a scale forgotten',
+    'gemm_mma.cu',
+    'in_scales ? in_scales[row] : 1',
+    'in_scales ? 1 : static_cast<float>(row)',
+    'f16: gated values',
+  ],
   [
     'no warp barrier after a wait',
     'gemm_mma.cu',

@@ -130,7 +130,11 @@ describe('a process', () => {
 
   it.each([
     ['has no library', path.join(folder, 'nothing.so'), /CUDA library is not there: .*nothing\.so does not exist/],
-    ['has something else in its place', path.join(smallModel, 'tokenizer.json'), /CUDA library does not load: |cut short/],
+    [
+      'has something else in its place',
+      path.join(smallModel, 'tokenizer.json'),
+      /CUDA library does not load: |cut short/,
+    ],
     ['has a part of it', cutShort(emulated), /was cut short: install the package again/],
     ['has another release’s', path.join(folder, 'libsimt_other_version.so'), /has interface 0, this package needs \d+/],
   ])('that %s is told, and goes on with the CPU', async (_, file, message) => {

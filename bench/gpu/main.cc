@@ -7,8 +7,8 @@
 #include <sstream>
 #include <string_view>
 
-#include "harness.h"
 #include "error.h"
+#include "harness.h"
 
 namespace qwen3::bench {
 namespace {

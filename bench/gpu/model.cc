@@ -5,9 +5,9 @@
 #include <fstream>
 #include <numeric>
 
-#include "harness.h"
 #include "error.h"
 #include "forward.h"
+#include "harness.h"
 #include "workspace.h"
 
 namespace qwen3::bench {
