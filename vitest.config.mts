@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // The emulated device is built on Linux alone.
+    exclude: process.platform === 'linux' ? [] : ['test/cuda.test.ts', 'test/simt/**', 'test/gpu/**'],
     // The real addon in processes of their own: a crash shows as a failed file, and realms are never mixed.
     pool: 'forks',
     reporters: ['default', ['json', { outputFile: 'build/test-results.json' }]],

@@ -87,6 +87,8 @@ export interface LoadedModel {
   readonly precision: Precision;
   /** Tokens with which a batch computes at full speed. */
   readonly batchTokens: number;
+  /** Which CUDA library was opened, or why `auto` took no card. Empty where neither was asked for. */
+  readonly note: string;
 }
 
 /** Work that native has taken. `cancel(ticket)` drops it, and `promise` then settles with nothing. */

@@ -2,6 +2,7 @@
 // order in which they come.
 
 import { setImmediate as turn } from 'node:timers/promises';
+import { debuglog } from 'node:util';
 import { addon, type DeviceInfo, type LoadedModel, type Precision } from './addon';
 import { cancellable } from './cancellation';
 import { type Checkpoint, readCheckpoint } from './checkpoint';
@@ -22,6 +23,9 @@ import {
 } from './options';
 import { countTokens, tokenIds } from './token_ids';
 import { Tokenizer } from './tokenizer';
+
+// NODE_DEBUG=qwen3-embed says which device was taken, and why no other.
+const debug = debuglog('qwen3-embed');
 
 // Rows that are made views before the event loop has its turn: 1 ms.
 const viewsPerTurn = 4_096;
@@ -107,6 +111,7 @@ export class Embedder {
       addon.unload(loaded.value.model);
       throw opened.status === 'rejected' ? opened.reason : cancelled.reason;
     }
+    if (loaded.value.note !== '') debug('%s', loaded.value.note);
     return new Embedder(checkpoint, loaded.value, request, opened.value);
   }
 

@@ -17,7 +17,7 @@ export function loadAddon(folder: string): unknown {
   try {
     refuseCutShort(file);
     const addon: unknown = createRequire(__filename)(file);
-    debug('%s for %s: %s', version(folder), machine(), file);
+    if (debug.enabled) debug('%s for %s: %s', version(folder), machine(), file);
     return addon;
   } catch (cause) {
     // Node's own words are clear where it was told to load no addon.
@@ -48,7 +48,7 @@ function find(folder: string): string {
 /** Linux kills a process (SIGBUS) that loads a library whose end is missing; ELF has its section table there. */
 function refuseCutShort(file: string): void {
   const bytes = readFileSync(file);
-  if (bytes.length < 64 || bytes.toString('latin1', 0, 4) !== '\x7fELF') return;
+  if (bytes.length < 64 || bytes.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') return; // 64 bits, little endian
   const end = Number(bytes.readBigUInt64LE(40)) + bytes.readUInt16LE(58) * bytes.readUInt16LE(60);
   if (end > bytes.length) throw new Error('the file was cut short');
 }
@@ -65,7 +65,8 @@ function target(): string {
 
 /** In full: "linux-x64-glibc, Node 20.20.2". */
 function machine(): string {
-  const library = process.platform === 'linux' ? (existsSync('/etc/alpine-release') ? '-musl' : '-glibc') : '';
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  const library = process.platform === 'linux' ? (header.glibcVersionRuntime ? '-glibc' : '-musl') : '';
   const { electron, node } = process.versions;
   return `${target()}${library}, ${electron ? `Electron ${electron}` : `Node ${node}`}`;
 }

@@ -279,7 +279,7 @@ Napi::Object pending_object(Environment& here, uint32_t ticket) {
 // The exports, as typed and described in lib/addon.ts.
 
 void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<Model>& model, Precision precision,
-                 const std::exception_ptr& failure) {
+                 const std::string& note, const std::exception_ptr& failure) {
   const std::optional<Pending> work = here.take(ticket);
   if (!work) return;
   if (failure) return work->promise.Reject(to_js(here.env, failure));
@@ -292,6 +292,7 @@ void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<Model
   device.Set("threads", traits.threads);
   result.Set("precision", to_string(precision));
   result.Set("batchTokens", traits.batch_rows);
+  result.Set("note", note);
   result.Set("model", number);
   result.Set("device", device);
   work->promise.Resolve(result);
@@ -324,8 +325,8 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
   };
   job->finish = [link = here.link, ticket, &job = *job](std::shared_ptr<Model> model,
                                                         std::exception_ptr failure) {
-    link->post([=, precision = job.precision](Environment& there) {
-      finish_load(there, ticket, model, precision, failure);
+    link->post([=, precision = job.precision, note = job.note](Environment& there) {
+      finish_load(there, ticket, model, precision, note, failure);
     });
   };
   to.submit(job);

@@ -1,7 +1,9 @@
 #include "cuda_library.h"
 
 #ifdef _WIN32
+#ifndef NOMINMAX  // MinGW says so itself
 #define NOMINMAX
+#endif
 #include <windows.h>
 #else
 #include <dlfcn.h>
@@ -10,6 +12,7 @@
 #include <elf.h>
 #endif
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -81,6 +84,7 @@ bool is_whole([[maybe_unused]] const std::filesystem::path& file) {
   std::ifstream(file, std::ios::binary).read(reinterpret_cast<char*>(&header), sizeof header);
   std::error_code error;
   const uint64_t size = std::filesystem::file_size(file, error);
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return true;  // dlopen says what it is
   return !error && size >= sizeof header && header.e_shoff <= size &&
          uint64_t{header.e_shentsize} * header.e_shnum <= size - header.e_shoff;
 #else
@@ -124,11 +128,13 @@ Library open(const std::string& wanted) {
 
 }  // namespace
 
-std::unique_ptr<Backend> open_cuda_backend(const std::string& path, int32_t ordinal, DType input) {
+std::unique_ptr<Backend> open_cuda_backend(const std::string& path, int32_t ordinal, DType input,
+                                           std::string* opened) {
   static std::mutex mutex;
   static Library library;
   const std::lock_guard lock(mutex);
   if (!library.create) library = open(path);
+  *opened = library.path;
   char message[512] = "";
   std::unique_ptr<Backend> backend(library.create(ordinal, input, message, sizeof message));
   if (!backend) {

@@ -78,6 +78,7 @@ void Loader::work() {
 std::shared_ptr<Model> Loader::load(LoadJob& job) {
   OpenDevice opened = open_device(job.device, job.source.embeddings.dtype);
   job.precision = opened.precision;
+  job.note = opened.note;
   std::vector<std::unique_ptr<File>> files;
   for (const std::string& path : job.source.files) files.push_back(std::make_unique<File>(path));
 

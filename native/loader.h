@@ -23,7 +23,8 @@ struct LoadJob {
   std::function<void(uint64_t loaded, uint64_t total)> progress;  // loader thread
   // Once, loader thread, after `precision` is set; null, null: cancelled.
   std::function<void(std::shared_ptr<Model>, std::exception_ptr)> finish;
-  Precision precision{};  // of the model
+  Precision precision{};  // of the model, with OpenDevice's note
+  std::string note;
   std::atomic<bool> cancelled = false;
 };
 

@@ -81,11 +81,14 @@ OpenDevice open_named(const std::string& device, const DeviceRequest& request, D
   const DType input = kTypes[static_cast<size_t>(precision)];
   if (is_cuda(device)) {
     const int32_t card = ordinal(device);
-    return {"cuda:" + std::to_string(card), precision, open_cuda_backend(request.cuda_library, card, input)};
+    std::string library;
+    std::unique_ptr<Backend> backend = open_cuda_backend(request.cuda_library, card, input, &library);
+    return {"cuda:" + std::to_string(card), precision, std::move(backend), "CUDA library " + library};
   }
-  if (device == "reference") return {device, precision, open_reference_backend()};
+  if (device == "reference") return {device, precision, open_reference_backend(), ""};
   return {device, precision,
-          open_cpu_backend(instruction_set(request.instruction_set), input, process_pool(request.threads))};
+          open_cpu_backend(instruction_set(request.instruction_set), input, process_pool(request.threads)),
+          ""};
 }
 
 }  // namespace
@@ -100,14 +103,18 @@ std::optional<Precision> parse_precision(std::string_view word) {
 
 OpenDevice open_device(const DeviceRequest& request, DType stored) {
   if (request.device != "auto") return open_named(request.device, request, stored);
+  std::string note;
   if (!request.precision || offers("cuda", *request.precision)) {
     try {
       return open_named("cuda", request, stored);
     } catch (const Error& error) {
       if (error.code != ErrorCode::device_unavailable) throw;
+      note = error.what();
     }
   }
-  return open_named("cpu", request, stored);
+  OpenDevice opened = open_named("cpu", request, stored);
+  opened.note = note;
+  return opened;
 }
 
 size_t available_host_bytes() { return available_memory(); }

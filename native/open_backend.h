@@ -28,6 +28,7 @@ struct OpenDevice {
   std::string device;  // "cpu", "cuda:N", "reference"
   Precision precision;
   std::unique_ptr<Backend> backend;
+  std::string note;  // which library was opened, or why `auto` took no card; for people who look for it
 };
 
 // `stored`: how the checkpoint keeps its matrices. `auto` is the first CUDA card that computes the precision, else the

@@ -11,7 +11,6 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
@@ -91,13 +90,10 @@ function forgetMovedTree(directory) {
   if (home !== root.replaceAll('\\', '/')) fs.rmSync(directory, { recursive: true });
 }
 
+/** Tried in a process of its own: Linux kills one that loads a binary which was cut short. */
 function addonLoads() {
-  try {
-    createRequire(import.meta.url)('node-gyp-build')(root);
-    return true;
-  } catch {
-    return false;
-  }
+  const script = `require('node-gyp-build')(${JSON.stringify(root)})`;
+  return spawnSync(process.execPath, ['-e', script], { cwd: root, stdio: 'ignore' }).status === 0;
 }
 
 if (isMain(import.meta)) {

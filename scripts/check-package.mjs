@@ -79,11 +79,7 @@ function refuses(home, patterns, options) {
 
 /** The prebuild that fits this machine, of an installed package. */
 function prebuildOf(home) {
-  const prebuilds = path.join(home, 'node_modules', 'qwen3-embed', 'prebuilds', machine);
-  return path.join(
-    prebuilds,
-    fs.readdirSync(prebuilds).find((name) => name.endsWith('.node')),
-  );
+  return createRequire(import.meta.url)('node-gyp-build').resolve(path.join(home, 'node_modules', 'qwen3-embed'));
 }
 
 let packed;

@@ -12,7 +12,7 @@ const checks = [
   ['biome', bin('biome'), fix ? ['check', '--write', '.'] : ['check', '.']],
   ['tsc', bin('tsc'), ['-p', 'tsconfig.check.json']],
 ];
-const clangFormat = ['clang-format', 'clang-format-14'].find((name) => spawnSync(name, ['--version']).status === 0);
+const clangFormat = ['clang-format-14', 'clang-format'].find((name) => spawnSync(name, ['--version']).status === 0);
 if (clangFormat) {
   checks.push(['clang-format', clangFormat, [...(fix ? ['-i'] : ['--dry-run', '--Werror']), ...nativeSources()]]);
 } else {

@@ -144,6 +144,9 @@ describe('a process', () => {
     expect(stdout).toMatch(message);
     expect(stdout).toMatch(/^cpu 256$/m);
     expect(code).toBe(0);
+    process.env.NODE_DEBUG = 'qwen3-embed'; // children inherit it
+    const debugged = await run(cuda(file, tell)).finally(() => delete process.env.NODE_DEBUG);
+    expect(debugged.stderr).toMatch(message);
   });
 
   it('survives a device that fails, which stays failed', async () => {

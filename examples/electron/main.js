@@ -13,6 +13,7 @@ function startEmbedder() {
   const child = utilityProcess.fork(path.join(__dirname, 'embedder.js'), [folder], { serviceName: 'embedder' });
   const waiting = new Map();
   let next = 0;
+  let ended;
   child.on('message', ({ id, vectors, error }) => {
     const { resolve, reject } = waiting.get(id);
     waiting.delete(id);
@@ -20,11 +21,13 @@ function startEmbedder() {
     else resolve(vectors);
   });
   child.on('exit', (code) => {
-    for (const { reject } of waiting.values()) reject(new Error(`The embedder ended with ${code}.`));
+    ended = new Error(`The embedder ended with ${code}.`);
+    for (const { reject } of waiting.values()) reject(ended);
     waiting.clear();
   });
   return (texts, instruction) =>
     new Promise((resolve, reject) => {
+      if (ended) return reject(ended);
       waiting.set(next, { resolve, reject });
       child.postMessage({ id: next++, texts, instruction });
     });
