@@ -18,7 +18,7 @@ constexpr uint32_t kSmallBatchTokens = 64;  // up to here reading the weights is
 constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
 constexpr uint32_t kPooledRows = 4096;
-constexpr size_t kPooledFloats = size_t{1} << 18;
+constexpr size_t kPooledFloats = size_t{1} << 22;
 
 // Host memory on its way to the device: while one half is read by the device, the other is filled.
 class Staging {
@@ -120,12 +120,13 @@ class CudaBackend final : public Backend {
   CudaBackend(int device, DType input) : device_(device), input_(input) {}
 
   ~CudaBackend() override {
-    const cuda::CurrentDevice device(device_);
-    if (has_stream_) cuda::synchronize(stream_);
-    take_whole(0);
+    if (!has_stream_) return;
+    cuda::use_device(device_);
+    release_whole();
     staging_.close();
     pooled_.close();
-    if (has_stream_) cuda::destroy_stream(stream_);
+    if (has_done_) cuda::destroy_event(done_);
+    cuda::destroy_stream(stream_);
   }
 
   Failure open() {
@@ -138,10 +139,12 @@ class CudaBackend final : public Backend {
     std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
     multiprocessors_ = card.multiprocessors;
 
-    const cuda::CurrentDevice device(device_);
-    if (device.failure()) return device.failure();
+    if (const Failure failure = cuda::use_device(device_)) return failure;
+    if (const Failure failure = cuda::check_card()) return failure;
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
     has_stream_ = true;
+    if (const Failure failure = cuda::create_event(&done_)) return failure;
+    has_done_ = true;
     if (const Failure failure = staging_.open()) return failure;
     return pooled_.open();
   }
@@ -203,19 +206,25 @@ class CudaBackend final : public Backend {
   }
 
   const char* sync() noexcept override {
+    if (whole_) {
+      enqueue([&]() -> Failure {
+        release_whole();  // waits for those who use it
+        return nullptr;
+      });
+    }
     finish();
     return failure_;
   }
 
   void* allocate(size_t bytes) noexcept override {
-    const cuda::CurrentDevice device(device_);
     void* memory = nullptr;
-    return failure_ || cuda::allocate_device(&memory, bytes) ? nullptr : memory;
+    return failure_ || cuda::use_device(device_) || cuda::allocate_device(&memory, bytes) ? nullptr : memory;
   }
 
   void release(void* memory) noexcept override {
-    const cuda::CurrentDevice device(device_);
-    if (memory) cuda::release_device(memory);
+    if (!memory) return;
+    cuda::use_device(device_);  // one that fails still gives back what it can
+    cuda::release_device(memory);
   }
 
   void upload(void* to, const void* from, size_t bytes) noexcept override {
@@ -224,9 +233,8 @@ class CudaBackend final : public Backend {
   }
 
   size_t available_bytes() const noexcept override {
-    const cuda::CurrentDevice device(device_);
     size_t bytes = 0;
-    return cuda::free_bytes(&bytes) ? 0 : bytes;
+    return cuda::use_device(device_) || cuda::free_bytes(&bytes) ? 0 : bytes;
   }
 
   size_t page_bytes(const Heads& heads) const noexcept override {
@@ -241,10 +249,15 @@ class CudaBackend final : public Backend {
       const DType dtype = stored == DType::f32 ? half_type() : stored;
       return {dtype, size_t{rows} * cols * bytes_of(dtype)};
     }
-    size_t bytes = size_t{rows} * cuda::weight_stride(cols, input_) * bytes_of(input_);
-    if (input_ == DType::s8) bytes += rows * sizeof(float);
-    if (input_ == DType::s8 && use == WeightUse::linear_add) bytes += cols * sizeof(float);
-    return {input_, bytes};
+    WeightLayout layout{input_, size_t{rows} * cuda::weight_stride(cols, input_) * bytes_of(input_)};
+    if (input_ != DType::s8) return layout;
+    if (!cuda::fits_int8(cols)) return {input_, 0};
+    layout.bytes += rows * sizeof(float);
+    if (use == WeightUse::linear_add) {
+      layout.bytes += cols * sizeof(float);
+      layout.temporary = size_t{rows} * cols * bytes_of(stored);
+    }
+    return layout;
   }
 
   void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
@@ -269,7 +282,6 @@ class CudaBackend final : public Backend {
     }
     if (levelled && first_row + rows == weight.rows) {
       enqueue([&] { return cuda::store_levelled(stream_, weight, whole_, stored); });
-      take_whole(0);
     }
   }
 
@@ -277,11 +289,19 @@ class CudaBackend final : public Backend {
   // What is kept of values in 16 bits: queries, keys, values.
   DType half_type() const { return input_ == DType::s8 ? DType::bf16 : input_; }
 
-  // Memory for all rows of a weight that can only be laid out when the last one has come.
+  // Memory for all rows of a weight that can only be laid out when the last one has come; until sync().
   void take_whole(size_t bytes) {
-    if (whole_) release(whole_);
+    if (bytes <= whole_bytes_) return;
+    enqueue([&] {
+      release_whole();
+      return cuda::allocate_device(&whole_, bytes);
+    });
+    whole_bytes_ = whole_ ? bytes : 0;
+  }
+  void release_whole() {  // the device is the thread's
+    if (whole_) cuda::release_device(whole_);
     whole_ = nullptr;
-    if (bytes > 0) enqueue([&] { return cuda::allocate_device(&whole_, bytes); });
+    whole_bytes_ = 0;
   }
 
   static const float* values_of(Matrix gain) { return static_cast<const float*>(gain.data); }
@@ -290,8 +310,7 @@ class CudaBackend final : public Backend {
   template <typename Op>
   void enqueue(Op op) noexcept {
     if (failure_) return;
-    const cuda::CurrentDevice device(device_);
-    failure_ = device.failure();
+    failure_ = cuda::use_device(device_);
     if (!failure_) failure_ = op();
   }
 
@@ -300,7 +319,10 @@ class CudaBackend final : public Backend {
   }
 
   void finish() noexcept {
-    enqueue([&] { return cuda::synchronize(stream_); });
+    enqueue([&] {
+      const Failure failure = cuda::record(done_, stream_);
+      return failure ? failure : cuda::wait_for(done_);
+    });
     pooled_.deliver(failure_ != nullptr);
   }
 
@@ -309,10 +331,12 @@ class CudaBackend final : public Backend {
   char description_[320] = {};
   int multiprocessors_ = 0;
   cuda::Stream stream_{};
-  bool has_stream_ = false;
+  cuda::Event done_{};
+  bool has_stream_ = false, has_done_ = false;
   Staging staging_;
   PooledRows pooled_;
   void* whole_ = nullptr;
+  size_t whole_bytes_ = 0;
   cuda::Plan plan_ = cuda::Plan::large;
   Failure failure_ = nullptr;
 };

@@ -47,6 +47,7 @@ struct PooledRow {
 };
 
 // row_ops.cu
+Failure check_card();  // whether the library has code for the current device
 Failure gather(Stream stream, const uint32_t* ids, Matrix table, Matrix out);
 Failure rms_norm(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
 Failure pool(Stream stream, Matrix x, const float* gain, float eps, PooledRow* rows, uint32_t count);
@@ -64,6 +65,7 @@ Failure gemm(Stream stream, Plan plan, Epilogue epilogue, int multiprocessors, M
 Failure attention(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages, Matrix out);
 
 // quantize.cu
+bool fits_int8(uint32_t cols);  // rows of so many values
 Failure rms_norm_quantized(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
 // What `weight` is to be multiplied with, in place: bf16 becomes s8. Gives the s8 matrix.
 Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantized);

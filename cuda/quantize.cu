@@ -138,7 +138,6 @@ __global__ void __launch_bounds__(kRowThreads)
 
 template <typename Source>
 Failure quantize(Stream stream, const Source& source, const Quantized& out, uint32_t rows, uint32_t cols) {
-  if (shared_bytes(cols) > kSharedLimit) return "int8 is not computed for rows this long: take bf16";
   return launch(stream, quantize_kernel<Source>, rows, kRowThreads, shared_bytes(cols), source, out, cols,
                 order_bits(cols));
 }
@@ -186,6 +185,8 @@ Failure store_levelled_from(Stream stream, Matrix weight, const void* from) {
 }
 
 }  // namespace
+
+bool fits_int8(uint32_t cols) { return shared_bytes(cols) <= kSharedLimit; }
 
 Failure rms_norm_quantized(Stream stream, Matrix x, const float* gain, float eps, Matrix out) {
   return quantize(stream, Normed{static_cast<const float*>(x.data), x.stride, gain, eps}, activations(out),

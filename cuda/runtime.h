@@ -35,31 +35,24 @@ inline Failure describe_device(int device, DeviceProperties* properties) {
   return nullptr;
 }
 
-// Makes a device the thread's current one, and puts back the one that was: others in the process use CUDA too.
-class CurrentDevice {
- public:
-  explicit CurrentDevice(int device) {
-    cudaGetDevice(&before_);
-    failure_ = failure_of(cudaSetDevice(device));
-  }
-  ~CurrentDevice() { cudaSetDevice(before_); }
-  CurrentDevice(const CurrentDevice&) = delete;
-  CurrentDevice& operator=(const CurrentDevice&) = delete;
-  Failure failure() const { return failure_; }
-
- private:
-  int before_ = 0;
-  Failure failure_;
-};
+// Makes a device the thread's current one. It stays so: the threads that come here are this package's own, and to put
+// back a device that nobody has used would make a context on it.
+inline Failure use_device(int device) {
+  int current = -1;
+  if (cudaGetDevice(&current) == cudaSuccess && current == device) return nullptr;
+  return failure_of(cudaSetDevice(device));
+}
 
 inline Failure create_stream(Stream* stream) {
   return failure_of(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking));
 }
 inline void destroy_stream(Stream stream) { cudaStreamDestroy(stream); }
+
+// For programs that have nothing else to do: it keeps a core busy, where waiting for an event sleeps.
 inline Failure synchronize(Stream stream) { return failure_of(cudaStreamSynchronize(stream)); }
 
 inline Failure create_event(Event* event) {
-  return failure_of(cudaEventCreateWithFlags(event, cudaEventDisableTiming));
+  return failure_of(cudaEventCreateWithFlags(event, cudaEventDisableTiming | cudaEventBlockingSync));
 }
 inline void destroy_event(Event event) { cudaEventDestroy(event); }
 inline Failure record(Event event, Stream stream) { return failure_of(cudaEventRecord(event, stream)); }
@@ -83,6 +76,13 @@ inline Failure free_bytes(size_t* bytes) {
 
 inline Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream) {
   return failure_of(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
+}
+
+// Whether there is code for the current device. One kernel stands for all: they are compiled together.
+template <typename... Parameters>
+Failure check_kernel(void (*kernel)(Parameters...)) {
+  cudaFuncAttributes attributes;
+  return failure_of(cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel)));
 }
 
 // The one way to start a kernel.

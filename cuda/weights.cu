@@ -8,6 +8,8 @@ namespace {
 
 constexpr uint32_t kThreads = 256;
 constexpr uint32_t kElementsPerThread = 8;
+constexpr uint32_t kMostBlocks =
+    64;  // they wait for host memory: the rest of the card is left to batches that run
 
 __device__ __forceinline__ void convert(float from, float* to) { *to = from; }
 template <typename T>
@@ -27,9 +29,9 @@ template <typename From, typename To>
 Failure store(Stream stream, Matrix weight, RowOrder order, size_t stride, uint32_t rows, const void* from) {
   const uint32_t count = rows * weight.cols;
   const uint32_t per_block = kThreads * kElementsPerThread;
-  return launch(stream, store_kernel<From, To>, (count + per_block - 1) / per_block, kThreads, 0,
-                static_cast<const From*>(from), static_cast<To*>(weight.data), stride, weight.cols, order,
-                count);
+  const uint32_t blocks = min((count + per_block - 1) / per_block, kMostBlocks);
+  return launch(stream, store_kernel<From, To>, blocks, kThreads, 0, static_cast<const From*>(from),
+                static_cast<To*>(weight.data), stride, weight.cols, order, count);
 }
 
 template <typename From>

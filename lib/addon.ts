@@ -87,6 +87,8 @@ export interface LoadedModel {
   readonly precision: Precision;
   /** Tokens with which a batch computes at full speed. */
   readonly batchTokens: number;
+  /** Tokens of the longest text: the model's, or fewer where a card has no memory for more. */
+  readonly maxTokens: number;
   /** Which CUDA library was opened, or why `auto` took no card. Empty where neither was asked for. */
   readonly note: string;
 }

@@ -37,7 +37,7 @@ const forgotten = new FinalizationRegistry<number>((model) => addon.unload(model
  * A loaded Qwen3-Embedding model.
  *
  * Calls from anywhere in the process join one queue and are computed in batches; a text's vector has the same bits
- * whatever shares its batch. Mistakes in arguments reject with a `TypeError` or `RangeError`, a cancelled call with its
+ * whatever shares its batch (on a card, with `batchInvariant`). Mistakes in arguments reject with a `TypeError` or `RangeError`, a cancelled call with its
  * signal's reason, all else with an {@link EmbedderError} whose `code` says what to do.
  */
 export class Embedder {
@@ -120,9 +120,9 @@ export class Embedder {
     return this.#checkpoint.source.config.hidden;
   }
 
-  /** Longest input, in tokens: prompt and end token count. */
+  /** Longest input, in tokens, prompt and end token counted: the model's, or what a card has memory for. */
   get maxTokens(): number {
-    return this.#checkpoint.source.config.maxPositions;
+    return this.#loaded.maxTokens;
   }
 
   /** What computes, for people to read. */
@@ -202,7 +202,7 @@ export class Embedder {
     const { ids, lengths } = await tokenIds(
       inputs,
       request,
-      this.#checkpoint.source.config,
+      { ...this.#checkpoint.source.config, maxPositions: this.maxTokens },
       this.#tokenizer,
       cancelled,
     );

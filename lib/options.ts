@@ -7,8 +7,8 @@ import type { Precision } from './addon';
 export type Input = string | Uint32Array;
 
 /**
- * Where to compute. `cuda` is the first NVIDIA card, `cuda:1` the second. `auto` is the first card that opens and computes
- * the precision, else the CPU. `reference` is the CPU with plain loops: slow, and what the others must equal.
+ * Where to compute. `cuda` is the first NVIDIA card, `cuda:1` the second. `auto` is the first card, if it opens and
+ * computes the precision, else the CPU. `reference` is the CPU with plain loops: slow, and what the others must equal.
  */
 export type Device = 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'reference';
 

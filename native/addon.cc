@@ -4,6 +4,7 @@
 // it dies with the environment, and everything that reaches for an environment goes through it.
 #include <napi.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <set>
@@ -237,7 +238,7 @@ ModelConfig model_config(const Napi::Object& from) {
   const auto get = [&](const char* name, double most) {
     return static_cast<uint32_t>(whole(from.Get(name), name, 1, most));
   };
-  const ModelConfig config{get("hidden", kMaxWidth),
+  const ModelConfig config{get("hidden", 65536),
                            get("intermediate", kMaxWidth),
                            get("layers", 1024),
                            get("queryHeads", 1024),
@@ -292,6 +293,7 @@ void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<Model
   device.Set("threads", traits.threads);
   result.Set("precision", to_string(precision));
   result.Set("batchTokens", traits.batch_rows);
+  result.Set("maxTokens", std::min(model->config.max_positions, model->limits.tokens));
   result.Set("note", note);
   result.Set("model", number);
   result.Set("device", device);

@@ -40,7 +40,8 @@ constexpr bool is_linear(WeightUse use) { return use != WeightUse::table && use 
 
 struct WeightLayout {
   DType dtype;
-  size_t bytes;
+  size_t bytes;          // 0: the backend does not compute it
+  size_t temporary = 0;  // bytes that it takes besides, until sync()
 };
 
 // Tokens per page of keys and values.
@@ -87,7 +88,7 @@ struct Pooled {
 
 // Ops enqueue and return; matrices must stay as they are until sync(). Shapes use T for the rows of a chunk, H hidden,
 // I intermediate, Q query heads x dim, K key/value heads x dim. A row's result depends on no other row of the chunk:
-// the same text gives the same bits in any batch.
+// the same text gives the same bits in any batch that sums are divided for in the same way (begin_batch).
 class Backend {
  public:
   virtual ~Backend() = default;

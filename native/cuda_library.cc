@@ -102,15 +102,14 @@ std::filesystem::path utf8_path(const std::string& path) {
 }
 
 Library open(const std::string& wanted) {
-  const std::filesystem::path file =
-      wanted.empty() ? own_path().replace_filename(kFileName) : utf8_path(wanted);
+  std::error_code ignored;
+  const std::filesystem::path file = std::filesystem::absolute(
+      wanted.empty() ? own_path().replace_filename(kFileName) : utf8_path(wanted), ignored);
   const std::u8string name = file.u8string();
   const std::string path(name.begin(), name.end());
-  std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) {
-    refuse(
-        "this package's CUDA library is not there: " + path +
-        " does not exist. It is part of the packages for Linux x64; QWEN3_EMBED_CUDA_LIBRARY names another");
+  if (!std::filesystem::is_regular_file(file, ignored)) {
+    refuse("this package's CUDA library is not there: " + path +
+           " is no file. It is part of the packages for Linux x64; QWEN3_EMBED_CUDA_LIBRARY names another");
   }
   if (!is_whole(file)) refuse(path + " was cut short: install the package again");
   void* const library = open_library(file);
@@ -130,16 +129,19 @@ Library open(const std::string& wanted) {
 
 std::unique_ptr<Backend> open_cuda_backend(const std::string& path, int32_t ordinal, DType input,
                                            std::string* opened) {
-  static std::mutex mutex;
-  static Library library;
+  // Never destroyed: a thread may be here when the process exits.
+  static auto& mutex = *new std::mutex;
+  static auto& library = *new Library;
   const std::lock_guard lock(mutex);
   if (!library.create) library = open(path);
   *opened = library.path;
   char message[512] = "";
   std::unique_ptr<Backend> backend(library.create(ordinal, input, message, sizeof message));
   if (!backend) {
+    const bool blames_driver = std::string_view(message).find("driver") != std::string_view::npos;
     refuse("CUDA device " + std::to_string(ordinal) + " does not open: " + message + " (" + library.path +
-           ", which needs a driver for CUDA 13: 580 or newer)");
+           ")" +
+           (blames_driver ? ". It needs an NVIDIA driver as new as its CUDA: 580 or newer for CUDA 13" : ""));
   }
   return backend;
 }

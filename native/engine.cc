@@ -14,8 +14,11 @@ void fail(Request& request, const Error& error) {
   request.finish(request);
 }
 
-void check(Backend& on) {
-  if (const char* failure = on.sync()) throw Error(ErrorCode::device_failed, failure);
+void check(Model& model) {
+  const char* failure = model.backend->sync();
+  if (!failure) return;
+  model.failed = true;
+  throw Error(ErrorCode::device_failed, failure);
 }
 
 }  // namespace
@@ -75,7 +78,7 @@ void Engine::run(const std::vector<Text>& texts) {
                          [](const Text& text) { return !text.request->cancelled; });
     };
     forward(*model.backend, model, batch, model.workspace->scratch(), wanted);
-    check(*model.backend);
+    check(model);
     pool(model, batch, texts);
   } catch (const Error& error) {
     fail_all(error);
@@ -105,7 +108,7 @@ void Engine::pool(Model& model, const Batch& batch, const std::vector<Text>& tex
   if (outputs.empty()) return;
   model.backend->pool(batch.pooled.x, model.final_norm, model.config.norm_eps, outputs.data(),
                       static_cast<uint32_t>(outputs.size()));
-  check(*model.backend);
+  check(model);
   last_pooled_ = outputs.back().out;
   locks.clear();
 

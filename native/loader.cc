@@ -84,7 +84,7 @@ std::shared_ptr<Model> Loader::load(LoadJob& job) {
 
   std::erase_if(loaded_, [](const auto& entry) { return entry.second.expired(); });
   std::weak_ptr<Model>& known = loaded_[identity(job.source.config, files, opened)];
-  if (std::shared_ptr<Model> model = known.lock()) return model;
+  if (std::shared_ptr<Model> model = known.lock(); model && !model->failed) return model;
 
   std::shared_ptr<Model> model =
       load_model(job.source, files, std::move(opened.backend), [&](uint64_t loaded, uint64_t total) {

@@ -156,9 +156,19 @@ std::shared_ptr<Model> load_model(const ModelSource& source, const std::vector<s
     check(plan, files);
     for (const TensorSource* part : plan.parts) total += part->bytes;
   }
+  size_t besides =
+      least_workspace_bytes(source.config, on);  // the workspace comes when temporary memory has gone
+  for (const Plan& plan : plans) {
+    const WeightLayout layout = plan.layout(on);
+    if (layout.bytes == 0) {
+      throw Error(ErrorCode::precision_unsupported, std::string(plan.name) + ": rows of " +
+                                                        std::to_string(plan.cols) +
+                                                        " values are too long for this precision");
+    }
+    besides = std::max(besides, layout.temporary);
+  }
   const size_t weight_bytes = arena_bytes(plans, source.config, on);
-  const size_t needed = weight_bytes + least_workspace_bytes(source.config, on),
-               available = on.available_bytes();
+  const size_t needed = weight_bytes + besides, available = on.available_bytes();
   if (needed > available) {
     throw Error(ErrorCode::out_of_memory, "the model needs " + std::to_string(needed >> 20) +
                                               " MiB in this precision, " + std::to_string(available >> 20) +

@@ -1,6 +1,7 @@
 // A model in a backend's memory, and how it gets there: tensors are checked against their files and the config, read
 // piece by piece and handed to the backend. Names and JSON are the TypeScript side's.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -89,6 +90,7 @@ struct Model {
   BackendMemory memory;                  // what the matrices above point into
   std::unique_ptr<Workspace> workspace;  // memory of its batches; the engine thread's
   BatchSize limits;                      // the workspace's
+  std::atomic<bool> failed = false;      // its device is broken, and stays so
 };
 
 // Called after every piece with the bytes read so far and in all; false stops the load.

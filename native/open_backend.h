@@ -31,8 +31,8 @@ struct OpenDevice {
   std::string note;  // which library was opened, or why `auto` took no card; for people who look for it
 };
 
-// `stored`: how the checkpoint keeps its matrices. `auto` is the first CUDA card that computes the precision, else the
-// CPU. `threads` is the process's: the first CPU backend sets it (0: one per physical core), another number later throws
+// `stored`: how the checkpoint keeps its matrices. `auto` is the first CUDA card, if it opens and computes the precision, else
+// the CPU. `threads` is the process's: the first CPU backend sets it (0: one per physical core), another number later throws
 // std::invalid_argument. Throws Error: device_unavailable, precision_unsupported.
 OpenDevice open_device(const DeviceRequest& request, DType stored);
 

@@ -1,5 +1,6 @@
 // Who may know whom: docs/architecture.md's rules, held by reading the sources.
 
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -155,4 +156,14 @@ describe('the forward pass', () => {
 it('the error codes of both sides are one list', () => {
   const codes = [...named(native, 'native/error.h').code.matchAll(/return "([A-Z_]+)";/g)].map(([, code]) => code);
   expect(new Set(codes)).toEqual(new Set(errorCodes));
+});
+
+it('the CUDA library’s interface has another number whenever its headers change', () => {
+  const seam = ['native/backend.h', 'cuda/cuda_backend.h'].map((file) =>
+    named([...native, ...cuda], file).code.replaceAll(/\s+/g, ' '),
+  );
+  const number = /kCudaInterfaceVersion = (\d+)/.exec(seam.join())?.[1];
+  const hash = createHash('sha256').update(seam.join()).digest('hex').slice(0, 16);
+  // Where this fails: raise kCudaInterfaceVersion in cuda_backend.h, unless no release has had this number.
+  expect({ number, hash }).toEqual({ number: '1', hash: 'd9c686047a38dd54' });
 });

@@ -162,7 +162,8 @@ int main() {
   };
   Stream stream;
   void* memory;
-  Failure failure = create_stream(&stream);
+  Failure failure = use_device(0);
+  if (!failure) failure = create_stream(&stream);
   if (!failure) failure = allocate_host(&memory, kLanes * kMaxWords * sizeof(uint32_t));
   for (size_t p = 0; p < std::size(probes) && !failure; ++p) {
     auto* out = static_cast<uint32_t*>(memory);

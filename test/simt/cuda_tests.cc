@@ -38,26 +38,35 @@ void says_why_it_does_not_open() {
 
 // A little of everything. Gives what sync says; `calls` are those into the runtime until then.
 std::string run_some_ops(Backend& on, uint64_t* calls) {
-  constexpr uint32_t kCols = 64;
-  const std::vector<float> values(16 * kCols, 1);
-  const auto allocate = [&](size_t bytes) { return on.allocate(bytes); };
-  void* const gain_memory = allocate(kCols * sizeof(float));
-  void* const x_memory = allocate(2 * kCols * sizeof(float));
-  void* const normed_memory = allocate(2 * kCols * 2);
-  void* const weight_memory =
-      allocate(on.weight_layout(WeightUse::linear_add, kCols, kCols, DType::f32).bytes);
+  constexpr uint32_t kRows = 2, kCols = 64, kPiece = 16;
+  const Backend::Traits traits = on.traits();
+  const std::vector<float> values(2 * kCols * kCols, 1);
+  std::vector<void*> all;
+  const auto allocate = [&](size_t bytes) { return all.emplace_back(on.allocate(bytes)); };
+  const auto weight = [&](WeightUse use, uint32_t rows) {
+    const WeightLayout layout = on.weight_layout(use, rows, kCols, DType::f32);
+    return Matrix{allocate(layout.bytes), rows, kCols, kCols, layout.dtype};
+  };
+  const auto matrix = [&](DType dtype) {
+    auto* scales = static_cast<float*>(allocate(kRows * sizeof(float)));
+    return Matrix{allocate(kRows * kCols * bytes_of(dtype)), kRows, kCols, kCols, dtype, scales};
+  };
+  const Matrix gain = weight(WeightUse::gain, 1), gate_up = weight(WeightUse::gate_up, 2 * kCols),
+               down = weight(WeightUse::linear_add, kCols);
+  const Matrix x = matrix(DType::f32), normed = matrix(traits.normed), gated = matrix(traits.input);
   std::string message = "out of memory";
-  if (gain_memory && x_memory && normed_memory && weight_memory) {
-    const Matrix gain{gain_memory, 1, kCols, kCols, DType::f32}, x{x_memory, 2, kCols, kCols, DType::f32},
-        normed{normed_memory, 2, kCols, kCols, DType::bf16},
-        weight{weight_memory, kCols, kCols, kCols, DType::bf16};
+  if (std::find(all.begin(), all.end(), nullptr) == all.end()) {
     on.store_weight(gain, WeightUse::gain, 0, 1, values.data(), DType::f32);
-    for (uint32_t row = 0; row < kCols; row += 16) {
-      on.store_weight(weight, WeightUse::linear_add, row, 16, values.data(), DType::f32);
+    on.store_weight(gate_up, WeightUse::gate_up, 0, 2 * kCols, values.data(), DType::f32);
+    for (uint32_t row = 0; row < kCols; row += kPiece) {
+      on.store_weight(down, WeightUse::linear_add, row, kPiece, values.data(), DType::f32);
     }
-    on.upload(x_memory, values.data(), 2 * kCols * sizeof(float));
+    for (const Matrix& each : {x, normed, gated})
+      on.upload(each.scales, values.data(), kRows * sizeof(float));
+    on.upload(x.data, values.data(), kRows * kCols * sizeof(float));
     on.rms_norm(x, gain, 1e-6f, normed);
-    on.linear_add(normed, weight, x);
+    on.linear_swiglu(normed, gate_up, gated);
+    on.linear_add(gated, down, x);
     std::vector<float> vector(kCols, 7);
     Pooled pooled{1, kCols, vector.data(), true};
     on.pool(x, gain, 1e-6f, &pooled, 1);
@@ -69,16 +78,16 @@ std::string run_some_ops(Backend& on, uint64_t* calls) {
     if (message.empty()) expect(std::abs(vector[3] - 0.125f) < 1e-6f, "the ops are wrong");
     if (!message.empty()) expect(vector[3] == 0, "a vector of a device that failed is not zeros");
   }
-  for (void* memory : {gain_memory, x_memory, normed_memory, weight_memory}) on.release(memory);
+  for (void* memory : all) on.release(memory);
   return message;
 }
 
 // Every call into the runtime fails once: the first reason is kept, nothing leaks, nothing crashes.
-void survives_any_failing_call() {
+void survives_any_failing_call(DType input) {
   simt::reset();
   uint64_t calls;
   {
-    const std::unique_ptr<Backend> backend = open_emulated(DType::bf16);
+    const std::unique_ptr<Backend> backend = open_emulated(input);
     expect(run_some_ops(*backend, &calls).empty(), "the ops fail without a fault");
   }
   expect(calls > 40, "the fault hook sees too few calls");
@@ -88,7 +97,7 @@ void survives_any_failing_call() {
     simt::options = {};
     simt::options.fail_call = static_cast<int>(call);
     char message[64];
-    std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+    std::unique_ptr<Backend> backend(qwen3_cuda_create(0, input, message, sizeof message));
     uint64_t calls_made;
     const std::string told = backend ? run_some_ops(*backend, &calls_made) : message;
     expect(told == "an injected fault" || told == "out of memory", when + "'" + told + "'");
@@ -448,7 +457,9 @@ std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiproc
 
 void add_cuda_tests(Tests& tests) {
   tests.push_back({"cuda: says why it does not open", says_why_it_does_not_open});
-  tests.push_back({"cuda: survives the failure of any call", survives_any_failing_call});
+  tests.push_back({"cuda: survives the failure of any call", [] { survives_any_failing_call(DType::bf16); }});
+  tests.push_back(
+      {"cuda: int8: survives the failure of any call", [] { survives_any_failing_call(DType::s8); }});
   tests.push_back({"cuda: gives no more memory than there is", gives_no_more_memory_than_there_is});
   tests.push_back({"cuda: no bank conflicts", has_no_bank_conflicts});
   tests.push_back({"cuda: linear ops on aligned rows", linear_reads_aligned_rows});

@@ -248,6 +248,7 @@ void add_bank_tests(Tests& tests) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  qwen3::cuda::use_device(0);
   Tests tests;
   add_order_tests(tests);
   add_memory_tests(tests);

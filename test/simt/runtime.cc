@@ -28,7 +28,7 @@ namespace {
 constexpr const char* kInjected = "an injected fault";
 constexpr const char* kLaunchFailed = "unspecified launch failure (emulated)";
 
-thread_local int current_device = 0;
+thread_local int current_device = -1;  // nobody has chosen one
 // Never destroyed: threads may call when the process exits.
 auto& mutex = *new std::recursive_mutex;
 using Lock = std::lock_guard<std::recursive_mutex>;
@@ -36,7 +36,8 @@ auto& streams = *new std::set<Stream*>;
 bool device_failed = false;
 std::string report;
 
-// Null where the call may go on. Every function below begins with it.
+// Null where the call may go on. Every function below begins with it, or with begin_call_on_device where the thread has to
+// have chosen the device before.
 const char* begin_call() {
   ++counters.runtime_calls;
   if (options.fail_call && counters.runtime_calls == static_cast<uint64_t>(options.fail_call)) {
@@ -44,6 +45,11 @@ const char* begin_call() {
     return kInjected;
   }
   return device_failed ? kLaunchFailed : nullptr;
+}
+
+const char* begin_call_on_device() {
+  if (current_device != 0) return "the thread has chosen no device (emulated)";
+  return begin_call();
 }
 
 const char* run_until(Stream* stream, uint64_t target) {
@@ -95,7 +101,7 @@ void read(void* to, const void* from, size_t bytes) { std::memcpy(to, from, byte
 const char* enqueue(Stream* stream, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
                     std::function<void()> body) {
   const Lock lock(mutex);
-  if (const char* failure = begin_call()) return failure;
+  if (const char* failure = begin_call_on_device()) return failure;
   constexpr unsigned kMaxThreads = 1024, kMaxGridY = 65535;
   const bool sound = threads >= 1 && threads <= kMaxThreads && threads % 32 == 0 && grid.x >= 1 &&
                      grid.y >= 1 && grid.z >= 1 && grid.y <= kMaxGridY && grid.z <= kMaxGridY;
@@ -125,16 +131,16 @@ Failure describe_device(int device, DeviceProperties* properties) {
   return begin_call();
 }
 
-CurrentDevice::CurrentDevice(int device) : before_(current_device) {
+Failure use_device(int device) {
   const Lock lock(mutex);
-  failure_ = begin_call();
+  if (const Failure failure = begin_call()) return failure;
   current_device = device;
+  return nullptr;
 }
-CurrentDevice::~CurrentDevice() { current_device = before_; }
 
 Failure create_stream(Stream* stream) {
   const Lock lock(mutex);
-  if (const Failure failure = begin_call()) return failure;
+  if (const Failure failure = begin_call_on_device()) return failure;
   *stream = new simt::Stream;
   streams.insert(*stream);
   return nullptr;
@@ -150,29 +156,28 @@ Failure synchronize(Stream stream) {
   if (const Failure failure = begin_call()) return failure;
   return run_until(stream, stream->enqueued);
 }
-
 Failure create_event(Event* event) {
   const Lock lock(mutex);
-  if (const Failure failure = begin_call()) return failure;
+  if (const Failure failure = begin_call_on_device()) return failure;
   *event = new simt::Event;
   return nullptr;
 }
 void destroy_event(Event event) { delete event; }
 Failure record(Event event, Stream stream) {
   const Lock lock(mutex);
-  if (const Failure failure = begin_call()) return failure;
+  if (const Failure failure = begin_call_on_device()) return failure;
   *event = {stream, stream->enqueued};
   return nullptr;
 }
 Failure wait_for(Event event) {
   const Lock lock(mutex);
-  if (const Failure failure = begin_call()) return failure;
+  if (const Failure failure = begin_call_on_device()) return failure;
   return event->stream ? run_until(event->stream, event->after) : nullptr;
 }
 
 Failure allocate_device(void** memory, size_t bytes) {
   const Lock lock(mutex);
-  if (const Failure failure = begin_call()) return failure;
+  if (const Failure failure = begin_call_on_device()) return failure;
   *memory = allocate(bytes, false);
   return *memory ? nullptr : "out of memory (emulated)";
 }
@@ -183,7 +188,7 @@ void release_device(void* memory) {
 }
 Failure allocate_host(void** memory, size_t bytes) {
   const Lock lock(mutex);
-  if (const Failure failure = begin_call()) return failure;
+  if (const Failure failure = begin_call_on_device()) return failure;
   *memory = allocate(bytes, true);
   return nullptr;
 }
@@ -191,12 +196,12 @@ void release_host(void* memory) { release_device(memory); }
 Failure free_bytes(size_t* bytes) {
   const Lock lock(mutex);
   *bytes = bytes_left();
-  return begin_call();
+  return begin_call_on_device();
 }
 
 Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream) {
   const Lock lock(mutex);
-  if (const Failure failure = begin_call()) return failure;
+  if (const Failure failure = begin_call_on_device()) return failure;
   const auto copy = [to, bytes](const void* source) {
     if (!holds(to, bytes)) throw Fault(text("copy of ", bytes, " bytes past the end of device memory"));
     write(to, source, bytes);

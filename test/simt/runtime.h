@@ -34,18 +34,7 @@ struct DeviceProperties {
 Failure count_devices(int* count);
 Failure describe_device(int device, DeviceProperties* properties);
 
-class CurrentDevice {
- public:
-  explicit CurrentDevice(int device);
-  ~CurrentDevice();
-  CurrentDevice(const CurrentDevice&) = delete;
-  CurrentDevice& operator=(const CurrentDevice&) = delete;
-  Failure failure() const { return failure_; }
-
- private:
-  int before_;
-  Failure failure_;
-};
+Failure use_device(int device);
 
 Failure create_stream(Stream* stream);
 void destroy_stream(Stream stream);
@@ -61,6 +50,11 @@ Failure allocate_host(void** memory, size_t bytes);
 void release_host(void* memory);
 Failure free_bytes(size_t* bytes);
 Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream);
+
+template <typename... Parameters>
+Failure check_kernel(void (*)(Parameters...)) {
+  return nullptr;
+}
 
 template <typename... Parameters, typename... Arguments>
 Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
