@@ -24,6 +24,7 @@ namespace qwen3::cuda {
 using Failure = const char*;
 using Stream = simt::Stream*;
 using Event = simt::Event*;
+using TensorMap = simt::TensorMap;
 
 struct DeviceProperties {
   char name[256];
@@ -61,6 +62,9 @@ Failure allocate_host(void** memory, size_t bytes);
 void release_host(void* memory);
 Failure free_bytes(size_t* bytes);
 Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream);
+
+Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, uint32_t rows, uint32_t cols,
+                        uint32_t stride, uint32_t box_rows);
 
 template <typename... Parameters, typename... Arguments>
 Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
