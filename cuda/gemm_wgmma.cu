@@ -19,13 +19,11 @@
 namespace qwen3::cuda {
 namespace {
 
-constexpr uint32_t kStepBytes = 128;    // of a row
-constexpr uint32_t kProductBytes = 32;  // of a row, in one wgmma
+constexpr uint32_t kStepBytes = 128;  // of a row
 constexpr uint32_t kStages = 4;
 constexpr uint32_t kTileRows = 128, kWideCols = 256, kNarrowCols = 128;
 constexpr uint32_t kWarpgroupThreads = 128;
 constexpr uint32_t kMultipliers = 2;  // warpgroups, each with its share of the tile's rows
-constexpr uint32_t kWarpgroupRows = kTileRows / kMultipliers;
 constexpr uint32_t kThreads = (1 + kMultipliers) * kWarpgroupThreads;
 constexpr uint32_t kGroupTiles = 16;  // 2048 rows
 
@@ -98,6 +96,8 @@ __device__ __forceinline__ void copy_tiles(const Ring<kCols>& ring, const Steps&
 template <typename T, Epilogue kEpilogue, uint32_t kCols>
 __device__ __forceinline__ void multiply_tiles(const Ring<kCols>& ring, const Steps& all,
                                                const Operands<T>& x, const Result& out) {
+  constexpr uint32_t kWarpgroupRows = kTileRows / kMultipliers;
+  constexpr uint32_t kProductBytes = 32;  // of a row, in one wgmma
   const uint32_t warpgroup = threadIdx.x / kWarpgroupThreads - 1, thread = threadIdx.x % kWarpgroupThreads;
   const uint32_t own_row = warpgroup * kWarpgroupRows + thread / 32 * 16 + thread % 32 / 4;
   const uint32_t own_col = thread % 4 * 2;
