@@ -25,7 +25,7 @@ constexpr uint32_t kTileRows = 128, kWideCols = 256, kNarrowCols = 128;
 constexpr uint32_t kWarpgroupThreads = 128;
 constexpr uint32_t kMultipliers = 2;  // warpgroups, each with its share of the tile's rows
 constexpr uint32_t kThreads = (1 + kMultipliers) * kWarpgroupThreads;
-constexpr uint32_t kGroupTiles = 16;  // 2048 rows
+[[maybe_unused]] constexpr uint32_t kGroupTiles = 16;  // 2048 rows
 
 // Of a thread. The sums of a wide tile leave those that multiply no room in the 168 that each has at first.
 constexpr int kCopyRegisters = 40, kMultiplyRegisters = 232;
@@ -41,12 +41,13 @@ struct alignas(1024) SwizzledRows {
 };
 
 // How wgmma finds an operand: where it starts, 1024 bytes from eight rows to the next eight, the 128-byte swizzle.
-__device__ __forceinline__ uint64_t descriptor(uint32_t address) {
+[[maybe_unused]] __device__ __forceinline__ uint64_t descriptor(uint32_t address) {
   constexpr uint64_t kStride = sizeof(SwizzledRows) >> 4, kSwizzle128 = 1;
   return address >> 4 | kStride << 32 | kSwizzle128 << 62;
 }
 
 // The stage whose turn it is, and the parity of the round that it is in.
+template <uint32_t kStages>
 struct Turn {
   uint32_t stage = 0, parity = 0;
 
@@ -78,7 +79,7 @@ template <typename T, uint32_t kCols>
 __device__ __forceinline__ void copy_tiles(const Ring<kCols>& ring, const Steps& all, const TensorMap* in_map,
                                            const TensorMap* weight_map) {
   constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
-  Turn turn;
+  Turn<kStages> turn;
   for (uint32_t tile = blockIdx.x; tile < all.row_tiles * all.col_tiles; tile += gridDim.x) {
     uint32_t tile_row, tile_col;
     tile_of<kGroupTiles>(tile, all.row_tiles, all.col_tiles, &tile_row, &tile_col);
@@ -102,7 +103,7 @@ __device__ __forceinline__ void multiply_tiles(const Ring<kCols>& ring, const St
   const uint32_t own_row = warpgroup * kWarpgroupRows + thread / 32 * 16 + thread % 32 / 4;
   const uint32_t own_col = thread % 4 * 2;
   const bool elected = thread == 0;
-  Turn turn;
+  Turn<kStages> turn;
   for (uint32_t tile = blockIdx.x; tile < all.row_tiles * all.col_tiles; tile += gridDim.x) {
     typename Kind<T>::Sum sum[kCols / 2];
     uint32_t previous = 0;

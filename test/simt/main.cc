@@ -61,10 +61,11 @@ int main(int argc, char** argv) {
   // The small plan is another way of doing the linear ops.
   add_linear_tests(tests, entry("cuda bf16, small plan", DType::bf16, Plan::small));
   add_linear_tests(tests, entry("cuda int8, small plan", DType::s8, Plan::small));
-  add_linear_tests(tests, hopper("hopper bf16", DType::bf16));
+  const BackendEntry hopper_bf16 = hopper("hopper bf16", DType::bf16);
+  add_linear_tests(tests, hopper_bf16);
   add_linear_tests(tests, hopper("hopper f16", DType::f16));
   add_linear_tests(tests, hopper("hopper int8", DType::s8));
-  for (const BackendEntry& each : {bf16, f16, int8}) add_forward_tests(forward, each);
+  for (const BackendEntry& each : {bf16, f16, int8, hopper_bf16}) add_forward_tests(forward, each);
   add_named(tests, forward, all ? "" : "agrees with the reference");
   return run_tests(tests, argc - all, argv + all);
 }
