@@ -2,6 +2,7 @@
 // the files beside this one, every call into CUDA is in runtime.h.
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -19,6 +20,12 @@ constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
 constexpr uint32_t kPooledRows = 4096;
 constexpr size_t kPooledFloats = size_t{1} << 22;
+
+// QWEN3_EMBED_HOPPER=0 in the environment: Hopper cards are to use the kernels of all others.
+bool hopper_is_off() {
+  const char* word = std::getenv("QWEN3_EMBED_HOPPER");
+  return word && std::strcmp(word, "0") == 0;
+}
 
 // Host memory on its way to the device: while one half is read by the device, the other is filled.
 class Staging {
@@ -137,7 +144,8 @@ class CudaBackend final : public Backend {
     if (const Failure failure = cuda::describe_device(device_, &card)) return failure;
     if (card.major < kOldestMajor) return "the card is older than Ampere (compute capability 8.0)";
     std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
-    multiprocessors_ = card.multiprocessors;
+    card_ = {static_cast<uint32_t>(card.multiprocessors),
+             card.major == 9 && card.minor == 0 && !hopper_is_off()};
 
     if (const Failure failure = cuda::use_device(device_)) return failure;
     if (const Failure failure = cuda::check_card()) return failure;
@@ -150,9 +158,7 @@ class CudaBackend final : public Backend {
   }
 
   Traits traits() const noexcept override {
-    return {"cuda",     description_, static_cast<uint32_t>(multiprocessors_),
-            input_,     half_type(),  half_type(),
-            kBatchRows, true};
+    return {"cuda", description_, card_.multiprocessors, input_, half_type(), half_type(), kBatchRows, true};
   }
 
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
@@ -315,7 +321,7 @@ class CudaBackend final : public Backend {
   }
 
   void enqueue_gemm(cuda::Epilogue epilogue, Matrix in, Matrix weight, Matrix out) noexcept {
-    enqueue([&] { return cuda::gemm(stream_, plan_, epilogue, multiprocessors_, in, weight, out); });
+    enqueue([&] { return cuda::gemm(stream_, plan_, epilogue, card_, in, weight, out); });
   }
 
   void finish() noexcept {
@@ -329,7 +335,7 @@ class CudaBackend final : public Backend {
   const int device_;
   const DType input_;
   char description_[320] = {};
-  int multiprocessors_ = 0;
+  cuda::Card card_{};
   cuda::Stream stream_{};
   cuda::Event done_{};
   bool has_stream_ = false, has_done_ = false;

@@ -18,8 +18,7 @@
 //
 // In the large plan every element is one chain of mma over the steps, whatever the tile: tile shapes change no bit.
 // f16 holds gated values to 65,504, and some models reach 180,000: they are stored as 1/128 of themselves.
-#include "kernels.h"
-#include "ptx.cuh"
+#include "gemm.cuh"
 
 namespace qwen3::cuda {
 namespace {
@@ -27,53 +26,12 @@ namespace {
 constexpr uint32_t kStepBytes = 64;  // of a row
 constexpr uint32_t kChunkBytes = 16;
 constexpr uint32_t kChunks = kStepBytes / kChunkBytes;
-constexpr uint32_t kGroupTiles = 8;  // row tiles that share a pass over the weight: they stay in the L2 cache
-constexpr float kGatedScale = 128;   // f16 then holds gated values to 8.4 million
-constexpr float kLog2E = 1.44269504f;
-
-template <typename T>
-constexpr bool kIsF16 = false;
-template <>
-constexpr bool kIsF16<f16> = true;
+constexpr uint32_t kGroupTiles = 8;
 
 template <typename T>
 constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
 template <typename T>
 constexpr uint32_t kChunkElements = kChunkBytes / sizeof(T);
-
-// What products of T are added up in, and the 16-bit format that results are stored in.
-template <typename T>
-struct Kind {
-  using Sum = float;
-  using Stored = T;
-};
-template <>
-struct Kind<int8_t> {
-  using Sum = int32_t;
-  using Stored = bf16;
-};
-
-template <typename T>
-struct Operands {
-  const T *in, *weight;
-  uint32_t in_stride, weight_stride;
-  uint32_t rows, cols, inner;  // T, m, n
-  const float *in_scales, *weight_scales;
-
-  __device__ __forceinline__ float row_scale(uint32_t row) const { return in_scales ? in_scales[row] : 1; }
-  template <typename Sum>
-  __device__ __forceinline__ float value(Sum sum, float row_scale, uint32_t col) const {
-    if constexpr (sizeof(T) == 1) return static_cast<float>(sum) * row_scale * weight_scales[col];
-    return static_cast<float>(sum) * row_scale;
-  }
-};
-
-struct Result {
-  void* data;
-  uint32_t stride;
-  float* scales;
-  bool paired;  // two neighbours can be stored at once
-};
 
 __device__ __forceinline__ uint32_t place(uint32_t row, uint32_t chunk) {
   return row * kStepBytes + ((chunk ^ (row / 2 & 3)) << 4);
@@ -92,46 +50,6 @@ __device__ __forceinline__ void load_chunk(uint32_t to, const T* matrix, uint32_
   } else {
     T* chunk = shared_memory<T>() + (to - shared_address(shared_memory<T>())) / sizeof(T);
     for (uint32_t i = 0; i < kChunkElements<T>; ++i) chunk[i] = i < inside ? from[i] : T{0};
-  }
-}
-
-// --- What becomes of a sum -----------------------------------------------------------------------------------------------
-
-// Sums of columns `col`, which is even, and the next.
-template <typename T, Epilogue kEpilogue>
-__device__ __forceinline__ void finish(const Operands<T>& x, const Result& out, uint32_t row, uint32_t col,
-                                       float row_scale, typename Kind<T>::Sum first,
-                                       typename Kind<T>::Sum second) {
-  using Stored = typename Kind<T>::Stored;
-  const bool both = col + 1 < x.cols;
-  const float a = x.value(first, row_scale, col), b = both ? x.value(second, row_scale, col + 1) : 0;
-  if constexpr (kEpilogue == Epilogue::swiglu) {
-    float gated = a * reciprocal_approx(1 + exp2_approx(-kLog2E * a)) * b;
-    if (kIsF16<T> && out.scales) {
-      gated *= 1 / kGatedScale;
-      if (col == 0) out.scales[row] = kGatedScale;
-    }
-    static_cast<Stored*>(out.data)[static_cast<size_t>(row) * out.stride + col / 2] =
-        from_float<Stored>(gated);
-  } else if constexpr (kEpilogue == Epilogue::add) {
-    float* to = static_cast<float*>(out.data) + static_cast<size_t>(row) * out.stride + col;
-    if (both && out.paired) {
-      float2 sum = *reinterpret_cast<float2*>(to);
-      sum.x += a;
-      sum.y += b;
-      *reinterpret_cast<float2*>(to) = sum;
-    } else {
-      to[0] += a;
-      if (both) to[1] += b;
-    }
-  } else {
-    Stored* to = static_cast<Stored*>(out.data) + static_cast<size_t>(row) * out.stride + col;
-    if (both && out.paired) {
-      *reinterpret_cast<uint32_t*>(to) = pack<Stored>(a, b);
-    } else {
-      to[0] = from_float<Stored>(a);
-      if (both) to[1] = from_float<Stored>(b);
-    }
   }
 }
 
@@ -156,16 +74,6 @@ constexpr uint32_t kLargeStages = 4;
 template <typename Tile>
 constexpr uint32_t kLargeSharedBytes = kLargeStages * 2 * Tile::kSide* kStepBytes;
 
-// Row and column of a block's tile: kGroupTiles rows of tiles go through all columns together.
-__device__ __forceinline__ void tile_of(uint32_t index, uint32_t row_tiles, uint32_t col_tiles, uint32_t* row,
-                                        uint32_t* col) {
-  const uint32_t first = index / (kGroupTiles * col_tiles) * kGroupTiles;
-  const uint32_t height = min(kGroupTiles, row_tiles - first);
-  const uint32_t within = index - first * col_tiles;
-  *row = first + within % height;
-  *col = within / height;
-}
-
 template <typename T, Epilogue kEpilogue, typename Tile>
 __global__ void __launch_bounds__(kLargeThreads) large_gemm(Operands<T> x, Result out) {
   constexpr uint32_t kSide = Tile::kSide;
@@ -177,7 +85,8 @@ __global__ void __launch_bounds__(kLargeThreads) large_gemm(Operands<T> x, Resul
   const uint32_t steps = (x.inner + kStepElements<T> - 1) / kStepElements<T>;
 
   uint32_t tile_row, tile_col;
-  tile_of(blockIdx.x, (x.rows + kSide - 1) / kSide, (x.cols + kSide - 1) / kSide, &tile_row, &tile_col);
+  tile_of<kGroupTiles>(blockIdx.x, (x.rows + kSide - 1) / kSide, (x.cols + kSide - 1) / kSide, &tile_row,
+                       &tile_col);
   const uint32_t first_row = tile_row * kSide, first_col = tile_col * kSide;
   const uint32_t warp_row = warp % 2 * kWarpSide, warp_col = warp / 2 * kWarpSide;
 
@@ -348,8 +257,6 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
 
 // --- Launchers ---------------------------------------------------------------------------------------------------------------
 
-constexpr uint32_t tiles(uint32_t size, uint32_t side) { return (size + side - 1) / side; }
-
 template <typename T, Epilogue kEpilogue, typename Tile>
 Failure launch_large(Stream stream, const Operands<T>& x, const Result& out) {
   return launch(stream, large_gemm<T, kEpilogue, Tile>,
@@ -364,9 +271,15 @@ Failure launch_small(Stream stream, const Operands<T>& x, const Result& out) {
                 x, out);
 }
 
+// Whether cp.async and TMA can read the rows of `in`; those of weights they always can.
+template <typename T>
+bool is_aligned(const Operands<T>& x) {
+  return reinterpret_cast<uintptr_t>(x.in) % 16 == 0 && x.in_stride % kChunkElements<T> == 0;
+}
+
 template <typename T, Epilogue kEpilogue>
-Failure gemm_with(Stream stream, Plan plan, int multiprocessors, const Operands<T>& x, const Result& out) {
-  const bool aligned = reinterpret_cast<uintptr_t>(x.in) % 16 == 0 && x.in_stride % kChunkElements<T> == 0;
+Failure gemm_with(Stream stream, Plan plan, const Card& card, const Operands<T>& x, const Result& out) {
+  const bool aligned = is_aligned(x);
   if (plan == Plan::small) {
     if (!aligned) return launch_small<T, kEpilogue, 4, false>(stream, x, out);
     if (x.rows <= 16) return launch_small<T, kEpilogue, 1>(stream, x, out);
@@ -375,13 +288,12 @@ Failure gemm_with(Stream stream, Plan plan, int multiprocessors, const Operands<
   }
   if (!aligned) return launch_large<T, kEpilogue, Tile64Unaligned>(stream, x, out);
   const uint32_t tiles128 = tiles(x.rows, Tile128::kSide) * tiles(x.cols, Tile128::kSide);
-  return tiles128 >= static_cast<uint32_t>(multiprocessors)
-             ? launch_large<T, kEpilogue, Tile128>(stream, x, out)
-             : launch_large<T, kEpilogue, Tile64>(stream, x, out);
+  return tiles128 >= card.multiprocessors ? launch_large<T, kEpilogue, Tile128>(stream, x, out)
+                                          : launch_large<T, kEpilogue, Tile64>(stream, x, out);
 }
 
 template <typename T>
-Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, int multiprocessors, Matrix in, Matrix weight,
+Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in, Matrix weight,
                 Matrix out) {
   const Operands<T> x{static_cast<const T*>(in.data),
                       static_cast<const T*>(weight.data),
@@ -395,23 +307,27 @@ Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, int multiprocessors
   const size_t pair_bytes = 2 * bytes_of(out.dtype);
   const Result result{out.data, out.stride, out.scales,
                       reinterpret_cast<uintptr_t>(out.data) % pair_bytes == 0 && out.stride % 2 == 0};
+  // Not by the number of rows: a row's bits would depend on how many others its batch has.
+  if (card.has_wgmma && plan == Plan::large && is_aligned(x)) {
+    return gemm_wgmma(stream, epilogue, card, x, result);
+  }
   switch (epilogue) {
-    case Epilogue::store: return gemm_with<T, Epilogue::store>(stream, plan, multiprocessors, x, result);
-    case Epilogue::add: return gemm_with<T, Epilogue::add>(stream, plan, multiprocessors, x, result);
+    case Epilogue::store: return gemm_with<T, Epilogue::store>(stream, plan, card, x, result);
+    case Epilogue::add: return gemm_with<T, Epilogue::add>(stream, plan, card, x, result);
     case Epilogue::swiglu: break;
   }
-  return gemm_with<T, Epilogue::swiglu>(stream, plan, multiprocessors, x, result);
+  return gemm_with<T, Epilogue::swiglu>(stream, plan, card, x, result);
 }
 
 }  // namespace
 
-Failure gemm(Stream stream, Plan plan, Epilogue epilogue, int multiprocessors, Matrix in, Matrix weight,
+Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in, Matrix weight,
              Matrix out) {
   if (in.rows == 0) return nullptr;
   switch (in.dtype) {
-    case DType::s8: return gemm_of<int8_t>(stream, plan, epilogue, multiprocessors, in, weight, out);
-    case DType::f16: return gemm_of<f16>(stream, plan, epilogue, multiprocessors, in, weight, out);
-    default: return gemm_of<bf16>(stream, plan, epilogue, multiprocessors, in, weight, out);
+    case DType::s8: return gemm_of<int8_t>(stream, plan, epilogue, card, in, weight, out);
+    case DType::f16: return gemm_of<f16>(stream, plan, epilogue, card, in, weight, out);
+    default: return gemm_of<bf16>(stream, plan, epilogue, card, in, weight, out);
   }
 }
 

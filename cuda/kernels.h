@@ -39,6 +39,12 @@ enum class Plan : uint8_t {
 
 enum class Epilogue : uint8_t { store, add, swiglu };
 
+// What decides between kernels.
+struct Card {
+  uint32_t multiprocessors;
+  bool has_wgmma;  // it has, and nobody wants to do without
+};
+
 // A vector to be made, in host memory that kernels can reach.
 struct PooledRow {
   uint32_t row, dimensions;
@@ -58,7 +64,7 @@ Failure norm_rope_store(Stream stream, Matrix key_value, const float* gain, Head
                         void* pages);
 
 // gemm_mma.cu
-Failure gemm(Stream stream, Plan plan, Epilogue epilogue, int multiprocessors, Matrix in, Matrix weight,
+Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in, Matrix weight,
              Matrix out);
 
 // attention_mma.cu

@@ -2,9 +2,12 @@
 // test/simt/ptx.h can take this file's place and run them on a CPU. Layouts are those of the PTX ISA.
 #ifndef QWEN3_CUDA_PTX_CUH  // not #pragma once: whoever replaces this file defines the name
 #define QWEN3_CUDA_PTX_CUH
+#include <cuda.h>
 #include <cuda_runtime.h>
 
 #include <cstdint>
+
+#include "wgmma.cuh"
 
 namespace qwen3::cuda {
 
@@ -98,6 +101,14 @@ __device__ __forceinline__ uint32_t shared_address(const void* p) {
 
 __device__ __forceinline__ void sync_block() { __syncthreads(); }
 __device__ __forceinline__ void sync_warp() { __syncwarp(); }
+// Named barriers, from 1 to 15, of so many threads: a multiple of 32.
+__device__ __forceinline__ void sync_threads(int id, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+// Counts the thread, which goes on.
+__device__ __forceinline__ void arrive_threads(int id, int threads) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
 // The value of the lane whose number differs in `mask`. The whole warp takes part.
 __device__ __forceinline__ float shuffle_xor(float value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
@@ -165,6 +176,79 @@ __device__ __forceinline__ void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&
       "{%0, %1, %2, %3};"
       : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// --- Hopper: mbarriers, copies by tensor map, products of whole warpgroups ------------------------------------------------
+
+// Whether the code that is being compiled is for compute capability 9.0 and nothing else: no other card has wgmma, and
+// ptxas refuses it. Kernels that use what follows are empty without it.
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+constexpr bool kHasWgmma = true;
+#else
+constexpr bool kHasWgmma = false;
+#endif
+// The launch fails.
+__device__ __forceinline__ void trap() { __trap(); }
+
+// An mbarrier is 8 bytes of shared memory. A phase of it ends when so many have arrived and all bytes that were expected
+// have come; phases are numbered from 0. Until fence_mbarrier_init copies know nothing of it.
+__device__ __forceinline__ void mbarrier_init(uint32_t barrier, uint32_t arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
+}
+__device__ __forceinline__ void fence_mbarrier_init() {
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+__device__ __forceinline__ void mbarrier_arrive(uint32_t barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+__device__ __forceinline__ void mbarrier_arrive_expecting(uint32_t barrier, uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
+               : "memory");
+}
+// Waits for the end of the running phase if that is of this parity, else not at all: a fresh barrier passes parity 1.
+__device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity) {
+  asm volatile(
+      "{\n.reg .pred done;\n"
+      "again:\nmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+      "@done bra.uni over;\nbra.uni again;\n"
+      "over:\n}" ::"r"(barrier),
+      "r"(parity)
+      : "memory");
+}
+
+// Copies the box whose first element is column x of row y to shared memory, and tells the mbarrier its bytes: all of
+// them, also where it hangs over the matrix's edges and is zero.
+__device__ __forceinline__ void tma_load_2d(uint32_t to, const CUtensorMap* map, uint32_t barrier, int32_t x,
+                                            int32_t y) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, "
+      "%4}], [%2];" ::"r"(to),
+      "l"(map), "r"(barrier), "r"(x), "r"(y)
+      : "memory");
+}
+// Lets copies and wgmma read what this thread has written to shared memory, or has seen written.
+__device__ __forceinline__ void fence_proxy_async() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+// Before the first wgmma that uses registers which the thread has touched.
+__device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void wgmma_commit() {
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+// Waits for all but the youngest kGroupsLeft groups of the warpgroup.
+template <int kGroupsLeft>
+__device__ __forceinline__ void wgmma_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kGroupsLeft) : "memory");
+}
+// How many registers each thread of the warpgroup keeps or gets, a multiple of 8.
+template <int kRegisters>
+__device__ __forceinline__ void release_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+template <int kRegisters>
+__device__ __forceinline__ void claim_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
 }
 
 }  // namespace qwen3::cuda

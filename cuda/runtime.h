@@ -2,9 +2,11 @@
 // A call gives null, or why it failed in the runtime's own words, which live for ever.
 #ifndef QWEN3_CUDA_RUNTIME_H  // not #pragma once: whoever replaces this file defines the name
 #define QWEN3_CUDA_RUNTIME_H
+#include <cuda.h>
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 namespace qwen3::cuda {
@@ -12,6 +14,7 @@ namespace qwen3::cuda {
 using Failure = const char*;
 using Stream = cudaStream_t;
 using Event = cudaEvent_t;
+using TensorMap = CUtensorMap;
 
 inline Failure failure_of(cudaError_t error) {
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
@@ -83,6 +86,30 @@ template <typename... Parameters>
 Failure check_kernel(void (*kernel)(Parameters...)) {
   cudaFuncAttributes attributes;
   return failure_of(cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel)));
+}
+
+// A function of the driver as of version 12.0; null if it has none. Asked for by name, so that nothing is linked with it.
+inline void* find_in_driver(const char* name) {
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult result;
+  return cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &result) == cudaSuccess
+             ? function
+             : nullptr;
+}
+
+// A row-major matrix that TMA reads in boxes of `box_rows` rows of 128 bytes, which lie swizzled in shared memory. Rows
+// begin at multiples of 16 bytes.
+inline Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, uint32_t rows,
+                               uint32_t cols, uint32_t stride, uint32_t box_rows) {
+  static void* const encode = find_in_driver("cuTensorMapEncodeTiled");
+  if (!encode) return "the driver knows no tensor maps";
+  const cuuint64_t sizes[] = {cols, rows}, strides[] = {stride * element_bytes};
+  const cuuint32_t box[] = {static_cast<cuuint32_t>(128 / element_bytes), box_rows}, steps[] = {1, 1};
+  const CUresult result = reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(encode)(
+      map, element_bytes == 1 ? CU_TENSOR_MAP_DATA_TYPE_UINT8 : CU_TENSOR_MAP_DATA_TYPE_UINT16, 2,
+      const_cast<void*>(data), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+      CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  return result == CUDA_SUCCESS ? nullptr : "the driver does not take the tensor map";
 }
 
 // The one way to start a kernel.

@@ -99,7 +99,12 @@ step_build() {
 step_conformance() {
   need_card
   "$programs/gpu_conformance" >"$out/conformance.txt" || return 1
-  diff "$root/test/simt/conformance.txt" "$out/conformance.txt" >"$out/conformance.diff" && return
+  expected="$root/test/simt/conformance.txt"
+  if [ "$(architecture)" != 90a-real ]; then # probes of Hopper's instructions run on such cards only
+    grep -v '^hopper' "$expected" >"$out/conformance-expected.txt"
+    expected="$out/conformance-expected.txt"
+  fi
+  diff "$expected" "$out/conformance.txt" >"$out/conformance.diff" && return
   echo 'the emulator gives (<), the card gives (>):'
   cat "$out/conformance.diff"
   echo "lanes that differ: $(sed -n 's/^> \(.*, lane [0-9]*\):.*/\1/p' "$out/conformance.diff" | tr '\n' ';')"

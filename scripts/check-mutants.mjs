@@ -13,6 +13,8 @@ const manyTexts = 'attention: many texts';
 const banks = 'cuda: no bank conflicts';
 const sums = 'cuda: int8: sums are exact';
 const rows = 'cuda: int8: rows are as defined';
+const hopper = 'cuda: hopper: tiles and schedules change no bit: bf16';
+const wgmma = 'hopper bf16: linear ops: large shapes';
 
 /** What is wrong, the file, the text that is replaced (its first occurrence), by what, and the tests that should see it. */
 const faults = [
@@ -55,14 +57,14 @@ const faults = [
   ['no swizzle', 'gemm_mma.cu', '(chunk ^ (row / 2 & 3))', 'chunk', banks],
   [
     'gate and up exchanged',
-    'gemm_mma.cu',
+    'gemm.cuh',
     'a * reciprocal_approx(1 + exp2_approx(-kLog2E * a)) * b',
     'b * reciprocal_approx(1 + exp2_approx(-kLog2E * b)) * a',
     'linear_swiglu: any gate',
   ],
   [
     'a scale forgotten',
-    'gemm_mma.cu',
+    'gemm.cuh',
     'in_scales ? in_scales[row] : 1',
     'in_scales ? 1 : static_cast<float>(row)',
     'f16: gated values',
@@ -148,6 +150,75 @@ const faults = [
   ],
   ['up rows stored over gate rows', 'kernels.h', '2 * (row - gates) + 1', '2 * (row - gates)', 'any gate'],
   [
+    'every round waits for the parity of the first',
+    'gemm_wgmma.cu',
+    'mbarrier_wait(ring.full(turn.stage), turn.parity);',
+    'mbarrier_wait(ring.full(turn.stage), 0);',
+    hopper,
+  ],
+  [
+    'stages filled before they are empty',
+    'gemm_wgmma.cu',
+    'mbarrier_wait(ring.empty(turn.stage), turn.parity ^ 1);',
+    'mbarrier_wait(ring.empty(turn.stage), 1);',
+    hopper,
+  ],
+  ['a stage released while wgmma reads it', 'gemm_wgmma.cu', 'wgmma_wait<1>();', 'wgmma_wait<2>();', hopper],
+  [
+    'the last stage of a tile never released',
+    'gemm_wgmma.cu',
+    'if (elected) mbarrier_arrive(ring.empty(previous));',
+    '',
+    hopper,
+  ],
+  ['mbarriers that TMA does not know', 'gemm_wgmma.cu', 'fence_mbarrier_init();', '', hopper],
+  [
+    'mbarriers used before they are made',
+    'gemm_wgmma.cu',
+    'sync_block();\n    if (threadIdx.x < kWarpgroupThreads)',
+    'if (threadIdx.x < kWarpgroupThreads)',
+    hopper,
+  ],
+  [
+    'the bytes of one operand expected',
+    'gemm_wgmma.cu',
+    'mbarrier_arrive_expecting(full, kStageBytes<kCols>);',
+    'mbarrier_arrive_expecting(full, kInBytes);',
+    hopper,
+  ],
+  [
+    'a descriptor with half the stride',
+    'gemm_wgmma.cu',
+    'sizeof(SwizzledRows) >> 4',
+    'sizeof(SwizzledRows) >> 5',
+    wgmma,
+  ],
+  [
+    'both warpgroups multiply the same rows',
+    'gemm_wgmma.cu',
+    'ring.in(turn.stage) + warpgroup * kWarpgroupRows * kStepBytes',
+    'ring.in(turn.stage)',
+    wgmma,
+  ],
+  ['sums of the last tile added', 'gemm_wgmma.cu', 'step + byte > 0', 'true', hopper],
+  ['no fence before wgmma', 'gemm_wgmma.cu', 'wgmma_fence();', '', hopper],
+  ['sums stored before they are there', 'gemm_wgmma.cu', '    wgmma_wait<0>();\n', '', hopper],
+  ['rows of sums 8 apart, not 16', 'gemm_wgmma.cu', 'thread / 32 * 16 + thread', 'thread / 32 * 8 + thread', wgmma],
+  [
+    'a row past the end is stored',
+    'gemm_wgmma.cu',
+    'if (row >= x.rows) continue;',
+    'if (row > x.rows) continue;',
+    hopper,
+  ],
+  [
+    'wgmma for many rows only',
+    'gemm_mma.cu',
+    'if (card.has_wgmma && plan == Plan::large',
+    'if (card.has_wgmma && x.rows > 16 && plan == Plan::large',
+    'hopper bf16: linear ops: a row alone',
+  ],
+  [
     'a stage of the rotation missing',
     'quantize.cu',
     'if (bits - shift == 2) butterflies<2>(row, cols, shift);',
@@ -155,8 +226,8 @@ const faults = [
     rows,
   ],
   ['a butterfly without its difference', 'quantize.cu', 'value[i + apart] = a - b;', 'value[i + apart] = a + b;', rows],
-  ["the weight's scale forgotten", 'gemm_mma.cu', ' * row_scale * weight_scales[col]', ' * row_scale', sums],
-  ["the row's scale forgotten", 'gemm_mma.cu', ' * row_scale * weight_scales[col]', ' * weight_scales[col]', sums],
+  ["the weight's scale forgotten", 'gemm.cuh', ' * row_scale * weight_scales[col]', ' * row_scale', sums],
+  ["the row's scale forgotten", 'gemm.cuh', ' * row_scale * weight_scales[col]', ' * weight_scales[col]', sums],
   ['1 / order forgotten', 'quantize.cu', '1 / static_cast<float>(1u << order_bits(weight.cols))', '1', sums],
   [
     'the peak of half the row',

@@ -1,7 +1,7 @@
 // Compiles the CUDA kernels and checks what came out, without a GPU: no spills and no local memory in the kernels that
 // matter, registers within their budget, and the tensor-core and copy instructions there.
 //
-//   node scripts/cubin-opcodes.mjs [80 90 ...]     compute capabilities; all that are shipped by default
+//   node scripts/cubin-opcodes.mjs [80 90a ...]     compute capabilities; all that are shipped by default
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -9,15 +9,28 @@ import path from 'node:path';
 import { fail } from './report.mjs';
 import { root } from './stamp.mjs';
 
-const shipped = ['80', '86', '89', '90', '100', '120'];
+const shipped = ['80', '86', '89', '90a', '100', '120'];
 
 // The low twelve bits of an instruction's sixteen bytes say what it is, on every card from sm_80 on.
-const opcodes = { HMMA: 0x23c, IMMA: 0x237, LDSM: 0x83b, LDGSTS: 0xfae, LDL: 0x983, STL: 0x387 };
+const opcodes = {
+  HMMA: 0x23c,
+  IMMA: 0x237,
+  HGMMA: 0x9f0,
+  IGMMA: 0x9f1,
+  LDSM: 0x83b,
+  LDGSTS: 0xfae,
+  UTMALDG: 0x5b4,
+  LDL: 0x983,
+  STL: 0x387,
+};
+const ofBytes = { HMMA: 'IMMA', HGMMA: 'IGMMA' }; // what int8_t has in their place
 
-// Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8).
+// Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8); of
+// wgmma_gemm, which has one to itself, what its 384 threads begin with. `only`: the card that it has code for.
 const hotKernels = {
   large_gemm: { registers: 248, atLeast: { HMMA: 16, LDSM: 8, LDGSTS: 4 } },
   small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 } },
+  wgmma_gemm: { registers: 168, atLeast: { HGMMA: 4, UTMALDG: 2 }, only: '90a' },
   attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 } },
   quantize_kernel: { registers: 64, atLeast: {} },
   rms_norm_kernel: { registers: 64, atLeast: {} },
@@ -46,7 +59,7 @@ function checkCapability(capability) {
     const counts = countOpcodes(cubin);
     for (const kernel of kernelsOf(log)) {
       const hot = hotKernels[kernel.name];
-      if (!hot) continue;
+      if (!hot || (hot.only && hot.only !== capability)) continue;
       const where = `sm_${capability} ${kernel.symbol}`;
       const found = counts.get(kernel.symbol);
       if (kernel.stack + kernel.spills > 0)
@@ -57,27 +70,34 @@ function checkCapability(capability) {
         if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}`);
       }
       for (const [kind, least] of Object.entries(hot.atLeast)) {
-        const name = kind === 'HMMA' && /_gemmIa/.test(kernel.symbol) ? 'IMMA' : kind; // of int8_t
+        const name = (/_gemmIa/.test(kernel.symbol) && ofBytes[kind]) || kind;
         if (found[name] < least && !(name === 'LDGSTS' && /Unaligned/.test(kernel.symbol))) {
           problems.push(`${where}: ${found[name]} ${name}, at least ${least} expected`);
         }
       }
-      const line = summary.get(kernel.name) ?? { variants: 0, registers: 0, HMMA: 0, IMMA: 0 };
+      const line = summary.get(kernel.name) ?? { variants: 0, registers: 0, products: {} };
       summary.set(kernel.name, {
         variants: line.variants + 1,
         registers: Math.max(line.registers, kernel.registers),
-        HMMA: Math.max(line.HMMA, found.HMMA),
-        IMMA: Math.max(line.IMMA, found.IMMA),
+        products: Object.fromEntries(
+          [...Object.keys(ofBytes), ...Object.values(ofBytes)].map((name) => [
+            name,
+            Math.max(line.products[name] ?? 0, found[name]),
+          ]),
+        ),
       });
     }
   }
-  for (const name of Object.keys(hotKernels)) {
+  for (const [name, { only }] of Object.entries(hotKernels)) {
+    if (only && only !== capability) continue;
     const line = summary.get(name);
-    if (!line) problems.push(`sm_${capability}: there is no kernel ${name}`);
-    else
-      console.log(
-        `sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers, ${line.HMMA} HMMA, ${line.IMMA} IMMA`,
-      );
+    if (!line) {
+      problems.push(`sm_${capability}: there is no kernel ${name}`);
+      continue;
+    }
+    const products = Object.entries(line.products).filter(([, count]) => count > 0);
+    const counts = products.map(([product, count]) => `, ${count} ${product}`).join('');
+    console.log(`sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers${counts}`);
   }
   return problems;
 }

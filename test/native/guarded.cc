@@ -54,7 +54,8 @@ Device::Device(const BackendEntry& entry, size_t variant)
       owned(entry.open[variant]()),
       on(*owned),
       download(entry.download),
-      emulated(entry.emulated) {
+      emulated(entry.emulated),
+      row_bytes(entry.row_bytes) {
   const Backend::Traits traits = on.traits();
   normed = traits.normed;
   input = traits.input;

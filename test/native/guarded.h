@@ -27,6 +27,7 @@ struct Device {
   std::function<void(void* to, const void* from, size_t bytes)> download;
   DType normed, input, output;  // of the backend's traits
   bool emulated;                // BackendEntry::emulated
+  uint32_t row_bytes;           // BackendEntry::row_bytes
 
   void sync();  // fails the test where the backend fails
 };

@@ -1,4 +1,5 @@
 // linear, linear_add and linear_swiglu: agreement with the reference, and a row's independence of all others.
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -25,6 +26,11 @@ struct Case {
     return kUses[static_cast<int>(op)];
   }
   DType input(const Device& device) const { return op == Op::linear_add ? device.input : device.normed; }
+  uint32_t input_gap(const Device& device) const {
+    const auto bytes = static_cast<uint32_t>(bytes_of(input(device)));
+    const uint32_t multiple = std::max(1u, device.row_bytes / bytes);
+    return (in + gap + multiple - 1) / multiple * multiple - in;
+  }
   std::string text() const {
     static constexpr const char* kNames[] = {"linear", "linear_add", "linear_swiglu"};
     return std::string(kNames[static_cast<int>(op)]) + " of " + std::to_string(rows) + " rows, " +
@@ -54,7 +60,7 @@ Values random_values(Device& device, const Case& c, Random& random) {
 }
 
 std::vector<float> run(Device& device, const Case& c, const Values& values) {
-  const GuardedMatrix in(device, c.rows, c.in, c.gap, c.input(device), &values.in);
+  const GuardedMatrix in(device, c.rows, c.in, c.input_gap(device), c.input(device), &values.in);
   const StoredWeight weight(device, c.use(), c.weight_rows(), c.in, values.weight);
   const DType dtype = c.op == Op::linear ? device.output : c.op == Op::linear_add ? DType::f32 : device.input;
   const GuardedMatrix out(device, c.rows, c.out, c.gap, dtype, c.op == Op::linear_add ? &values.x : nullptr);

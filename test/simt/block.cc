@@ -27,6 +27,7 @@ std::vector<int> ready;
 std::mt19937_64 random_numbers;
 uint32_t latest;  // the highest time of any clock so far
 bool failed;
+bool landing;
 std::string failure;
 const void* kernel_function;
 const std::function<void()>* kernel_body;
@@ -70,17 +71,16 @@ void release_barrier() {
   Barrier barrier = std::move(block.barrier);
   block.barrier = {};
   const bool all = barrier.waiting.size() == static_cast<size_t>(block.count);
+  const bool each = !all || block.uses_proxies;
   if (all) era.barrier = latest;
-  Clock seen(all ? 0 : static_cast<size_t>(block.count), 0);
-  if (!all) {
+  Clock seen;
+  if (each) {
+    seen = fresh_clock();
     for (const int thread : barrier.waiting) join(seen, block.clocks[thread]);
   }
   for (const int thread : barrier.waiting) {
-    if (all) {
-      block.clocks[thread][thread] = era.barrier;
-    } else {
-      join(block.clocks[thread], seen);
-    }
+    if (each) join(block.clocks[thread], seen);
+    if (all) block.clocks[thread][thread] = era.barrier;
     tick(thread);
     if (thread != block.me || block.thread().state == Thread::State::waiting) wake(thread);
   }
@@ -98,6 +98,7 @@ void run_thread() {
     fail(text("thread ", block.me, " returns with a copy never committed, issued at ",
               describe(self.open[0].site)));
   }
+  if (const std::string message = unfinished_products(); !message.empty()) fail(message);
   self.state = Thread::State::done;
   --block.unreturned;
   const size_t waiting = block.barrier.waiting.size();
@@ -112,7 +113,8 @@ std::string deadlock() {
     const Thread& thread = *block.threads[t];
     groups[thread.state == Thread::State::done
                ? "have returned"
-               : "wait in " + thread.waits_in + " at " + describe(thread.site)]
+               : "wait in " + thread.waits_in + " at " + describe(thread.site) +
+                     (thread.waits_for ? " (" + describe_mbarrier(thread.waits_for) + ")" : "")]
         .push_back(t);
   }
   std::string all = "deadlock:";
@@ -121,11 +123,16 @@ std::string deadlock() {
   return all;
 }
 
-// Takes the next thread to run out of `ready`.
-int next_thread() {
-  size_t i = 0;
-  if (options.seed == 1) i = ready.size() - 1;
-  if (options.seed > 1) i = random_numbers() % ready.size();
+// What is next, of the threads that are ready and, behind them, the copies in flight: these land as late as they may,
+// or at once in reverse order.
+size_t next_turn() {
+  const size_t turns = ready.size() + copies_in_flight();
+  if (options.seed == 1) return copies_in_flight() > 0 ? ready.size() : turns - 1;
+  return options.seed > 1 ? random_numbers() % turns : 0;
+}
+
+// Takes a thread out of `ready`.
+int take_thread(size_t i) {
   const int thread = ready[i];
   ready.erase(ready.begin() + static_cast<ptrdiff_t>(i));
   return thread;
@@ -137,11 +144,15 @@ void begin_block(unsigned threads) {
   shared.low = 0;
   block.unreturned = block.count;
   block.barrier = {};
-  block.warps.assign((threads + 31) / 32, {});
-  block.clocks.resize(threads);
+  block.named_barriers.clear();
+  block.warps.assign((threads + kWarpThreads - 1) / kWarpThreads, {});
+  block.clocks.resize(threads + kAsynchronous);
+  block.next_asynchronous = 0;
+  block.uses_proxies = false;
+  begin_hopper_block();
   ready.clear();
   for (int t = 0; t < block.count; ++t) {
-    block.clocks[t].assign(threads, era.block);
+    block.clocks[t] = fresh_clock();
     block.clocks[t][t] = latest;
     Thread& thread = *block.threads[t];
     thread.open.clear();
@@ -151,18 +162,39 @@ void begin_block(unsigned threads) {
   }
 }
 
+// Outside of all threads: a fault is an exception here.
+void land(size_t copy) {
+  landing = true;
+  try {
+    land_copy(copy);
+  } catch (const Fault& fault) {
+    failure = fault.what();
+    failed = true;
+  }
+  landing = false;
+}
+
 void run_block() {
   begin_block(blockDim.x);
   block.running = true;
   while (block.unreturned && !failed) {
-    if (ready.empty()) {
+    if (ready.empty() && copies_in_flight() == 0) {
       failure = deadlock() + where();
       failed = true;
       break;
     }
-    block.me = next_thread();
+    const size_t turn = next_turn();
+    if (turn >= ready.size()) {
+      land(turn - ready.size());
+      continue;
+    }
+    block.me = take_thread(turn);
     threadIdx = {static_cast<unsigned>(block.me), 0, 0};
     Fiber::change(scheduler, block.thread().fiber);
+  }
+  if (const std::string message = unfinished_copies(); !failed && !message.empty()) {
+    failure = message + where();
+    failed = true;
   }
   block.running = false;
 }
@@ -200,17 +232,19 @@ void run_grid(const void* kernel, dim3 grid, unsigned threads, size_t shared_byt
 
 void fail(const std::string& message) {
   if (!block.running) throw Fault(message);
+  if (landing) throw Fault(message + where());
   failure = message + where();
   failed = true;
   Fiber::change(block.thread().fiber, scheduler);
   std::abort();  // nobody enters a thread that failed
 }
 
-void sleep_in(std::string what, Site site) {
+void sleep_in(std::string what, Site site, uint32_t mbarrier) {
   Thread& self = block.thread();
   self.state = Thread::State::waiting;
   self.waits_in = std::move(what);
   self.site = site;
+  self.waits_for = mbarrier;
   Fiber::change(self.fiber, scheduler);
 }
 
@@ -220,7 +254,25 @@ void wake(int thread) {
 }
 
 void join(Clock& into, const Clock& from) {
-  for (size_t i = 0; i < into.size(); ++i) into[i] = std::max(into[i], from[i]);
+  const auto take_later = [](std::vector<uint32_t>& times, const std::vector<uint32_t>& others) {
+    for (size_t i = 0; i < others.size(); ++i) times[i] = std::max(times[i], others[i]);
+  };
+  take_later(into.times, from.times);
+  if (from.fenced.empty()) return;
+  into.fenced.resize(from.fenced.size());
+  take_later(into.fenced, from.fenced);
+}
+
+Clock fresh_clock() {
+  return {std::vector<uint32_t>(static_cast<size_t>(block.count + kAsynchronous), era.block), {}};
+}
+
+int begin_asynchronous(const Clock& seen) {
+  const int number = block.count + block.next_asynchronous++ % kAsynchronous;
+  block.uses_proxies = true;
+  block.clocks[number] = seen;
+  block.clocks[number][number] = ++latest;
+  return number;
 }
 
 void tick(int thread) { latest = std::max(latest, ++block.clocks[thread][thread]); }
@@ -240,6 +292,52 @@ void barrier(const char* file, int line) {
   } else {
     sleep_in("sync_block", site);
   }
+}
+
+namespace {
+
+// Arrives at a named barrier and leaves what it has seen there. Whether all are there now.
+bool arrive_at(int id, int threads, const char* what, Site site) {
+  if (id < 1 || id > 15 || threads % kWarpThreads != 0 || threads < 1 || threads > block.count) {
+    fail(text(what, " of barrier ", id, " and ", threads, " threads at ", describe(site)));
+  }
+  NamedBarrier& barrier = block.named_barriers[id];
+  if (barrier.arrived == 0) {
+    barrier.threads = threads;
+    barrier.seen = fresh_clock();
+  } else if (barrier.threads != threads) {
+    fail(text("barrier ", id, " is expected to have ", threads, " threads at ", describe(site), " (thread ",
+              block.me, ") and ", barrier.threads, " elsewhere"));
+  }
+  join(barrier.seen, block.clock());
+  tick(block.me);
+  return ++barrier.arrived == threads;
+}
+
+void release_named(int id) {
+  NamedBarrier barrier = std::move(block.named_barriers[id]);
+  block.named_barriers.erase(id);
+  for (const int thread : barrier.waiting) {
+    join(block.clocks[thread], barrier.seen);
+    if (thread != block.me) wake(thread);
+  }
+}
+
+}  // namespace
+
+void named_barrier(int id, int threads, const char* file, int line) {
+  const Site site = site_of(file, line);
+  const bool complete = arrive_at(id, threads, "sync_threads", site);
+  block.named_barriers[id].waiting.push_back(block.me);
+  if (complete) {
+    release_named(id);
+  } else {
+    sleep_in(text("sync_threads of barrier ", id), site);
+  }
+}
+
+void named_arrival(int id, int threads, const char* file, int line) {
+  if (arrive_at(id, threads, "arrive_threads", site_of(file, line))) release_named(id);
 }
 
 void* shared_base(size_t alignment) { return open_shared_memory(alignment); }

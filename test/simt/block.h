@@ -1,5 +1,6 @@
 // The block that runs: its threads as fibers, their order, its barriers, and how a fault ends it.
 #pragma once
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
@@ -28,22 +29,37 @@ struct Thread {
   State state = State::ready;
   std::string waits_in;
   Site site = 0;
+  uint32_t waits_for = 0;                // the mbarrier at this address; 0: none
   std::vector<Copy> open;                // copies not yet committed
   std::deque<std::vector<Copy>> groups;  // committed, not yet waited for
 };
 
-// A warp-wide operation that some lanes have reached. The last one performs it for all.
-struct WarpOperation {
+constexpr int kWarpThreads = 32;
+constexpr int kWarpgroupThreads = 128;
+
+// An operation of a whole warp or warpgroup that some of its threads have reached. The last one performs it for all.
+struct Collective {
   const char* name;
   Site site;
-  uint32_t arrived;
-  void* arguments[32];
+  int arrived;
+  void* arguments[kWarpgroupThreads];
 };
 
 struct Barrier {
   std::vector<int> waiting;
   Site site;
 };
+
+// bar.sync and bar.arrive with a number and a count of threads.
+struct NamedBarrier {
+  int threads;
+  int arrived;
+  std::vector<int> waiting;
+  Clock seen;
+};
+
+// Copies and products under way have clocks of their own, behind those of the threads, and take them in turn.
+constexpr int kAsynchronous = 32;
 
 struct Block {
   int count = 0;  // threads
@@ -52,8 +68,11 @@ struct Block {
   bool running = false;
   std::vector<std::unique_ptr<Thread>> threads;  // kept for the next block, stacks and all
   std::vector<Clock> clocks;
-  std::vector<WarpOperation> warps;
+  int next_asynchronous = 0;
+  bool uses_proxies = false;  // copies, products or fences of the asynchronous proxy
+  std::vector<Collective> warps;
   Barrier barrier;
+  std::map<int, NamedBarrier> named_barriers;
 
   Thread& thread() { return *threads[me]; }
   Clock& clock() { return clocks[me]; }
@@ -68,12 +87,52 @@ void run_grid(const void* kernel, dim3 grid, unsigned threads, size_t shared_byt
 [[noreturn]] void fail(const std::string& message);
 
 // Puts the running thread to sleep until somebody wakes it.
-void sleep_in(std::string what, Site site);
+void sleep_in(std::string what, Site site, uint32_t mbarrier = 0);
 void wake(int thread);
 
 // What one clock has seen, the other has seen too.
 void join(Clock& into, const Clock& from);
 // The thread enters a new time: what it does from now on, nobody has seen.
 void tick(int thread);
+// A clock that has seen nothing of this block.
+Clock fresh_clock();
+// The number of a copy or product that begins now and has seen `seen`.
+int begin_asynchronous(const Clock& seen);
+inline bool is_asynchronous(int thread) { return thread >= block.count; }
+
+// The thread leaves its arguments and sleeps; the last of `threads`, which begin at a multiple of that number, calls
+// perform(arguments of all) and wakes the others. It orders no memory.
+template <int kThreads, typename Arguments, typename Perform>
+void collective(Collective& operation, const char* name, Arguments& mine, Site site, Perform perform) {
+  if (!operation.arrived) {
+    operation.name = name;
+    operation.site = site;
+  } else if (operation.site != site || std::strcmp(operation.name, name) != 0) {
+    const char* group = kThreads == kWarpThreads ? "warp" : "warpgroup";
+    fail(text("the ", group, " is torn: thread ", block.me, " is in ", name, " at ", describe(site),
+              " while others of its ", group, " wait in ", operation.name, " at ", describe(operation.site)));
+  }
+  const int first = block.me / kThreads * kThreads;
+  operation.arguments[block.me - first] = &mine;
+  if (++operation.arrived != kThreads) return sleep_in(name, site);
+
+  Arguments* all[kThreads];
+  for (int i = 0; i < kThreads; ++i) all[i] = static_cast<Arguments*>(operation.arguments[i]);
+  operation.arrived = 0;
+  perform(all);
+  for (int t = first; t < first + kThreads; ++t) {
+    if (t != block.me) wake(t);
+  }
+}
+
+// hopper.cc
+void begin_hopper_block();
+size_t copies_in_flight();
+// Any of them; seed 1 wants the oldest.
+void land_copy(size_t index);
+std::string describe_mbarrier(uint32_t address);
+// What is wrong where the running thread returns, or the block ends; empty: nothing.
+std::string unfinished_products();
+std::string unfinished_copies();
 
 }  // namespace simt

@@ -1,10 +1,12 @@
 // One tiny kernel per wrapper of ptx.cuh that the emulator had to understand from the manual. Each dumps what all lanes
 // got, on inputs that leave no room for rounding. Compiled with nvcc and run on a card, it says whether the emulator is
-// right; its output is kept in conformance.txt, against which every run without a card is checked.
+// right; its output is kept in conformance.txt, against which every run without a card is checked. Probes whose names
+// begin with "hopper" run on such cards only.
 //
 // gpu_conformance of test/gpu is that program.
 #include <cstdio>
 #include <iterator>
+#include <type_traits>
 
 #include "ptx.cuh"
 #include "runtime.h"
@@ -138,11 +140,156 @@ __global__ void rounds(uint32_t* out) {
   }
 }
 
+// --- Hopper -----------------------------------------------------------------------------------------------------------
+
+constexpr uint32_t kThreads = 128;
+constexpr uint32_t kHopperWords = 2;  // that a thread tells
+constexpr uint32_t kRowBytes = 128;
+constexpr uint32_t kLeftRows = 64, kRightRows = 256;
+constexpr uint32_t kOperandBytes = (kLeftRows + kRightRows) * kRowBytes;
+constexpr uint32_t kBoxRows = 8;
+constexpr uint32_t kHopperSharedBytes = kOperandBytes + 8;
+
+struct alignas(1024) SwizzledRows {
+  unsigned char bytes[1024];
+};
+
+// Small whole numbers: every sum below is exact in any order.
+template <typename T>
+__global__ void fills(T* values) {
+  for (uint32_t i = threadIdx.x; i < kOperandBytes / sizeof(T); i += kThreads) {
+    const uint32_t mixed = i * 0x9e3779b1u >> 16;
+    if constexpr (sizeof(T) == 1) {
+      values[i] = static_cast<int8_t>(mixed);
+    } else {
+      values[i] = from_float<T>(static_cast<float>(mixed % 61) - 30);
+    }
+  }
+}
+
+// Makes an mbarrier and has it expect so many bytes.
+__device__ uint32_t expect_bytes(uint32_t bytes) {
+  const uint32_t barrier = shared_address(shared_memory<SwizzledRows>()) + kOperandBytes;
+  if (threadIdx.x == 0) {
+    mbarrier_init(barrier, 1);
+    fence_mbarrier_init();
+    mbarrier_arrive_expecting(barrier, bytes);
+  }
+  sync_block();
+  return barrier;
+}
+
+// A box that hangs over the last row and the last column.
+template <typename T>
+__global__ void loads_boxes(uint32_t* out, const __grid_constant__ TensorMap map,
+                            const __grid_constant__ TensorMap) {
+  if constexpr (kHasWgmma) {
+    const uint32_t barrier = expect_bytes(kBoxRows * kRowBytes);
+    if (threadIdx.x == 0) tma_load_2d(barrier - kOperandBytes, &map, barrier, 16 / sizeof(T), 3);
+    mbarrier_wait(barrier, 0);
+    const uint32_t* words = reinterpret_cast<const uint32_t*>(shared_memory<SwizzledRows>());
+    for (uint32_t i = 0; i < 2; ++i) out[threadIdx.x * kHopperWords + i] = words[threadIdx.x * 2 + i];
+  }
+}
+
+template <typename Sum>
+__device__ uint32_t word_of(Sum sum) {
+  if constexpr (std::is_same_v<Sum, float>) return bits_of(sum);
+  return static_cast<uint32_t>(sum);
+}
+
+// Tells a mixture of all sums of a thread, and one of them.
+template <typename T, typename Sum, uint32_t kCols>
+__global__ void multiplies_boxes(uint32_t* out, const __grid_constant__ TensorMap left_map,
+                                 const __grid_constant__ TensorMap right_map) {
+  if constexpr (kHasWgmma) {
+    const uint32_t barrier = expect_bytes(kOperandBytes);
+    const uint32_t left = barrier - kOperandBytes, right = left + kLeftRows * kRowBytes;
+    if (threadIdx.x == 0) {
+      tma_load_2d(left, &left_map, barrier, 0, 0);
+      tma_load_2d(right, &right_map, barrier, 0, 0);
+    }
+    mbarrier_wait(barrier, 0);
+    const auto descriptor = [](uint32_t address) {
+      return address >> 4 | uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
+    };
+    Sum sum[kCols / 2];
+    wgmma_fence();
+    for (uint32_t byte = 0; byte < kRowBytes; byte += 32) {
+      wgmma<T>(sum, descriptor(left + byte), descriptor(right + byte), byte > 0);
+    }
+    wgmma_commit();
+    wgmma_wait<0>();
+    uint32_t mixture = 0;
+    for (uint32_t i = 0; i < kCols / 2; ++i) mixture = mixture * 0x01000193u + word_of(sum[i]);
+    out[threadIdx.x * kHopperWords] = mixture;
+    out[threadIdx.x * kHopperWords + 1] = word_of(sum[5]);
+  }
+}
+
+enum class Fill { bf16, f16, s8 };
+
+struct HopperProbe {
+  const char* name;
+  void (*kernel)(uint32_t* out, TensorMap left, TensorMap right);
+  Fill fill;
+};
+
+Failure fill(Stream stream, void* values, Fill type) {
+  switch (type) {
+    case Fill::s8: return launch(stream, fills<int8_t>, 1, kThreads, 0, static_cast<int8_t*>(values));
+    case Fill::f16: return launch(stream, fills<f16>, 1, kThreads, 0, static_cast<f16*>(values));
+    default: return launch(stream, fills<bf16>, 1, kThreads, 0, static_cast<bf16*>(values));
+  }
+}
+
+// --- The program ------------------------------------------------------------------------------------------------------
+
 struct Probe {
   const char* name;
   void (*kernel)(uint32_t* out);
   uint32_t words;
 };
+
+Failure run_hopper_probes(Stream stream) {
+  const HopperProbe probes[] = {
+      {"hopper: tma, 8 bits", loads_boxes<int8_t>, Fill::s8},
+      {"hopper: tma, 16 bits", loads_boxes<bf16>, Fill::bf16},
+      {"hopper: wgmma.bf16, n128", multiplies_boxes<bf16, float, 128>, Fill::bf16},
+      {"hopper: wgmma.bf16, n256", multiplies_boxes<bf16, float, 256>, Fill::bf16},
+      {"hopper: wgmma.f16, n128", multiplies_boxes<f16, float, 128>, Fill::f16},
+      {"hopper: wgmma.f16, n256", multiplies_boxes<f16, float, 256>, Fill::f16},
+      {"hopper: wgmma.s8, n128", multiplies_boxes<int8_t, int32_t, 128>, Fill::s8},
+      {"hopper: wgmma.s8, n256", multiplies_boxes<int8_t, int32_t, 256>, Fill::s8},
+  };
+  void *words, *operands;
+  if (const Failure failure = allocate_host(&words, kThreads * kHopperWords * sizeof(uint32_t)))
+    return failure;
+  if (const Failure failure = allocate_device(&operands, kOperandBytes)) return failure;
+  auto* out = static_cast<uint32_t*>(words);
+  for (const HopperProbe& probe : probes) {
+    if (const Failure failure = fill(stream, operands, probe.fill)) return failure;
+    const uint32_t bytes = probe.fill == Fill::s8 ? 1 : 2, cols = kRowBytes / bytes;
+    const bool is_box = probe.kernel == loads_boxes<int8_t> || probe.kernel == loads_boxes<bf16>;
+    TensorMap left, right;
+    // The box's matrix ends before the box does; gaps in its rows hold numbers that must not show.
+    Failure failure = is_box ? make_tensor_map(&left, operands, bytes, 7, cols - 3, cols, kBoxRows)
+                             : make_tensor_map(&left, operands, bytes, kLeftRows, cols, cols, kLeftRows);
+    if (failure) return failure;
+    failure = make_tensor_map(&right, static_cast<char*>(operands) + kLeftRows * kRowBytes, bytes, kRightRows,
+                              cols, cols, kRightRows);
+    if (failure) return failure;
+    failure = launch(stream, probe.kernel, 1, kThreads, kHopperSharedBytes, out, left, right);
+    if (!failure) failure = synchronize(stream);
+    if (failure) return failure;
+    for (uint32_t thread = 0; thread < kThreads; ++thread) {
+      std::printf("%s, lane %u:", probe.name, thread);
+      for (uint32_t i = 0; i < kHopperWords; ++i) std::printf(" %08x", out[thread * kHopperWords + i]);
+      std::printf("\n");
+    }
+  }
+  return nullptr;
+}
 
 }  // namespace
 
@@ -175,6 +322,9 @@ int main() {
       std::printf("\n");
     }
   }
+  DeviceProperties card;
+  if (!failure) failure = describe_device(0, &card);
+  if (!failure && card.major == 9 && card.minor == 0) failure = run_hopper_probes(stream);
   if (failure) std::fprintf(stderr, "%s\n", failure);
   return failure != nullptr;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "cuda_backend.h"
@@ -135,6 +136,7 @@ BackendEntry entry_of(DType input, uint32_t batch_tokens, bool invariant, int mu
 }
 
 constexpr uint32_t kSmallBatch = 1, kLargeBatch = 10'000;
+constexpr int kHopper = 90;
 
 // Rows of an ldmatrix that meet in a bank would only cost time: nothing else would show them.
 void has_no_bank_conflicts() {
@@ -162,13 +164,18 @@ void linear_reads_aligned_rows() {
     bool small;
     int multiprocessors;
     uint32_t rows, in, out;
+    int capability = 80;
   };
   for (const Case& c : {Case{false, 1, 70, 300, 150},
                         {false, 132, 70, 300, 150},
                         {true, 4, 10, 1700, 40},
                         {true, 4, 20, 1700, 40},
-                        {true, 4, 50, 1700, 40}}) {
-    const std::unique_ptr<Backend> backend = open_emulated(DType::bf16, 2, c.multiprocessors);
+                        {true, 4, 50, 1700, 40},
+                        {false, 1, 140, 357, 500, kHopper},
+                        {false, 132, 140, 357, 500, kHopper},
+                        {false, 132, 1, 3, 1, kHopper},
+                        {false, 2, 128, 64, 257, kHopper}}) {
+    const std::unique_ptr<Backend> backend = open_emulated(DType::bf16, 2, c.multiprocessors, c.capability);
     Backend& on = *backend;
     on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
     Random random(7);
@@ -284,6 +291,7 @@ void int8_sums_are_exact() {
     int multiprocessors;
     uint32_t rows, in, out, gap;
     bool extreme = false;
+    int capability = 80;
   };
   for (const Case& c : {Case{false, 1, 70, 300, 150, 0},
                         {false, 132, 70, 300, 150, 0},
@@ -293,8 +301,11 @@ void int8_sums_are_exact() {
                         {true, 4, 50, 3400, 40, 0},
                         {true, 4, 20, 700, 40, 3},
                         {false, 132, 3, 12'288, 5, 0, true},
-                        {true, 132, 3, 12'288, 5, 0, true}}) {
-    const std::unique_ptr<Backend> backend = open_emulated(DType::s8, 2, c.multiprocessors);
+                        {true, 132, 3, 12'288, 5, 0, true},
+                        {false, 1, 140, 700, 500, 0, false, kHopper},
+                        {false, 132, 140, 700, 500, 0, false, kHopper},
+                        {false, 132, 3, 12'288, 5, 0, true, kHopper}}) {
+    const std::unique_ptr<Backend> backend = open_emulated(DType::s8, 2, c.multiprocessors, c.capability);
     Backend& on = *backend;
     on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
     Random random(7);
@@ -418,6 +429,84 @@ void invariant_batches_have_the_large_plans_bits() {
   }
 }
 
+// --- Hopper -----------------------------------------------------------------------------------------------------------
+
+// As many steps as stages and two more, ragged everywhere. Wide tiles on one multiprocessor, narrow ones on many.
+void hopper_tiles_and_schedules_change_no_bit(DType input) {
+  constexpr uint32_t kRows = 140, kOut = 500;
+  const uint32_t in_cols = input == DType::s8 ? 5 * 128 + 48 : 5 * 64 + 24;
+  Random random(11);
+  const std::vector<float> values = rounded(random.values(size_t{kRows} * in_cols), in_cols, input);
+  const std::vector<float> weights = rounded(random.values(size_t{kOut} * in_cols), in_cols, input);
+  const auto result = [&](int multiprocessors, uint64_t seed, bool gated) {
+    Device device({"",
+                   {[=] {
+                     auto backend = open_emulated(input, seed, multiprocessors, kHopper);
+                     backend->begin_batch(kLargeBatch, false);
+                     return backend;
+                   }},
+                   simt::read,
+                   true},
+                  0);
+    const GuardedMatrix in(device, kRows, in_cols, 0, input, &values);
+    const StoredWeight weight(device, gated ? WeightUse::gate_up : WeightUse::linear, kOut, in_cols, weights);
+    const GuardedMatrix out(device, kRows, gated ? kOut / 2 : kOut, 0, gated ? device.input : device.output);
+    const uint64_t before = simt::counters.wgmma;
+    if (gated) {
+      device.on.linear_swiglu(in, weight, out);
+    } else {
+      device.on.linear(in, weight, out);
+    }
+    device.sync();
+    expect(simt::counters.wgmma > before, "the kernel of other cards was chosen");
+    return out.read();
+  };
+  for (const bool gated : {false, true}) {
+    const uint32_t cols = gated ? kOut / 2 : kOut;
+    const std::vector<float> wanted = result(1, 0, gated);
+    expect_same_bits(result(132, 0, gated), wanted, cols, "narrow tiles");
+    expect_same_bits(result(3, 1, gated), wanted, cols, "three multiprocessors, threads in reverse");
+    expect_same_bits(result(2, 3, gated), wanted, cols, "two multiprocessors, threads in random order");
+    expect_same_bits(result(132, 4, gated), wanted, cols, "narrow tiles, threads in random order");
+  }
+}
+
+// Which kernel multiplies, by card, by plan, by rows, and by the environment.
+void hopper_kernels_are_chosen_where_they_fit() {
+  const auto uses_wgmma = [](int capability, uint32_t batch_tokens, uint32_t rows, uint32_t gap) {
+    Device device({"",
+                   {[=] {
+                     auto backend = open_emulated(DType::bf16, 0, 4, capability);
+                     backend->begin_batch(batch_tokens, false);
+                     return backend;
+                   }},
+                   simt::read,
+                   true},
+                  0);
+    constexpr uint32_t kCols = 64;
+    const std::vector<float> ones(size_t{rows} * kCols, 1), weights(kCols * kCols, 1);
+    const GuardedMatrix in(device, rows, kCols, gap, DType::bf16, &ones);
+    const StoredWeight weight(device, WeightUse::linear, kCols, kCols, weights);
+    const GuardedMatrix out(device, rows, kCols, 0, device.output);
+    const uint64_t before = simt::counters.wgmma;
+    device.on.linear(in, weight, out);
+    device.sync();
+    expect(out.read() == std::vector<float>(size_t{rows} * kCols, kCols), "the sums are wrong");
+    return simt::counters.wgmma > before;
+  };
+  expect(uses_wgmma(kHopper, kLargeBatch, 100, 0), "not where they fit");
+  expect(uses_wgmma(kHopper, kLargeBatch, 1, 0), "the kernel depends on the number of rows");
+  expect(!uses_wgmma(kHopper, kSmallBatch, 1, 0), "for few rows");
+  expect(!uses_wgmma(kHopper, kLargeBatch, 100, 1), "for rows that are not aligned");
+  for (const int capability : {80, 89, 100, 120}) {
+    expect(!uses_wgmma(capability, kLargeBatch, 100, 0), "on cards without wgmma");
+  }
+  setenv("QWEN3_EMBED_HOPPER", "0", 1);
+  const bool forbidden = uses_wgmma(kHopper, kLargeBatch, 100, 0);
+  unsetenv("QWEN3_EMBED_HOPPER");
+  expect(!forbidden, "where the environment forbids it");
+}
+
 // --- Vectors ----------------------------------------------------------------------------------------------------------
 
 // Vectors that do not fit the way out together leave it in several goes.
@@ -445,10 +534,11 @@ void pools_more_than_fits_at_once() {
 
 }  // namespace
 
-std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiprocessors) {
+std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiprocessors, int capability) {
   simt::options = {};
   simt::options.seed = seed;
   simt::options.multiprocessors = multiprocessors;
+  simt::options.capability = capability;
   char message[256];
   Backend* backend = qwen3_cuda_create(0, input, message, sizeof message);
   expect(backend, backend ? "" : message);
@@ -470,6 +560,13 @@ void add_cuda_tests(Tests& tests) {
   tests.push_back({"cuda: int8: ones beside a massive value", int8_keeps_ones_beside_a_massive_value});
   tests.push_back(
       {"cuda: invariant batches have the large plan's bits", invariant_batches_have_the_large_plans_bits});
+  for (const auto& [name, input] :
+       {std::pair{"bf16", DType::bf16}, {"f16", DType::f16}, {"int8", DType::s8}}) {
+    tests.push_back({std::string("cuda: hopper: tiles and schedules change no bit: ") + name,
+                     [input = input] { hopper_tiles_and_schedules_change_no_bit(input); }});
+  }
+  tests.push_back(
+      {"cuda: hopper: kernels are chosen where they fit", hopper_kernels_are_chosen_where_they_fit});
   tests.push_back({"cuda: pools more than fits at once", pools_more_than_fits_at_once});
 }
 

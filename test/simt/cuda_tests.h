@@ -9,7 +9,8 @@
 namespace qwen3::test {
 
 // Resets the emulator's options. Throws Failure with the reason where the backend does not open.
-std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed = 0, int multiprocessors = 4);
+std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed = 0, int multiprocessors = 4,
+                                       int capability = 80);
 
 void add_cuda_tests(Tests& tests);
 void add_memory_tests(Tests& tests);

@@ -108,6 +108,109 @@ __global__ void load_rows(float* out, int row_bytes) {
   out[threadIdx.x] = static_cast<float>(registers[0]);
 }
 
+// --- Hopper's kernels ----------------------------------------------------------------------------------------------------
+
+struct alignas(1024) SwizzledRows {
+  unsigned char bytes[1024];
+};
+constexpr uint32_t kBoxRows = 64, kBoxBytes = kBoxRows * 128;
+constexpr size_t kBoxShared = 2 * kBoxBytes + 16;
+
+enum class BoxFault {
+  none,
+  no_wait,
+  other_parity,
+  no_init_fence,
+  no_barrier_after_init,
+  too_few_bytes,
+  too_many_bytes,
+  too_many_arrivals,
+  misaligned,
+  nobody_waits,
+  overwritten,
+};
+
+// A box of 64 rows of 32 floats comes to shared memory; every thread gives the first value of its row.
+__global__ void load_box(float* out, const __grid_constant__ TensorMap map, BoxFault fault) {
+  const uint32_t box = shared_address(shared_memory<SwizzledRows>()), barrier = box + 2 * kBoxBytes;
+  auto* shared = reinterpret_cast<float*>(shared_memory<SwizzledRows>());
+  if (threadIdx.x == 0) {
+    mbarrier_init(barrier, 1);
+    if (fault != BoxFault::no_init_fence) fence_mbarrier_init();
+  }
+  if (fault != BoxFault::no_barrier_after_init) sync_block();
+  if (threadIdx.x == 64) {
+    const uint32_t bytes = fault == BoxFault::too_few_bytes    ? kBoxBytes - 128
+                           : fault == BoxFault::too_many_bytes ? kBoxBytes + 128
+                                                               : kBoxBytes;
+    if (fault == BoxFault::too_many_arrivals) mbarrier_arrive_expecting(barrier, bytes);
+    mbarrier_arrive_expecting(barrier, bytes);
+    tma_load_2d(box + (fault == BoxFault::misaligned ? 128 : 0), &map, barrier, 0, 0);
+    if (fault == BoxFault::overwritten) shared[8] = 1;
+  }
+  if (fault == BoxFault::nobody_waits) return;
+  if (fault != BoxFault::no_wait) mbarrier_wait(barrier, fault == BoxFault::other_parity ? 1 : 0);
+  if (threadIdx.x < kBoxRows) out[threadIdx.x] = shared[threadIdx.x * 32 + threadIdx.x % 8 * 4];
+}
+
+enum class ProductFault {
+  none,
+  no_proxy_fence,
+  no_wgmma_fence,
+  no_commit,
+  no_wait,
+  sums_read_early,
+  operand_overwritten,
+  threads_disagree,
+  torn,
+};
+
+constexpr uint64_t descriptor_of(uint32_t address) {
+  return address >> 4 | uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
+}
+
+// Ones, of 16 bits, times ones: every sum is 16.
+__global__ void multiply_ones(float* out, ProductFault fault) {
+  const uint32_t operand = shared_address(shared_memory<SwizzledRows>());
+  auto* halves = reinterpret_cast<uint16_t*>(shared_memory<SwizzledRows>());
+  for (uint32_t i = threadIdx.x; i < 128 * 64; i += 128) halves[i] = 0x3f80;
+  if (fault != ProductFault::no_proxy_fence) fence_proxy_async();
+  sync_block();
+  float sum[64];
+  if (fault != ProductFault::no_wgmma_fence) wgmma_fence();
+  const uint64_t a =
+      descriptor_of(operand + (fault == ProductFault::threads_disagree ? threadIdx.x / 64 * 32 : 0));
+  if (fault == ProductFault::torn && threadIdx.x < 32) {
+    wgmma_commit();
+  } else {
+    wgmma<bf16>(sum, a, descriptor_of(operand), false);
+  }
+  if (fault == ProductFault::operand_overwritten) halves[0] = 0;
+  if (fault != ProductFault::no_commit) wgmma_commit();
+  if (fault == ProductFault::sums_read_early) out[threadIdx.x] = sum[5];
+  if (fault == ProductFault::no_wait) {
+    wgmma_wait<1>();
+  } else {
+    wgmma_wait<0>();
+  }
+  if (fault != ProductFault::sums_read_early) out[threadIdx.x] = sum[5];
+}
+
+enum class NamedFault { none, arrives_early, other_count, unknown };
+
+// The first warp writes what the second reads.
+__global__ void hand_over(float* out, NamedFault fault) {
+  float* shared = shared_memory<float>();
+  if (threadIdx.x < 32) {
+    if (fault != NamedFault::arrives_early) shared[threadIdx.x] = 1;
+    arrive_threads(fault == NamedFault::unknown ? 16 : 1, fault == NamedFault::other_count ? 96 : 64);
+    if (fault == NamedFault::arrives_early) shared[threadIdx.x] = 1;
+  } else if (threadIdx.x < 64) {
+    sync_threads(1, 64);
+    out[threadIdx.x] = shared[threadIdx.x - 32];
+  }
+}
+
 // --- Tests -------------------------------------------------------------------------------------------------------------
 
 struct DeviceStream {
@@ -245,6 +348,68 @@ void add_bank_tests(Tests& tests) {
   }
 }
 
+void add_box_tests(Tests& tests) {
+  const auto box = [&](const char* name, const char* expected, BoxFault fault) {
+    add(tests, name, expected, [fault](Stream stream) -> Failure {
+      if (fault == BoxFault::nobody_waits) simt::options.seed = 0;  // where it lands late
+      TensorMap map;
+      if (const Failure failure = make_tensor_map(&map, fresh(40 * 64), 4, 40, 64, 64, kBoxRows))
+        return failure;
+      return launch(stream, load_box, 1, 128, kBoxShared, fresh(kBoxRows), map, fault);
+    });
+  };
+  box("a box", "", BoxFault::none);
+  box("a box not waited for", "shared memory", BoxFault::no_wait);
+  box("a box waited for with the other parity", "shared memory", BoxFault::other_parity);
+  box("no fence after mbarriers are made", "fence_mbarrier_init is missing", BoxFault::no_init_fence);
+  box("no barrier after mbarriers are made", "offset 16384", BoxFault::no_barrier_after_init);
+  box("too few bytes expected", "mbarrier", BoxFault::too_few_bytes);
+  box("too many bytes expected", "128 bytes outstanding", BoxFault::too_many_bytes);
+  box("an arrival too many", "more than 1 arrivals", BoxFault::too_many_arrivals);
+  box("a misaligned box", "misaligned", BoxFault::misaligned);
+  box("a box that outlives its block", "the block ends with a copy in flight", BoxFault::nobody_waits);
+  box("a box written over", "in flight", BoxFault::overwritten);
+  add(tests, "a tensor map of rows that are not aligned", "does not take the tensor map", [](Stream) {
+    TensorMap map;
+    return make_tensor_map(&map, fresh(64), 4, 2, 9, 9, kBoxRows);
+  });
+}
+
+void add_product_tests(Tests& tests) {
+  const auto product = [&](const char* name, const char* expected, ProductFault fault, bool right = true) {
+    add(tests, name, expected, [=](Stream stream) -> Failure {
+      float* out = fresh(128);
+      launch(stream, multiply_ones, 1, 128, 128 * 128, out, fault);
+      if (const Failure failure = synchronize(stream)) return failure;
+      float sum;
+      simt::read(&sum, out + 77, sizeof sum);
+      return (sum == 16) == right ? nullptr : "a wrong sum";
+    });
+  };
+  product("a product", "", ProductFault::none);
+  product("no proxy fence before a product", "a proxy fence is missing", ProductFault::no_proxy_fence);
+  product("no wgmma_fence before a product", "wgmma_fence is missing", ProductFault::no_wgmma_fence);
+  product("a product not committed", "with a product under way", ProductFault::no_commit);
+  product("a product not waited for", "with a product under way", ProductFault::no_wait);
+  product("sums read too early are not a number", "", ProductFault::sums_read_early, false);
+  product("an operand written over", "race on shared memory", ProductFault::operand_overwritten);
+  product("threads that disagree about a product", "disagree about wgmma", ProductFault::threads_disagree);
+  product("a torn warpgroup", "the warpgroup is torn", ProductFault::torn);
+}
+
+void add_named_barrier_tests(Tests& tests) {
+  const auto named = [&](const char* name, const char* expected, NamedFault fault, bool unwritten = true) {
+    add(tests, name, expected, [=](Stream stream) {
+      simt::options.unwritten = unwritten;
+      return launch(stream, hand_over, 1, 128, 128, fresh(64), fault);
+    });
+  };
+  named("a named barrier", "", NamedFault::none);
+  named("an arrival before the write", "race on shared memory", NamedFault::arrives_early, false);
+  named("two counts for one named barrier", "expected to have", NamedFault::other_count);
+  named("a named barrier that there is not", "barrier 16", NamedFault::unknown);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -254,5 +419,8 @@ int main(int argc, char** argv) {
   add_memory_tests(tests);
   add_copy_tests(tests);
   add_bank_tests(tests);
+  add_box_tests(tests);
+  add_product_tests(tests);
+  add_named_barrier_tests(tests);
   return qwen3::test::run_tests(tests, argc, argv);
 }

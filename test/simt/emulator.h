@@ -12,9 +12,9 @@ struct Options {
   bool races = true;
   unsigned seconds = 60;  // a launch may take, of wall time
   int multiprocessors = 4;
-  int fail_call = 0;                          // the runtime call that fails, counted from 1; 0: none
-  size_t device_bytes = size_t{1} << 30;      // memory that the device has
-  size_t shared_bytes_per_block = 99 * 1024;  // the least of all cards from sm_80 on
+  int capability = 80;                    // the compute capability, 90 for Hopper
+  int fail_call = 0;                      // the runtime call that fails, counted from 1; 0: none
+  size_t device_bytes = size_t{1} << 30;  // memory that the device has
 };
 extern Options options;
 
@@ -22,6 +22,7 @@ struct Counters {
   uint64_t runtime_calls;
   uint64_t launches;
   uint64_t mma;
+  uint64_t wgmma;
   uint64_t ldmatrix_rows, bank_conflicts;  // rows of one 8-row phase that meet in the same banks
 };
 extern Counters counters;

@@ -14,16 +14,23 @@ enum class Plan { large, small };
 
 // Variants differ in the order in which threads run, in the size of the card, which decides between tiles, and in how a
 // batch comes to have its plan. None of it may change a bit.
-BackendEntry entry(const char* name, DType input, Plan plan) {
+BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80) {
   const auto open = [=](uint64_t seed, int multiprocessors, uint32_t batch_tokens, bool invariant) {
     return [=] {
-      std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors);
+      std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors, capability);
       backend->begin_batch(batch_tokens, invariant);
       return backend;
     };
   };
   if (plan == Plan::small) return {name, {open(0, 1, 1, false), open(2, 132, 64, false)}, simt::read, true};
   return {name, {open(0, 1, 10'000, false), open(2, 132, 1, true)}, simt::read, true};
+}
+
+// TMA reads rows that begin at multiples of 16 bytes.
+BackendEntry hopper(const char* name, DType input) {
+  BackendEntry result = entry(name, input, Plan::large, 90);
+  result.row_bytes = 16;
+  return result;
 }
 
 void add_named(Tests& to, const Tests& from, const std::string& part) {
@@ -54,7 +61,11 @@ int main(int argc, char** argv) {
   // The small plan is another way of doing the linear ops.
   add_linear_tests(tests, entry("cuda bf16, small plan", DType::bf16, Plan::small));
   add_linear_tests(tests, entry("cuda int8, small plan", DType::s8, Plan::small));
-  for (const BackendEntry& each : {bf16, f16, int8}) add_forward_tests(forward, each);
+  const BackendEntry hopper_bf16 = hopper("hopper bf16", DType::bf16);
+  add_linear_tests(tests, hopper_bf16);
+  add_linear_tests(tests, hopper("hopper f16", DType::f16));
+  add_linear_tests(tests, hopper("hopper int8", DType::s8));
+  for (const BackendEntry& each : {bf16, f16, int8, hopper_bf16}) add_forward_tests(forward, each);
   add_named(tests, forward, all ? "" : "agrees with the reference");
   return run_tests(tests, argc - all, argv + all);
 }

@@ -75,6 +75,17 @@ Buffer* buffer_near(const char* p) {
   return last_used = &found;
 }
 
+std::string name_of(int thread) {
+  return is_asynchronous(thread) ? "an asynchronous copy or product" : text("thread ", thread);
+}
+
+// Whether nothing orders what `thread` did at `time` before whoever has seen `seen`. A barrier of all threads orders
+// what threads did, not what is still under way beside them.
+bool unseen(uint32_t time, int thread, const Clock& seen) {
+  if (time <= era.block || (time <= era.barrier && !is_asynchronous(thread))) return false;
+  return time > seen[thread];
+}
+
 // Who touches a byte, how and where: all that the messages need.
 struct Toucher {
   Access access;
@@ -83,6 +94,7 @@ struct Toucher {
   bool in_shared;
   size_t offset;  // of the byte, from the start of its memory
 
+  std::string who() const { return name_of(thread); }
   const char* verb() const {
     return access == Access::read ? "reads" : access == Access::write ? "writes" : "starts a copy to";
   }
@@ -93,14 +105,13 @@ struct Toucher {
 
 [[noreturn]] void report_race(const Toucher& by, const char* other_did, Site other_site, int other,
                               bool other_block) {
-  fail(text("race on ", by.place(), ": thread ", by.thread, " ", by.verb(), " at ", describe(by.site), ", ",
-            other_block ? std::string("another block") : text("thread ", other), " ", other_did, " at ",
+  fail(text("race on ", by.place(), ": ", by.who(), " ", by.verb(), " at ", describe(by.site), ", ",
+            other_block ? std::string("another block") : name_of(other), " ", other_did, " at ",
             describe(other_site), ", and no barrier orders the two"));
 }
 
 void check_races(const Cell& cell, const Toucher& by, const Clock& seen) {
   const bool writes = by.access != Access::read;
-  const auto unseen = [&](uint32_t time, int thread) { return time > era.barrier && time > seen[thread]; };
   if (!by.in_shared) {  // blocks of one launch are ordered by nothing
     const auto elsewhere = [](uint32_t time) { return time > era.launch && time <= era.block; };
     if (elsewhere(cell.write_time)) report_race(by, "wrote", cell.write_site, cell.writer, true);
@@ -108,23 +119,31 @@ void check_races(const Cell& cell, const Toucher& by, const Clock& seen) {
       report_race(by, "read", cell.read_site[0], cell.reader[0], true);
     }
   }
-  if (unseen(cell.write_time, cell.writer)) {
+  if (unseen(cell.write_time, cell.writer, seen)) {
     report_race(by, cell.in_flight ? "has a copy in flight to it, issued" : "wrote", cell.write_site,
                 cell.writer, false);
   }
   if (!writes) return;
   for (int i = 0; i < 2; ++i) {
-    if (unseen(cell.read_time[i], cell.reader[i])) {
+    if (unseen(cell.read_time[i], cell.reader[i], seen)) {
       report_race(by, "read", cell.read_site[i], cell.reader[i], false);
     }
   }
+}
+
+// TMA and wgmma see what threads wrote only behind a fence that the writer, or who has seen the write, has passed.
+void check_proxies(const Cell& cell, const Toucher& by, const Clock& seen) {
+  if (!is_asynchronous(by.thread) || cell.write_time <= era.block || is_asynchronous(cell.writer)) return;
+  if (!seen.fenced.empty() && cell.write_time <= seen.fenced[cell.writer]) return;
+  fail(text("a proxy fence is missing: thread ", cell.writer, " wrote ", by.place(), " at ",
+            describe(cell.write_site), ", and TMA or wgmma reads it at ", describe(by.site)));
 }
 
 void note(Cell& cell, const Toucher& by, const Clock& seen) {
   const uint32_t now = seen[by.thread];
   if (by.access == Access::read) {
     // A read that we come after need not be kept.
-    const int i = cell.read_time[0] <= std::max(era.barrier, seen[cell.reader[0]]) ? 0 : 1;
+    const int i = unseen(cell.read_time[0], cell.reader[0], seen) ? 1 : 0;
     cell.read_time[i] = now;
     cell.reader[i] = static_cast<uint16_t>(by.thread);
     cell.read_site[i] = by.site;
@@ -144,22 +163,23 @@ void touch_cell(Cell& cell, bool* was_written, const Toucher& by, const Clock& s
   if (reads && cell.reader[0] == by.thread && cell.read_time[0] == now) return;  // as a moment ago
   const bool written = was_written ? *was_written : cell.write_time > era.block;
   if (reads && !written && options.unwritten) {
-    fail(text("read of ", by.place(), ", which nobody has written, by thread ", by.thread, " at ",
-              describe(by.site)));
+    fail(
+        text("read of ", by.place(), ", which nobody has written, by ", by.who(), " at ", describe(by.site)));
   }
   if (options.races) check_races(cell, by, seen);
   if (reads && cell.in_flight && by.in_shared && written) {
-    fail(text("read of ", by.place(), " while a copy to it is in flight: thread ", by.thread, " at ",
+    fail(text("read of ", by.place(), " while a copy to it is in flight: ", by.who(), " at ",
               describe(by.site), ", copy issued at ", describe(cell.write_site)));
   }
+  if (reads && options.races) check_proxies(cell, by, seen);
   note(cell, by, seen);
   if (!reads && was_written) *was_written = true;
 }
 
 [[noreturn]] void report_bounds(const Toucher& by, size_t bytes, const std::string& what, ptrdiff_t offset,
                                 size_t size) {
-  fail(text("out of bounds: thread ", by.thread, " ", by.verb(), " ", bytes, " bytes at offset ", offset,
-            " of ", what, ", which has ", size, ", at ", describe(by.site)));
+  fail(text("out of bounds: ", by.who(), " ", by.verb(), " ", bytes, " bytes at offset ", offset, " of ",
+            what, ", which has ", size, ", at ", describe(by.site)));
 }
 
 }  // namespace
@@ -255,8 +275,7 @@ void touch(const void* p, size_t bytes, Access access, Site site, int thread, co
   } else {
     buffer = buffer_near(c);
     if (!buffer) {
-      fail(text("wild pointer: thread ", thread, " ", by.verb(), " far from every buffer, at ",
-                describe(site)));
+      fail(text("wild pointer: ", by.who(), " ", by.verb(), " far from every buffer, at ", describe(site)));
     }
     const ptrdiff_t offset = c - buffer->data;
     if (offset < 0 || offset + bytes > buffer->bytes) {

@@ -10,13 +10,19 @@
 
 namespace simt {
 
-// What a thread has seen of every thread of its block, itself included (a vector clock).
-using Clock = std::vector<uint32_t>;
+// What has been seen of every thread of a block, and of every copy and product that runs beside them (a vector clock).
+struct Clock {
+  std::vector<uint32_t> times;
+  std::vector<uint32_t> fenced;  // as far as proxy fences cover it; empty: not at all
+
+  uint32_t& operator[](int who) { return times[static_cast<size_t>(who)]; }
+  uint32_t operator[](int who) const { return times[static_cast<size_t>(who)]; }
+};
 
 enum class Access : uint8_t {
   read,
   write,
-  copy_begins,  // cp.async was issued: nobody may touch the bytes until it has landed
+  copy_begins,  // it was issued: nobody may touch the bytes until it has landed
 };
 
 // The shared memory that a block may use lies at [window + low, window + low + bytes).

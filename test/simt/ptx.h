@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 namespace simt {
 
@@ -26,6 +27,8 @@ void* shared_base(size_t alignment);
 uint32_t shared_address(const void* p);
 
 void barrier(const char* file, int line);
+void named_barrier(int id, int threads, const char* file, int line);
+void named_arrival(int id, int threads, const char* file, int line);
 void warp_barrier(const char* file, int line);
 uint32_t shuffle(uint32_t value, Lane from, const char* file, int line);
 Lane lane();
@@ -40,6 +43,26 @@ void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, co
 enum class Multiplicand { bf16, f16, s8 };
 void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type, const char* file,
          int line);
+
+// A matrix that TMA reads in boxes of `box_rows` rows of 128 bytes.
+struct TensorMap {
+  const char* data;
+  uint32_t rows, cols, stride_bytes, element_bytes, box_rows;
+};
+void mbarrier_init(uint32_t address, uint32_t count, const char* file, int line);
+void fence_mbarrier_init();
+void mbarrier_arrive(uint32_t address, uint32_t bytes, const char* file, int line);
+void mbarrier_wait(uint32_t address, uint32_t parity, const char* file, int line);
+void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x, int32_t y, const char* file,
+                 int line);
+void fence_proxy_async();
+
+// `sums` is int32_t[cols / 2] for s8, else float[cols / 2].
+void wgmma(void* sums, uint32_t cols, uint64_t a, uint64_t b, bool accumulate, Multiplicand type,
+           const char* file, int line);
+void wgmma_fence(const char* file, int line);
+void wgmma_commit(const char* file, int line);
+void wgmma_wait(int groups_left, const char* file, int line);
 
 }  // namespace simt
 
@@ -136,6 +159,51 @@ inline void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, 
                         int line) {
   simt::mma(sum, a, b0, b1, simt::Multiplicand::s8, file, line);
 }
+
+inline void sync_threads(int id, int threads, SIMT_PLACE) { simt::named_barrier(id, threads, file, line); }
+inline void arrive_threads(int id, int threads, SIMT_PLACE) { simt::named_arrival(id, threads, file, line); }
+
+constexpr bool kHasWgmma = true;
+[[noreturn]] inline void trap() { __builtin_trap(); }
+
+inline void mbarrier_init(uint32_t barrier, uint32_t arrivals, SIMT_PLACE) {
+  simt::mbarrier_init(barrier, arrivals, file, line);
+}
+inline void fence_mbarrier_init() { simt::fence_mbarrier_init(); }
+inline void mbarrier_arrive(uint32_t barrier, SIMT_PLACE) { simt::mbarrier_arrive(barrier, 0, file, line); }
+inline void mbarrier_arrive_expecting(uint32_t barrier, uint32_t bytes, SIMT_PLACE) {
+  simt::mbarrier_arrive(barrier, bytes, file, line);
+}
+inline void mbarrier_wait(uint32_t barrier, uint32_t parity, SIMT_PLACE) {
+  simt::mbarrier_wait(barrier, parity, file, line);
+}
+inline void tma_load_2d(uint32_t to, const simt::TensorMap* map, uint32_t barrier, int32_t x, int32_t y,
+                        SIMT_PLACE) {
+  simt::tma_load_2d(to, *map, barrier, x, y, file, line);
+}
+inline void fence_proxy_async() { simt::fence_proxy_async(); }
+
+template <typename T>
+constexpr simt::Multiplicand kMultiplicand = simt::Multiplicand::s8;
+template <>
+constexpr simt::Multiplicand kMultiplicand<bf16> = simt::Multiplicand::bf16;
+template <>
+constexpr simt::Multiplicand kMultiplicand<f16> = simt::Multiplicand::f16;
+template <typename T, typename Sum, uint32_t kSums>
+void wgmma(Sum (&sum)[kSums], uint64_t a, uint64_t b, bool accumulate, SIMT_PLACE) {
+  static_assert(std::is_same_v<Sum, int32_t> == std::is_same_v<T, int8_t>);
+  simt::wgmma(sum, kSums * 2, a, b, accumulate, kMultiplicand<T>, file, line);
+}
+inline void wgmma_fence(SIMT_PLACE) { simt::wgmma_fence(file, line); }
+inline void wgmma_commit(SIMT_PLACE) { simt::wgmma_commit(file, line); }
+template <int kGroupsLeft>
+void wgmma_wait(SIMT_PLACE) {
+  simt::wgmma_wait(kGroupsLeft, file, line);
+}
+template <int kRegisters>
+void release_registers() {}
+template <int kRegisters>
+void claim_registers() {}
 
 }  // namespace qwen3::cuda
 #undef SIMT_PLACE

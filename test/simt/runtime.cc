@@ -106,7 +106,9 @@ const char* enqueue(Stream* stream, const void* kernel, dim3 grid, unsigned thre
   const bool sound = threads >= 1 && threads <= kMaxThreads && threads % 32 == 0 && grid.x >= 1 &&
                      grid.y >= 1 && grid.z >= 1 && grid.y <= kMaxGridY && grid.z <= kMaxGridY;
   if (!sound) return "invalid configuration argument (emulated)";
-  if (shared_bytes > options.shared_bytes_per_block) return "too much shared memory asked for (emulated)";
+  // Of Hopper, and the least of all others from sm_80 on.
+  const size_t shared_bytes_there_are = (options.capability == 90 ? 227 : 99) * 1024;
+  if (shared_bytes > shared_bytes_there_are) return "too much shared memory asked for (emulated)";
   ++counters.launches;
   push(stream, [=, body = std::move(body)] { run_grid(kernel, grid, threads, shared_bytes, body); });
   return nullptr;
@@ -127,7 +129,8 @@ Failure count_devices(int* count) {
 Failure describe_device(int device, DeviceProperties* properties) {
   const Lock lock(mutex);
   if (device != 0) return "invalid device ordinal (emulated)";
-  *properties = {"emulated device", 8, 0, options.multiprocessors};
+  *properties = {"emulated device", options.capability / 10, options.capability % 10,
+                 options.multiprocessors};
   return begin_call();
 }
 
@@ -214,6 +217,21 @@ Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream) 
       copy(staged.data());
     });
   }
+  return nullptr;
+}
+
+Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, uint32_t rows, uint32_t cols,
+                        uint32_t stride, uint32_t box_rows) {
+  const Lock lock(mutex);
+  if (const Failure failure = begin_call()) return failure;
+  constexpr size_t kAlignment = 16;
+  constexpr uint32_t kMaxBoxRows = 256;
+  const bool sound = reinterpret_cast<uintptr_t>(data) % kAlignment == 0 && stride >= cols && rows >= 1 &&
+                     cols >= 1 && stride * element_bytes % kAlignment == 0 && box_rows >= 1 &&
+                     box_rows <= kMaxBoxRows;
+  if (!sound) return "the driver does not take the tensor map (emulated)";
+  *map = {static_cast<const char*>(data),       rows,    cols, static_cast<uint32_t>(stride * element_bytes),
+          static_cast<uint32_t>(element_bytes), box_rows};
   return nullptr;
 }
 

@@ -24,6 +24,7 @@ namespace qwen3::cuda {
 using Failure = const char*;
 using Stream = simt::Stream*;
 using Event = simt::Event*;
+using TensorMap = simt::TensorMap;
 
 struct DeviceProperties {
   char name[256];
@@ -55,6 +56,9 @@ template <typename... Parameters>
 Failure check_kernel(void (*)(Parameters...)) {
   return nullptr;
 }
+
+Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, uint32_t rows, uint32_t cols,
+                        uint32_t stride, uint32_t box_rows);
 
 template <typename... Parameters, typename... Arguments>
 Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,

@@ -1,45 +1,22 @@
 // What the lanes of a warp do together, and the copies that a thread has under way.
 // With g = lane / 4 and q = lane % 4, as in the PTX ISA.
 
-#include <cstring>
-
 #include "block.h"
 #include "emulator.h"
 
 namespace simt {
 namespace {
 
-constexpr int kLanes = 32;
+constexpr int kLanes = kWarpThreads;
 constexpr int kCopyBytes = 16;
 
 void touch_mine(const void* p, size_t bytes, Access access, Site site) {
   touch(p, bytes, access, site, block.me, block.clock());
 }
 
-// The lane leaves its arguments and sleeps; the last one calls perform(arguments of all lanes) and wakes the others.
-// It orders no memory: only sync_warp does.
 template <typename Arguments, typename Perform>
 void warp_operation(const char* name, Arguments& mine, Site site, Perform perform) {
-  WarpOperation& operation = block.warps[block.me / kLanes];
-  if (!operation.arrived) {
-    operation.name = name;
-    operation.site = site;
-  } else if (operation.site != site || std::strcmp(operation.name, name) != 0) {
-    fail(text("the warp is torn: thread ", block.me, " is in ", name, " at ", describe(site),
-              " while others of its warp wait in ", operation.name, " at ", describe(operation.site)));
-  }
-  operation.arrived |= 1u << lane();
-  operation.arguments[lane()] = &mine;
-  if (operation.arrived != ~0u) return sleep_in(name, site);
-
-  Arguments* all[kLanes];
-  for (int l = 0; l < kLanes; ++l) all[l] = static_cast<Arguments*>(operation.arguments[l]);
-  operation.arrived = 0;
-  perform(all);
-  const int first = block.me / kLanes * kLanes;
-  for (int t = first; t < first + kLanes; ++t) {
-    if (t != block.me) wake(t);
-  }
+  collective<kLanes>(block.warps[static_cast<size_t>(block.me / kLanes)], name, mine, site, perform);
 }
 
 float half_of(uint32_t pair, int which, Multiplicand type) {
@@ -73,7 +50,7 @@ Lane lane() { return static_cast<Lane>(block.me) % kLanes; }
 void warp_barrier(const char* file, int line) {
   int self = block.me;
   warp_operation("sync_warp", self, site_of(file, line), [](int* const(&threads)[kLanes]) {
-    Clock seen(static_cast<size_t>(block.count), 0);
+    Clock seen = fresh_clock();
     for (const int* t : threads) join(seen, block.clocks[*t]);
     for (const int* t : threads) {
       join(block.clocks[*t], seen);

@@ -1,0 +1,110 @@
+// What the matrix products of gemm_mma.cu and gemm_wgmma.cu have in common: operands, the order of tiles, and what
+// becomes of a sum.
+#pragma once
+#include "kernels.h"
+#include "ptx.cuh"
+
+namespace qwen3::cuda {
+
+constexpr float kGatedScale = 128;  // f16 then holds gated values to 8.4 million
+
+template <typename T>
+constexpr bool kIsF16 = false;
+template <>
+constexpr bool kIsF16<f16> = true;
+
+// What products of T are added up in, and the 16-bit format that results are stored in.
+template <typename T>
+struct Kind {
+  using Sum = float;
+  using Stored = T;
+};
+template <>
+struct Kind<int8_t> {
+  using Sum = int32_t;
+  using Stored = bf16;
+};
+
+template <typename T>
+struct Operands {
+  const T *in, *weight;
+  uint32_t in_stride, weight_stride;
+  uint32_t rows, cols, inner;  // T, m, n
+  const float *in_scales, *weight_scales;
+
+  __device__ __forceinline__ float row_scale(uint32_t row) const { return in_scales ? in_scales[row] : 1; }
+  template <typename Sum>
+  __device__ __forceinline__ float value(Sum sum, float row_scale, uint32_t col) const {
+    if constexpr (sizeof(T) == 1) return static_cast<float>(sum) * row_scale * weight_scales[col];
+    return static_cast<float>(sum) * row_scale;
+  }
+};
+
+struct Result {
+  void* data;
+  uint32_t stride;
+  float* scales;
+  bool paired;  // two neighbours can be stored at once
+};
+
+__host__ __device__ constexpr uint32_t tiles(uint32_t size, uint32_t side) {
+  return (size + side - 1) / side;
+}
+
+// Row and column of a tile: kGroupTiles rows of tiles go through all columns together. They stay in the L2 cache, and
+// share a pass over the weight.
+template <uint32_t kGroupTiles>
+__device__ __forceinline__ void tile_of(uint32_t index, uint32_t row_tiles, uint32_t col_tiles, uint32_t* row,
+                                        uint32_t* col) {
+  const uint32_t first = index / (kGroupTiles * col_tiles) * kGroupTiles;
+  const uint32_t height = min(kGroupTiles, row_tiles - first);
+  const uint32_t within = index - first * col_tiles;
+  *row = first + within % height;
+  *col = within / height;
+}
+
+// Sums of columns `col`, which is even, and the next.
+template <typename T, Epilogue kEpilogue>
+__device__ __forceinline__ void finish(const Operands<T>& x, const Result& out, uint32_t row, uint32_t col,
+                                       float row_scale, typename Kind<T>::Sum first,
+                                       typename Kind<T>::Sum second) {
+  using Stored = typename Kind<T>::Stored;
+  constexpr float kLog2E = 1.44269504f;
+  const bool both = col + 1 < x.cols;
+  const float a = x.value(first, row_scale, col), b = both ? x.value(second, row_scale, col + 1) : 0;
+  if constexpr (kEpilogue == Epilogue::swiglu) {
+    float gated = a * reciprocal_approx(1 + exp2_approx(-kLog2E * a)) * b;
+    if (kIsF16<T> && out.scales) {
+      gated *= 1 / kGatedScale;
+      if (col == 0) out.scales[row] = kGatedScale;
+    }
+    static_cast<Stored*>(out.data)[static_cast<size_t>(row) * out.stride + col / 2] =
+        from_float<Stored>(gated);
+  } else if constexpr (kEpilogue == Epilogue::add) {
+    float* to = static_cast<float*>(out.data) + static_cast<size_t>(row) * out.stride + col;
+    if (both && out.paired) {
+      float2 sum = *reinterpret_cast<float2*>(to);
+      sum.x += a;
+      sum.y += b;
+      *reinterpret_cast<float2*>(to) = sum;
+    } else {
+      to[0] += a;
+      if (both) to[1] += b;
+    }
+  } else {
+    Stored* to = static_cast<Stored*>(out.data) + static_cast<size_t>(row) * out.stride + col;
+    if (both && out.paired) {
+      *reinterpret_cast<uint32_t*>(to) = pack<Stored>(a, b);
+    } else {
+      to[0] = from_float<Stored>(a);
+      if (both) to[1] = from_float<Stored>(b);
+    }
+  }
+}
+
+// gemm_wgmma.cu: for cards that have wgmma, and operands whose rows begin at multiples of 16 bytes.
+template <typename T>
+Failure gemm_wgmma(Stream stream, Epilogue epilogue, const Card& card, const Operands<T>& x,
+                   const Result& out);
+
+}  // namespace qwen3::cuda

@@ -1,0 +1,398 @@
+// What Hopper's kernels wait for: mbarriers, copies by tensor map (TMA), products of whole warpgroups (wgmma). Copies and
+// products run beside the threads, have clocks of their own, and read shared memory through the asynchronous proxy.
+#include <cstring>
+
+#include "block.h"
+#include "emulator.h"
+
+namespace simt {
+namespace {
+
+constexpr uint32_t kSwizzledRowBytes = 128, kSwizzleBytes = 1024, kChunkBytes = 16;
+constexpr uint32_t kProductRows = 64, kProductBytes = 32;  // of wgmma: rows of a, bytes of a row of both
+constexpr uint32_t kMaxProductCols = 256;
+constexpr uint32_t kPoison = 0xffffffff, kIntegerPoison = 0x80000001;  // sums that nobody may read yet
+
+struct Mbarrier {
+  uint32_t count, pending;  // arrivals
+  int64_t bytes;            // outstanding
+  uint32_t phase;
+  Clock seen, released;                           // by those who arrived in this phase, and in the last
+  std::vector<std::pair<int, uint32_t>> waiting;  // threads and their parities
+  Site site;
+  bool fenced;
+};
+
+struct TensorCopy {
+  uint32_t to;
+  TensorMap map;
+  uint32_t mbarrier;
+  int32_t x, y;
+  int number;
+  Site site;
+};
+
+// wgmma: sums[64, cols] (+)= a[64, k] b[cols, k]^T.
+struct Product {
+  Multiplicand type;
+  uint32_t cols;
+  uint64_t a, b;
+  bool accumulate;
+  void* sums[kWarpgroupThreads];
+  int number;
+  Site site;
+};
+
+// Sums of products under way, which registers hold no more.
+struct Sums {
+  std::vector<uint32_t> values;  // of thread t from t * cols / 2 on
+  int products;
+};
+
+struct Warpgroup {
+  Collective operation;
+  bool fenced;
+  std::vector<Product> open;                // not yet committed
+  std::deque<std::vector<Product>> groups;  // committed, not yet waited for
+  std::map<void*, Sums> sums;               // by the first thread's registers
+};
+
+std::map<uint32_t, Mbarrier> mbarriers;
+std::vector<TensorCopy> copies;
+std::vector<Warpgroup> warpgroups;
+
+uint32_t swizzled(uint32_t address) { return address ^ ((address >> 7 & 7) << 4); }
+
+void touch_for(int number, uint32_t address, Access access, Site site) {
+  touch(shared.window + address, kChunkBytes, access, site, number, block.clocks[number]);
+}
+
+std::string name_of_mbarrier(uint32_t address) {
+  return text("the mbarrier at offset ", static_cast<int64_t>(address) - shared.low);
+}
+
+// Whoever uses an mbarrier has to have seen that it was made.
+Mbarrier& mbarrier_at(uint32_t address, Site site) {
+  const auto found = mbarriers.find(address);
+  if (found == mbarriers.end()) {
+    fail(text(name_of_mbarrier(address), ", used at ", describe(site), ", was never initialised"));
+  }
+  touch(shared.window + address, sizeof(uint64_t), Access::read, site, block.me, block.clock());
+  return found->second;
+}
+
+void complete_phase(Mbarrier& barrier) {
+  if (barrier.pending > 0 || barrier.bytes != 0) return;
+  ++barrier.phase;
+  barrier.pending = barrier.count;
+  barrier.released = barrier.seen;
+  std::vector<std::pair<int, uint32_t>> left;
+  for (const auto& [thread, parity] : barrier.waiting) {
+    if (barrier.phase % 2 == parity) {
+      left.emplace_back(thread, parity);
+    } else {
+      join(block.clocks[thread], barrier.released);
+      wake(thread);
+    }
+  }
+  barrier.waiting = std::move(left);
+}
+
+// Calls visit(address in shared memory, source, bytes of it) for every 16 bytes of the box. Past the edges there are none.
+template <typename Visit>
+void visit_box(const TensorCopy& copy, Visit visit) {
+  const TensorMap& map = copy.map;
+  const int64_t row_bytes = int64_t{map.cols} * map.element_bytes;
+  for (uint32_t r = 0; r < map.box_rows; ++r) {
+    for (uint32_t byte = 0; byte < kSwizzledRowBytes; byte += kChunkBytes) {
+      const int64_t y = copy.y + int64_t{r}, x = int64_t{copy.x} * map.element_bytes + byte;
+      const bool inside = y >= 0 && y < map.rows && x >= 0 && x < row_bytes;
+      visit(swizzled(copy.to + r * kSwizzledRowBytes + byte),
+            inside ? map.data + y * int64_t{map.stride_bytes} + x : nullptr,
+            inside ? static_cast<size_t>(std::min<int64_t>(kChunkBytes, row_bytes - x)) : 0);
+    }
+  }
+}
+
+// Where byte `byte` of row `row` of an operand lies: rows of 128 bytes, swizzled, in groups of eight.
+uint32_t operand_address(uint64_t descriptor, uint32_t row, uint32_t byte) {
+  const auto start = static_cast<uint32_t>(descriptor & 0x3fff) << 4;
+  const auto stride = static_cast<uint32_t>(descriptor >> 32 & 0x3fff) << 4;
+  return swizzled(start + row / 8 * stride + row % 8 * kSwizzledRowBytes + byte);
+}
+
+void touch_operands(const Product& product) {
+  for (const auto& [descriptor, rows] : {std::pair{product.a, kProductRows}, {product.b, product.cols}}) {
+    for (uint32_t row = 0; row < rows; ++row) {
+      for (uint32_t byte = 0; byte < kProductBytes; byte += kChunkBytes) {
+        touch_for(product.number, operand_address(descriptor, row, byte), Access::read, product.site);
+      }
+    }
+  }
+}
+
+// Row-major [k][rows], so that the inner loop below runs over columns.
+template <typename Sum>
+void read_operand(uint64_t descriptor, uint32_t rows, Multiplicand type, Sum* values) {
+  for (uint32_t row = 0; row < rows; ++row) {
+    for (uint32_t byte = 0; byte < kProductBytes; byte += kChunkBytes) {
+      const char* from = shared.window + operand_address(descriptor, row, byte);
+      if constexpr (std::is_same_v<Sum, int32_t>) {
+        for (uint32_t i = 0; i < kChunkBytes; ++i) {
+          values[(byte + i) * rows + row] = static_cast<int8_t>(from[i]);
+        }
+      } else {
+        for (uint32_t i = 0; i < kChunkBytes / 2; ++i) {
+          uint16_t bits;
+          std::memcpy(&bits, from + 2 * i, sizeof bits);
+          values[(byte / 2 + i) * rows + row] = type == Multiplicand::bf16
+                                                    ? qwen3::cuda::to_float(qwen3::cuda::bf16{bits})
+                                                    : qwen3::cuda::to_float(qwen3::cuda::f16{bits});
+        }
+      }
+    }
+  }
+}
+
+// Thread t holds in element i: row 16 (t / 32) + t % 32 / 4 + 8 (i / 2 % 2), column 8 (i / 4) + 2 (t % 4) + i % 2.
+template <typename Sum>
+void multiply(const Product& product, uint32_t* sums) {
+  constexpr uint32_t kMaxInner = kProductBytes / (std::is_same_v<Sum, int32_t> ? 1 : 2);
+  static Sum a[kMaxInner * kProductRows], b[kMaxInner * kMaxProductCols], row_sums[kMaxProductCols];
+  const uint32_t cols = product.cols;
+  read_operand(product.a, kProductRows, product.type, a);
+  read_operand(product.b, cols, product.type, b);
+  for (uint32_t row = 0; row < kProductRows; ++row) {
+    const auto held = [&](uint32_t col) {
+      const uint32_t thread = row / 16 * 32 + row % 8 * 4 + col % 8 / 2;
+      return sums + thread * (cols / 2) + col / 8 * 4 + row / 8 % 2 * 2 + col % 2;
+    };
+    for (uint32_t col = 0; col < cols; ++col) {
+      row_sums[col] = product.accumulate ? __builtin_bit_cast(Sum, *held(col)) : 0;
+    }
+    for (uint32_t k = 0; k < kMaxInner; ++k) {
+      const Sum left = a[k * kProductRows + row];
+      for (uint32_t col = 0; col < cols; ++col) row_sums[col] += left * b[k * cols + col];
+    }
+    for (uint32_t col = 0; col < cols; ++col) *held(col) = __builtin_bit_cast(uint32_t, row_sums[col]);
+  }
+}
+
+Warpgroup& my_warpgroup() { return warpgroups[static_cast<size_t>(block.me / kWarpgroupThreads)]; }
+
+template <typename Arguments, typename Perform>
+void warpgroup_operation(const char* name, Arguments& mine, Site site, Perform perform) {
+  if (block.count % kWarpgroupThreads != 0) fail("wgmma in a block that is not made of warpgroups");
+  collective<kWarpgroupThreads>(my_warpgroup().operation, name, mine, site, perform);
+}
+
+// Takes the sums out of the threads' registers.
+void take_sums(Warpgroup& group, const Product& product) {
+  Sums& sums = group.sums[product.sums[0]];
+  if (sums.products++ > 0) return;
+  const size_t count = product.cols / 2;
+  sums.values.resize(kWarpgroupThreads * count);
+  for (size_t t = 0; t < kWarpgroupThreads; ++t) {
+    auto* registers = static_cast<uint32_t*>(product.sums[t]);
+    std::copy_n(registers, count, &sums.values[t * count]);
+    std::fill_n(registers, count, product.type == Multiplicand::s8 ? kIntegerPoison : kPoison);
+  }
+}
+
+void finish_product(Warpgroup& group, const Product& product) {
+  touch_operands(product);
+  Sums& sums = group.sums[product.sums[0]];
+  if (product.type == Multiplicand::s8) {
+    multiply<int32_t>(product, sums.values.data());
+  } else {
+    multiply<float>(product, sums.values.data());
+  }
+  ++counters.wgmma;
+  if (--sums.products > 0) return;
+  const size_t count = product.cols / 2;
+  for (size_t t = 0; t < kWarpgroupThreads; ++t) {
+    std::copy_n(&sums.values[t * count], count, static_cast<uint32_t*>(product.sums[t]));
+  }
+  group.sums.erase(product.sums[0]);
+}
+
+}  // namespace
+
+void begin_hopper_block() {
+  mbarriers.clear();
+  copies.clear();
+  warpgroups.assign(static_cast<size_t>(block.count + kWarpgroupThreads - 1) / kWarpgroupThreads, {});
+}
+
+// --- Mbarriers: a phase ends when as many have arrived as were announced, and as many bytes ------------------------------
+
+void mbarrier_init(uint32_t address, uint32_t count, const char* file, int line) {
+  const Site site = site_of(file, line);
+  check_alignment(shared.window + address, sizeof(uint64_t), site);
+  touch(shared.window + address, sizeof(uint64_t), Access::write, site, block.me, block.clock());
+  mbarriers[address] = {count, count, 0, 0, fresh_clock(), fresh_clock(), {}, site, false};
+}
+
+void fence_mbarrier_init() {
+  for (auto& [address, barrier] : mbarriers) barrier.fenced = true;
+}
+
+void mbarrier_arrive(uint32_t address, uint32_t bytes, const char* file, int line) {
+  const Site site = site_of(file, line);
+  Mbarrier& barrier = mbarrier_at(address, site);
+  if (barrier.pending == 0) {
+    fail(text("more than ", barrier.count, " arrivals in a phase of ", name_of_mbarrier(address), ": thread ",
+              block.me, " at ", describe(site)));
+  }
+  join(barrier.seen, block.clock());
+  tick(block.me);
+  barrier.bytes += bytes;
+  --barrier.pending;
+  complete_phase(barrier);
+}
+
+void mbarrier_wait(uint32_t address, uint32_t parity, const char* file, int line) {
+  const Site site = site_of(file, line);
+  Mbarrier& barrier = mbarrier_at(address, site);
+  if (barrier.phase % 2 != parity) return join(block.clock(), barrier.released);
+  barrier.waiting.emplace_back(block.me, parity);
+  sleep_in("mbarrier_wait", site, address);
+}
+
+std::string describe_mbarrier(uint32_t address) {
+  const Mbarrier& barrier = mbarriers.at(address);
+  return text(name_of_mbarrier(address), ": phase ", barrier.phase, ", ", barrier.pending, " of ",
+              barrier.count, " arrivals and ", barrier.bytes, " bytes outstanding");
+}
+
+// --- TMA: the box holds NaN until it lands, when the schedule says so --------------------------------------------------------
+
+void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x, int32_t y, const char* file,
+                 int line) {
+  const Site site = site_of(file, line);
+  if (to % kSwizzleBytes != 0) {
+    fail(text("misaligned: a swizzled box at an address ", to % kSwizzleBytes, " past a multiple of ",
+              kSwizzleBytes, ", at ", describe(site)));
+  }
+  const Mbarrier& barrier = mbarrier_at(mbarrier, site);
+  if (!barrier.fenced) {
+    fail(text("fence_mbarrier_init is missing: ", name_of_mbarrier(mbarrier), ", made at ",
+              describe(barrier.site), ", is used by TMA at ", describe(site)));
+  }
+  const TensorCopy copy{to, map, mbarrier, x, y, begin_asynchronous(block.clock()), site};
+  visit_box(copy, [&](uint32_t address, const char*, size_t) {
+    touch_for(copy.number, address, Access::copy_begins, site);
+    std::memset(shared.window + address, 0xff, kChunkBytes);
+  });
+  copies.push_back(copy);
+}
+
+size_t copies_in_flight() { return copies.size(); }
+
+// Bytes past the edges count too.
+void land_copy(size_t index) {
+  const TensorCopy copy = copies[index];
+  copies.erase(copies.begin() + static_cast<ptrdiff_t>(index));
+  visit_box(copy, [&](uint32_t address, const char* from, size_t bytes) {
+    if (bytes > 0) touch(from, bytes, Access::read, copy.site, copy.number, block.clocks[copy.number]);
+    touch_for(copy.number, address, Access::write, copy.site);
+    std::memset(shared.window + address, 0, kChunkBytes);
+    if (bytes > 0) std::memcpy(shared.window + address, from, bytes);
+  });
+  Mbarrier& barrier = mbarriers.at(copy.mbarrier);
+  join(barrier.seen, block.clocks[copy.number]);
+  barrier.bytes -= int64_t{copy.map.box_rows} * kSwizzledRowBytes;
+  complete_phase(barrier);
+}
+
+std::string unfinished_copies() {
+  if (copies.empty()) return "";
+  return text("the block ends with a copy in flight, issued at ", describe(copies[0].site));
+}
+
+// --- The proxy of copies and products ------------------------------------------------------------------------------------------
+
+// What the thread has seen until now, they may read.
+void fence_proxy_async() {
+  Clock& mine = block.clock();
+  block.uses_proxies = true;
+  mine.fenced.resize(mine.times.size(), 0);
+  for (int i = 0; i < block.count; ++i) {
+    auto& fenced = mine.fenced[static_cast<size_t>(i)];
+    fenced = std::max({fenced, mine[i], era.barrier});
+  }
+  tick(block.me);
+}
+
+// --- wgmma: computed when it is waited for; the registers of the sums hold NaN until then -----------------------------------------
+
+void wgmma_fence(const char* file, int line) {
+  int self = block.me;
+  warpgroup_operation("wgmma_fence", self, site_of(file, line),
+                      [](int* const(&)[kWarpgroupThreads]) { my_warpgroup().fenced = true; });
+}
+
+void wgmma(void* sums, uint32_t cols, uint64_t a, uint64_t b, bool accumulate, Multiplicand type,
+           const char* file, int line) {
+  struct Arguments {
+    void* sums;
+    uint64_t a, b;
+    bool accumulate;
+  } mine{sums, a, b, accumulate};
+  const Site site = site_of(file, line);
+  for (const uint64_t descriptor : {a, b}) {
+    if (descriptor >> 62 != 1 || (descriptor >> 49 & 7) != 0) {
+      fail(text("only the 128-byte swizzle without base offset is emulated: wgmma at ", describe(site)));
+    }
+  }
+  warpgroup_operation("wgmma", mine, site, [&](Arguments* const(&threads)[kWarpgroupThreads]) {
+    Warpgroup& group = my_warpgroup();
+    if (!group.fenced) fail("wgmma_fence is missing before wgmma at " + describe(site));
+    Product product{type, cols, a, b, accumulate, {}, 0, site};
+    Clock seen = fresh_clock();
+    for (int t = 0; t < kWarpgroupThreads; ++t) {
+      const Arguments& its = *threads[t];
+      if (its.a != a || its.b != b || its.accumulate != accumulate) {
+        fail("threads of a warpgroup disagree about wgmma at " + describe(site));
+      }
+      product.sums[t] = its.sums;
+      join(seen, block.clocks[block.me / kWarpgroupThreads * kWarpgroupThreads + t]);
+    }
+    product.number = begin_asynchronous(seen);
+    touch_operands(product);
+    take_sums(group, product);
+    group.open.push_back(product);
+  });
+}
+
+void wgmma_commit(const char* file, int line) {
+  int self = block.me;
+  warpgroup_operation("wgmma_commit", self, site_of(file, line), [](int* const(&)[kWarpgroupThreads]) {
+    Warpgroup& group = my_warpgroup();
+    group.groups.push_back(std::move(group.open));
+    group.open.clear();
+  });
+}
+
+void wgmma_wait(int groups_left, const char* file, int line) {
+  int self = block.me;
+  warpgroup_operation("wgmma_wait", self, site_of(file, line), [=](int* const(&threads)[kWarpgroupThreads]) {
+    Warpgroup& group = my_warpgroup();
+    for (; group.groups.size() > static_cast<size_t>(groups_left); group.groups.pop_front()) {
+      for (const Product& product : group.groups.front()) {
+        finish_product(group, product);
+        for (const int* thread : threads) join(block.clocks[*thread], block.clocks[product.number]);
+      }
+    }
+    if (groups_left == 0) group.fenced = false;  // the registers may have been touched since
+  });
+}
+
+std::string unfinished_products() {
+  const Warpgroup& group = my_warpgroup();
+  if (group.open.empty() && group.groups.empty()) return "";
+  const Product& product = group.open.empty() ? group.groups.front().front() : group.open[0];
+  return text("thread ", block.me, " returns with a product under way, issued at ", describe(product.site));
+}
+
+}  // namespace simt

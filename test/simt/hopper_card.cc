@@ -1,0 +1,11 @@
+// The emulated device of simt_conformance is a Hopper card: they have all instructions that the others have.
+#include "emulator.h"
+
+namespace {
+
+const bool is_hopper = [] {
+  simt::options.capability = 90;
+  return true;
+}();
+
+}  // namespace
