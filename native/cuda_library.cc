@@ -134,7 +134,7 @@ std::unique_ptr<Backend> open_cuda_backend(const std::string& path, int32_t ordi
   static auto& library = *new Library;
   const std::lock_guard lock(mutex);
   if (!library.create) library = open(path);
-  *opened = library.path;
+  if (opened) *opened = library.path;
   char message[512] = "";
   std::unique_ptr<Backend> backend(library.create(ordinal, input, message, sizeof message));
   if (!backend) {

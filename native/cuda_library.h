@@ -11,6 +11,6 @@ namespace qwen3 {
 // the path that was decided on.
 // Throws Error(device_unavailable) with what was tried and what to do.
 std::unique_ptr<Backend> open_cuda_backend(const std::string& path, int32_t ordinal, DType input,
-                                           std::string* opened);
+                                           std::string* opened = nullptr);
 
 }  // namespace qwen3
