@@ -15,7 +15,7 @@ constexpr bool kWatched = true;
 #endif
 
 struct Options {
-  uint64_t seed = 0;      // 0: threads run in order; 1: in reverse; else drawn at every switch
+  uint64_t seed = 0;          // 0: threads run in order; 1: in reverse; else drawn at every switch
   bool unwritten = kWatched;  // reading bytes that nobody wrote is an error
   bool races = kWatched;
   unsigned seconds = 60;  // a launch may take, of wall time
