@@ -84,8 +84,8 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
 
   // Tokens that the tile's last row sees, in each run.
   const uint32_t own_tokens = span.position + tile.first + tile.rows - span.prefix.tokens;
-  const uint32_t prefix_pages = (span.prefix.tokens + kPageTokens - 1) / kPageTokens;
-  const uint32_t page_count = prefix_pages + (own_tokens + kPageTokens - 1) / kPageTokens;
+  const uint32_t prefix_pages = pages_of(span.prefix.tokens);
+  const uint32_t page_count = prefix_pages + pages_of(own_tokens);
 
   const uint32_t ring = shared_address(shared_memory<uint4>());
   const auto stage_of = [&](uint32_t page) { return ring + page % 2 * 2 * kTileBytes; };

@@ -10,6 +10,11 @@ namespace qwen3::cuda {
 
 constexpr uint32_t kHeadDim = 128;
 
+// That hold so many tokens.
+__device__ __forceinline__ uint32_t pages_of(uint32_t tokens) {
+  return (tokens + kPageTokens - 1) / kPageTokens;
+}
+
 enum class Part : uint32_t { key, value };
 
 // The rows of one head in the page that holds token `token` of a run.

@@ -61,10 +61,6 @@ __device__ __forceinline__ uint32_t pack<f16>(float low, float high) {
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
   return result;
 }
-template <typename T>
-__device__ __forceinline__ float2 unpack(uint32_t pair) {
-  return {to_float(T{static_cast<uint16_t>(pair)}), to_float(T{static_cast<uint16_t>(pair >> 16)})};
-}
 
 // To the nearest whole number, even between two. Zero for NaN.
 __device__ __forceinline__ int32_t round_to_int(float value) {

@@ -31,7 +31,7 @@ std::vector<Case> cases(const Options& options) {
 
 void time_case(const Options& options, Backend& on, const Case& c) {
   const uint32_t texts = std::max(1u, (options.toy ? 80 : on.traits().batch_rows) / c.tokens),
-                 rows = texts * c.tokens, pages = (c.tokens + kPageTokens - 1) / kPageTokens;
+                 rows = texts * c.tokens, pages = page_count(c.tokens);
   Buffers buffers(on);
   const Matrix gain = buffers.matrix(1, kDim, DType::f32);
   const std::vector<float> ones(kDim, 1.0f);

@@ -29,8 +29,7 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
   const uint32_t* const gathered = buffers.array(ids);
 
   // One text for every 512 rows.
-  const uint32_t length = std::min(rows, 512u), texts = rows / length,
-                 pages = (length + kPageTokens - 1) / kPageTokens;
+  const uint32_t length = std::min(rows, 512u), texts = rows / length, pages = page_count(length);
   std::vector<float> rotations(size_t{length} * c.head_dim, 0.7f);
   const Heads heads{c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps, buffers.array(rotations)};
   std::vector<uint32_t> pages_in_order(size_t{texts} * pages);

@@ -98,10 +98,6 @@ template <typename T>
 uint32_t pack(float low, float high) {
   return from_float<T>(low).bits | static_cast<uint32_t>(from_float<T>(high).bits) << 16;
 }
-template <typename T>
-float2 unpack(uint32_t pair) {
-  return {to_float(T{static_cast<uint16_t>(pair)}), to_float(T{static_cast<uint16_t>(pair >> 16)})};
-}
 
 inline int32_t round_to_int(float value) {
   return std::isnan(value) ? 0 : static_cast<int32_t>(std::nearbyint(value));
