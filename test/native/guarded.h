@@ -64,7 +64,7 @@ class GuardedArray {
   std::vector<T> read() const {  // checks both guards
     const std::vector<unsigned char> bytes = memory_.read();
     std::vector<T> values(bytes.size() / sizeof(T));
-    std::memcpy(values.data(), bytes.data(), bytes.size());
+    if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
     return values;
   }
   void check() const { (void)memory_.read(); }
