@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "cuda_library.h"
+#include "model_source.h"
 
 namespace qwen3::bench {
 namespace {
@@ -47,39 +48,9 @@ std::vector<NamedModel> models(const Options& options) {
               .rope_theta = 1e6}}};
   }
   std::vector<NamedModel> chosen_models;
-  for (const NamedModel& model : {NamedModel{"8B",
-                                             {.hidden = 4096,
-                                             .intermediate = 12288,
-                                             .layers = 36,
-                                             .query_heads = 32,
-                                             .key_value_heads = 8,
-                                             .head_dim = 128,
-                                             .vocabulary = 151665,
-                                             .max_positions = 40960,
-                                             .norm_eps = 1e-6f,
-                                             .rope_theta = 1e6}},
-                                  NamedModel{"0.6B",
-                                             {.hidden = 1024,
-                                             .intermediate = 3072,
-                                             .layers = 28,
-                                             .query_heads = 16,
-                                             .key_value_heads = 8,
-                                             .head_dim = 128,
-                                             .vocabulary = 151669,
-                                             .max_positions = 32768,
-                                             .norm_eps = 1e-6f,
-                                             .rope_theta = 1e6}},
-                                  NamedModel{"4B",
-                                             {.hidden = 2560,
-                                             .intermediate = 9728,
-                                             .layers = 36,
-                                             .query_heads = 32,
-                                             .key_value_heads = 8,
-                                             .head_dim = 128,
-                                             .vocabulary = 151665,
-                                             .max_positions = 40960,
-                                             .norm_eps = 1e-6f,
-                                             .rope_theta = 1e6}}}) {
+  for (const NamedModel& model : {NamedModel{"8B", test::kQwen3Embedding8B},
+                                  {"0.6B", test::kQwen3Embedding06B},
+                                  {"4B", test::kQwen3Embedding4B}}) {
     if (chosen(options.models, model.name)) chosen_models.push_back(model);
   }
   return chosen_models;

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "forward.h"
 #include "harness.h"
+#include "model_source.h"
 #include "workspace.h"
 
 namespace qwen3::bench {
@@ -59,22 +60,11 @@ class WeightFile {
   size_t gains_;
 };
 
-ModelSource source_of(const ModelConfig& c, const WeightFile& file) {
-  const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
-  ModelSource source{c, {file.path()}, file.weight(c.vocabulary, c.hidden), file.gain(c.hidden), {}};
-  for (uint32_t i = 0; i < c.layers; ++i) {
-    source.layers.push_back({.attention_norm = file.gain(c.hidden),
-                             .query = file.weight(queries, c.hidden),
-                             .key = file.weight(keys, c.hidden),
-                             .value = file.weight(keys, c.hidden),
-                             .query_norm = file.gain(c.head_dim),
-                             .key_norm = file.gain(c.head_dim),
-                             .attention_out = file.weight(c.hidden, queries),
-                             .mlp_norm = file.gain(c.hidden),
-                             .gate = file.weight(c.intermediate, c.hidden),
-                             .up = file.weight(c.intermediate, c.hidden),
-                             .down = file.weight(c.hidden, c.intermediate)});
-  }
+ModelSource source_of(const ModelConfig& config, const WeightFile& file) {
+  ModelSource source = test::model_source(
+      config, file.weight(config.vocabulary, config.hidden), [&](uint32_t count) { return file.gain(count); },
+      [&](uint32_t rows, uint32_t cols) { return file.weight(rows, cols); });
+  source.files = {file.path()};
   return source;
 }
 

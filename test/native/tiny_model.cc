@@ -8,6 +8,7 @@
 
 #include "forward.h"
 #include "harness.h"
+#include "model_source.h"
 #include "number.h"
 #include "random.h"
 
@@ -68,24 +69,11 @@ std::shared_ptr<Model> load_tiny_model(std::unique_ptr<Backend> backend, const T
                            .max_positions = tiny.max_positions,
                            .norm_eps = 1e-6f,
                            .rope_theta = 1e6};
-  const uint32_t queries = config.query_heads * config.head_dim,
-                 keys = config.key_value_heads * config.head_dim;
   Weights weights(tiny.seed);
-  ModelSource source{
-      config, {}, weights.add(config.vocabulary, config.hidden, -1, 1), weights.gain(config.hidden), {}};
-  for (uint32_t i = 0; i < config.layers; ++i) {
-    source.layers.push_back({.attention_norm = weights.gain(config.hidden),
-                             .query = weights.linear(queries, config.hidden),
-                             .key = weights.linear(keys, config.hidden),
-                             .value = weights.linear(keys, config.hidden),
-                             .query_norm = weights.gain(config.head_dim),
-                             .key_norm = weights.gain(config.head_dim),
-                             .attention_out = weights.linear(config.hidden, queries),
-                             .mlp_norm = weights.gain(config.hidden),
-                             .gate = weights.linear(config.intermediate, config.hidden),
-                             .up = weights.linear(config.intermediate, config.hidden),
-                             .down = weights.linear(config.hidden, config.intermediate)});
-  }
+  ModelSource source = model_source(
+      config, weights.add(config.vocabulary, config.hidden, -1, 1),
+      [&](uint32_t count) { return weights.gain(count); },
+      [&](uint32_t rows, uint32_t cols) { return weights.linear(rows, cols); });
   if (tiny.nan_row) {
     weights.values[size_t{*tiny.nan_row} * config.hidden + 5] =
         to_bf16(std::numeric_limits<float>::quiet_NaN());

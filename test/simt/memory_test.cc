@@ -1,7 +1,7 @@
 // What a card's memory is asked for: that the large models fit the cards they are meant for, and what is refused.
 #include "cuda_tests.h"
 #include "error.h"
-#include "model.h"
+#include "model_source.h"
 #include "tiny_model.h"
 #include "workspace.h"
 
@@ -10,35 +10,15 @@ namespace {
 
 constexpr size_t kGiB = size_t{1} << 30;
 
-// Qwen3-Embedding-8B, whose tensors lie nowhere: only their shapes count.
+// Its tensors lie nowhere: only their shapes count.
 ModelSource largest_model() {
-  const ModelConfig c{.hidden = 4096,
-                      .intermediate = 12288,
-                      .layers = 36,
-                      .query_heads = 32,
-                      .key_value_heads = 8,
-                      .head_dim = 128,
-                      .vocabulary = 151665,
-                      .max_positions = 40960,
-                      .norm_eps = 1e-6f,
-                      .rope_theta = 1e6};
   const auto tensor = [](uint32_t rows, uint32_t cols) {
     return TensorSource{0, 0, uint64_t{rows} * cols * 2, DType::bf16, rows, cols};
   };
-  const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
-  const LayerSource layer{.attention_norm = tensor(1, c.hidden),
-                          .query = tensor(queries, c.hidden),
-                          .key = tensor(keys, c.hidden),
-                          .value = tensor(keys, c.hidden),
-                          .query_norm = tensor(1, c.head_dim),
-                          .key_norm = tensor(1, c.head_dim),
-                          .attention_out = tensor(c.hidden, queries),
-                          .mlp_norm = tensor(1, c.hidden),
-                          .gate = tensor(c.intermediate, c.hidden),
-                          .up = tensor(c.intermediate, c.hidden),
-                          .down = tensor(c.hidden, c.intermediate)};
-  return {
-      c, {}, tensor(c.vocabulary, c.hidden), tensor(1, c.hidden), std::vector<LayerSource>(c.layers, layer)};
+  const ModelConfig& config = kQwen3Embedding8B;
+  return model_source(
+      config, tensor(config.vocabulary, config.hidden), [&](uint32_t count) { return tensor(1, count); },
+      tensor);
 }
 
 // With what the workspace reserves for the longest text, 40,960 tokens, and a GiB left for the driver, its context and
