@@ -222,6 +222,26 @@ __device__ __forceinline__ void tma_load_2d(uint32_t to, const CUtensorMap* map,
       "l"(map), "r"(barrier), "r"(x), "r"(y)
       : "memory");
 }
+// Copies the box at `from` to the matrix, or adds it: f32 then, and numbers below 2^-126 count as 0. What hangs over the
+// edges stays out.
+__device__ __forceinline__ void tma_store_2d(const CUtensorMap* map, uint32_t from, int32_t x, int32_t y) {
+  asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%2, %3}], [%1];" ::"l"(map),
+               "r"(from), "r"(x), "r"(y)
+               : "memory");
+}
+__device__ __forceinline__ void tma_add_2d(const CUtensorMap* map, uint32_t from, int32_t x, int32_t y) {
+  asm volatile(
+      "cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.tile.bulk_group [%0, {%2, %3}], [%1];" ::"l"(
+          map),
+      "r"(from), "r"(x), "r"(y)
+      : "memory");
+}
+__device__ __forceinline__ void tma_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+// Waits until all but the youngest kGroupsLeft groups of this thread's boxes have been read from shared memory.
+template <int kGroupsLeft>
+__device__ __forceinline__ void tma_wait_read() {
+  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kGroupsLeft) : "memory");
+}
 // Lets copies and wgmma read what this thread has written to shared memory, or has seen written.
 __device__ __forceinline__ void fence_proxy_async() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");

@@ -20,17 +20,20 @@ const opcodes = {
   LDSM: 0x83b,
   LDGSTS: 0xfae,
   UTMALDG: 0x5b4,
+  UTMASTG: 0x3b5,
+  UTMAREDG: 0x3b6,
   LDL: 0x983,
   STL: 0x387,
 };
 const ofBytes = { HMMA: 'IMMA', HGMMA: 'IGMMA' }; // what int8_t has in their place
+const ofSums = { UTMASTG: 'UTMAREDG' }; // what linear_add has in its place: its results are added
 
 // Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8); of
 // wgmma_gemm, which has one to itself, what its 384 threads begin with. `only`: the card that it has code for.
 const hotKernels = {
   large_gemm: { registers: 248, atLeast: { HMMA: 16, LDSM: 8, LDGSTS: 4 } },
   small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 } },
-  wgmma_gemm: { registers: 168, atLeast: { HGMMA: 4, UTMALDG: 2 }, only: '90a' },
+  wgmma_gemm: { registers: 168, atLeast: { HGMMA: 8, UTMALDG: 2, UTMASTG: 2 }, only: '90a' },
   attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 } },
   quantize_kernel: { registers: 64, atLeast: {} },
   rms_norm_kernel: { registers: 64, atLeast: {} },
@@ -70,7 +73,10 @@ function checkCapability(capability) {
         if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}`);
       }
       for (const [kind, least] of Object.entries(hot.atLeast)) {
-        const name = (/_gemmIa/.test(kernel.symbol) && ofBytes[kind]) || kind;
+        const name =
+          (/_gemmIa/.test(kernel.symbol) && ofBytes[kind]) ||
+          (/EpilogueE1/.test(kernel.symbol) && ofSums[kind]) ||
+          kind;
         if (found[name] < least && !(name === 'LDGSTS' && /Unaligned/.test(kernel.symbol))) {
           problems.push(`${where}: ${found[name]} ${name}, at least ${least} expected`);
         }

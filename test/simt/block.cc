@@ -98,7 +98,7 @@ void run_thread() {
     fail(text("thread ", block.me, " returns with a copy never committed, issued at ",
               describe(self.open[0].site)));
   }
-  if (const std::string message = unfinished_products(); !message.empty()) fail(message);
+  if (const std::string message = unfinished_work(); !message.empty()) fail(message);
   self.state = Thread::State::done;
   --block.unreturned;
   const size_t waiting = block.barrier.waiting.size();
