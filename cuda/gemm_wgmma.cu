@@ -140,8 +140,7 @@ __device__ __forceinline__ void put_pair(unsigned char* to, float a, float b, bo
 template <typename T, Epilogue kEpilogue, uint32_t kSums>
 __device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kSums], uint32_t first_row,
                                            uint32_t first_col, const Operands<T>& x, const Result& out,
-                                           const TensorMap* out_map, unsigned char* boxes,
-                                           uint32_t block) {
+                                           const TensorMap* out_map, unsigned char* boxes, uint32_t block) {
   constexpr uint32_t kBoxCols = kBoxRowBytes / kPairBytes<kEpilogue> * 2;  // of sums
   constexpr uint32_t kValuesOfPair = kEpilogue == Epilogue::swiglu ? 1 : 2;
   const int barrier = static_cast<int>(threadIdx.x / kWarpgroupThreads);  // 1 or 2

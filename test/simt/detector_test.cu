@@ -233,7 +233,7 @@ __global__ void multiply_ones(float* out, ProductFault fault) {
   if (fault != ProductFault::sums_read_early) out[threadIdx.x] = sum[5];
 }
 
-enum class NamedFault { none, arrives_early, other_count, unknown };
+enum class NamedFault { none, arrives_early, other_count, unknown, nobody_waits };
 
 // The first warp writes what the second reads.
 __global__ void hand_over(float* out, NamedFault fault) {
@@ -242,7 +242,7 @@ __global__ void hand_over(float* out, NamedFault fault) {
     if (fault != NamedFault::arrives_early) shared[threadIdx.x] = 1;
     arrive_threads(fault == NamedFault::unknown ? 16 : 1, fault == NamedFault::other_count ? 96 : 64);
     if (fault == NamedFault::arrives_early) shared[threadIdx.x] = 1;
-  } else if (threadIdx.x < 64) {
+  } else if (threadIdx.x < 64 && fault != NamedFault::nobody_waits) {
     sync_threads(1, 64);
     out[threadIdx.x] = shared[threadIdx.x - 32];
   }
@@ -478,6 +478,7 @@ void add_named_barrier_tests(Tests& tests) {
   named("an arrival before the write", "race on shared memory", NamedFault::arrives_early, false);
   named("two counts for one named barrier", "expected to have", NamedFault::other_count);
   named("a named barrier that there is not", "barrier 16", NamedFault::unknown);
+  named("a named barrier that nobody waits for", "barrier 1 incomplete", NamedFault::nobody_waits);
 }
 
 }  // namespace
