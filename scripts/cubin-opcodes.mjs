@@ -26,6 +26,7 @@ const opcodes = {
   STL: 0x387,
 };
 const ofBytes = { HMMA: 'IMMA', HGMMA: 'IGMMA' }; // what int8_t has in their place
+const told = [...Object.entries(ofBytes).flat(), 'UTMALDG', 'UTMASTG', 'UTMAREDG']; // in the summary
 const ofSums = { UTMASTG: 'UTMAREDG' }; // what linear_add has in its place: its results are added
 
 // Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8); of
@@ -81,16 +82,11 @@ function checkCapability(capability) {
           problems.push(`${where}: ${found[name]} ${name}, at least ${least} expected`);
         }
       }
-      const line = summary.get(kernel.name) ?? { variants: 0, registers: 0, products: {} };
+      const line = summary.get(kernel.name) ?? { variants: 0, registers: 0, counts: {} };
       summary.set(kernel.name, {
         variants: line.variants + 1,
         registers: Math.max(line.registers, kernel.registers),
-        products: Object.fromEntries(
-          [...Object.keys(ofBytes), ...Object.values(ofBytes)].map((name) => [
-            name,
-            Math.max(line.products[name] ?? 0, found[name]),
-          ]),
-        ),
+        counts: Object.fromEntries(told.map((name) => [name, Math.max(line.counts[name] ?? 0, found[name])])),
       });
     }
   }
@@ -101,8 +97,8 @@ function checkCapability(capability) {
       problems.push(`sm_${capability}: there is no kernel ${name}`);
       continue;
     }
-    const products = Object.entries(line.products).filter(([, count]) => count > 0);
-    const counts = products.map(([product, count]) => `, ${count} ${product}`).join('');
+    const there = Object.entries(line.counts).filter(([, count]) => count > 0);
+    const counts = there.map(([name, count]) => `, ${count} ${name}`).join('');
     console.log(`sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers${counts}`);
   }
   return problems;
