@@ -33,10 +33,14 @@ struct Operands {
   const float *in_scales, *weight_scales;
 
   __device__ __forceinline__ float row_scale(uint32_t row) const { return in_scales ? in_scales[row] : 1; }
+  __device__ __forceinline__ float col_scale(uint32_t col) const {
+    if constexpr (sizeof(T) == 1) return weight_scales[col];
+    return 1;
+  }
   template <typename Sum>
-  __device__ __forceinline__ float value(Sum sum, float row_scale, uint32_t col) const {
-    if constexpr (sizeof(T) == 1) return static_cast<float>(sum) * row_scale * weight_scales[col];
-    return static_cast<float>(sum) * row_scale;
+  __device__ __forceinline__ float value(Sum sum, float row_scale, float col_scale) const {
+    const float value = static_cast<float>(sum) * row_scale;
+    return sizeof(T) == 1 ? value * col_scale : value;
   }
 };
 
@@ -63,23 +67,27 @@ __device__ __forceinline__ void tile_of(uint32_t index, uint32_t row_tiles, uint
   *col = within / height;
 }
 
+// silu(gate) up; in units of kGatedScale if the row has scales.
+template <typename T>
+__device__ __forceinline__ float gated(float gate, float up, bool has_scales) {
+  constexpr float kLog2E = 1.44269504f;
+  const float value = gate * reciprocal_approx(1 + exp2_approx(-kLog2E * gate)) * up;
+  return kIsF16<T> ? value * (has_scales ? 1 / kGatedScale : 1) : value;
+}
+
 // Sums of columns `col`, which is even, and the next.
 template <typename T, Epilogue kEpilogue>
 __device__ __forceinline__ void finish(const Operands<T>& x, const Result& out, uint32_t row, uint32_t col,
                                        float row_scale, typename Kind<T>::Sum first,
                                        typename Kind<T>::Sum second) {
   using Stored = typename Kind<T>::Stored;
-  constexpr float kLog2E = 1.44269504f;
   const bool both = col + 1 < x.cols;
-  const float a = x.value(first, row_scale, col), b = both ? x.value(second, row_scale, col + 1) : 0;
+  const float a = x.value(first, row_scale, x.col_scale(col)),
+              b = both ? x.value(second, row_scale, x.col_scale(col + 1)) : 0;
   if constexpr (kEpilogue == Epilogue::swiglu) {
-    float gated = a * reciprocal_approx(1 + exp2_approx(-kLog2E * a)) * b;
-    if (kIsF16<T> && out.scales) {
-      gated *= 1 / kGatedScale;
-      if (col == 0) out.scales[row] = kGatedScale;
-    }
+    if (kIsF16<T> && out.scales && col == 0) out.scales[row] = kGatedScale;
     static_cast<Stored*>(out.data)[static_cast<size_t>(row) * out.stride + col / 2] =
-        from_float<Stored>(gated);
+        from_float<Stored>(gated<T>(a, b, out.scales != nullptr));
   } else if constexpr (kEpilogue == Epilogue::add) {
     float* to = static_cast<float*>(out.data) + static_cast<size_t>(row) * out.stride + col;
     if (both && out.paired) {
@@ -102,7 +110,7 @@ __device__ __forceinline__ void finish(const Operands<T>& x, const Result& out, 
   }
 }
 
-// gemm_wgmma.cu: for cards that have wgmma, and operands whose rows begin at multiples of 16 bytes.
+// gemm_wgmma.cu: for cards that have wgmma, where rows of operands and results begin at multiples of 16 bytes.
 template <typename T>
 Failure gemm_wgmma(Stream stream, Epilogue epilogue, const Card& card, const Operands<T>& x,
                    const Result& out);

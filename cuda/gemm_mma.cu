@@ -271,15 +271,15 @@ Failure launch_small(Stream stream, const Operands<T>& x, const Result& out) {
                 x, out);
 }
 
-// Whether cp.async and TMA can read the rows of `in`; those of weights they always can.
-template <typename T>
-bool is_aligned(const Operands<T>& x) {
-  return reinterpret_cast<uintptr_t>(x.in) % 16 == 0 && x.in_stride % kChunkElements<T> == 0;
+// Whether rows begin at multiples of 16 bytes, so that cp.async and TMA can read them, and TMA write them. Those of weights
+// always do.
+bool is_aligned(const void* data, size_t row_bytes) {
+  return reinterpret_cast<uintptr_t>(data) % kChunkBytes == 0 && row_bytes % kChunkBytes == 0;
 }
 
 template <typename T, Epilogue kEpilogue>
 Failure gemm_with(Stream stream, Plan plan, const Card& card, const Operands<T>& x, const Result& out) {
-  const bool aligned = is_aligned(x);
+  const bool aligned = is_aligned(x.in, x.in_stride * sizeof(T));
   if (plan == Plan::small) {
     if (!aligned) return launch_small<T, kEpilogue, 4, false>(stream, x, out);
     if (x.rows <= 16) return launch_small<T, kEpilogue, 1>(stream, x, out);
@@ -308,7 +308,8 @@ Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Card& card, M
   const Result result{out.data, out.stride, out.scales,
                       reinterpret_cast<uintptr_t>(out.data) % pair_bytes == 0 && out.stride % 2 == 0};
   // Not by the number of rows: a row's bits would depend on how many others its batch has.
-  if (card.has_wgmma && plan == Plan::large && is_aligned(x)) {
+  if (card.has_wgmma && plan == Plan::large && is_aligned(in.data, in.stride * sizeof(T)) &&
+      is_aligned(out.data, out.stride * bytes_of(out.dtype))) {
     return gemm_wgmma(stream, epilogue, card, x, result);
   }
   switch (epilogue) {

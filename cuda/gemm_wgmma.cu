@@ -5,36 +5,54 @@
 // One skeleton for bf16, f16 (f32 sums) and s8 (s32 sums), because it counts in bytes: a step is 128 bytes of each row,
 // 64 elements or 128, which lie swizzled in shared memory as both TMA and wgmma want them.
 //
-//   tile       warpgroups                        stages  shared memory    sums in registers
-//   128 x 256  1 that copies, 2 of 64 x 256 each  4      4 x 48 KiB       128 of a thread
-//   128 x 128  1 that copies, 2 of 64 x 128 each  4      4 x 32 KiB       64
+//   form    tile       a block's two warpgroups that multiply        stages      for results
+//   wide    128 x 256  share each tile, 64 rows of it each           4 x 48 KiB  2 x 16 KiB
+//   narrow  128 x 128  take turns: one multiplies its tile while     6 x 32 KiB  2 x 16 KiB
+//                      the other finishes and stores its own
 //
-// A block stays on its multiprocessor and takes every gridDim.x-th tile. One thread of the first warpgroup fills the ring
-// of stages, across tiles; the other two multiply. Two mbarriers for every stage: `full` when the bytes have come, `empty`
-// when both warpgroups have read them. Edges need no care: TMA fills with zeros what is past them, only stores look.
+// A block stays on its multiprocessor and takes every gridDim.x-th tile. One thread of a third warpgroup fills the ring of
+// stages, across tiles. Two mbarriers for every stage: `full` when the bytes have come, `empty` when who multiplies them
+// has read them. Results leave through shared memory, in boxes of 64 rows and 128 bytes: the next box is made, and the
+// next tile multiplied, while TMA stores the last. Edges need no care: TMA reads zeros past them, and stores nothing.
 //
-// Every element is one chain of wgmma over the steps, whatever the tile: tile shapes change no bit.
+// Every element is one chain of wgmma over the steps, whatever the form: it changes no bit.
 #include "gemm.cuh"
 
 namespace qwen3::cuda {
 namespace {
 
 constexpr uint32_t kStepBytes = 128;  // of a row
-constexpr uint32_t kStages = 4;
-constexpr uint32_t kTileRows = 128, kWideCols = 256, kNarrowCols = 128;
+constexpr uint32_t kTileRows = 128;
 constexpr uint32_t kWarpgroupThreads = 128;
-constexpr uint32_t kMultipliers = 2;  // warpgroups, each with its share of the tile's rows
+constexpr uint32_t kMultipliers = 2;  // warpgroups
 constexpr uint32_t kThreads = (1 + kMultipliers) * kWarpgroupThreads;
 [[maybe_unused]] constexpr uint32_t kGroupTiles = 16;  // 2048 rows
 
-// Of a thread. The sums of a wide tile leave those that multiply no room in the 168 that each has at first.
+// Of a thread. The sums of a tile leave those that multiply no room in the 168 that each has at first.
 constexpr int kCopyRegisters = 40, kMultiplyRegisters = 232;
 
 constexpr uint32_t kInBytes = kTileRows * kStepBytes;
-template <uint32_t kCols>
-constexpr uint32_t kStageBytes = kInBytes + kCols* kStepBytes;
-template <uint32_t kCols>
-constexpr uint32_t kSharedBytes = kStages*(kStageBytes<kCols> + 2 * sizeof(uint64_t));
+constexpr uint32_t kRingBytes = 192 * 1024;
+struct Wide {
+  static constexpr uint32_t kCols = 256;
+  static constexpr uint32_t kSharers = 2;  // warpgroups to a tile
+};
+struct Narrow {
+  static constexpr uint32_t kCols = 128;
+  static constexpr uint32_t kSharers = 1;
+};
+template <typename Form>
+constexpr uint32_t kStageBytes = kInBytes + Form::kCols* kStepBytes;
+template <typename Form>
+constexpr uint32_t kStages = kRingBytes / kStageBytes<Form>;
+
+constexpr uint32_t kBoxRows = 64, kBoxRowBytes = 128;  // of a result: what a wgmma gives
+constexpr uint32_t kBoxBytes = kBoxRows * kBoxRowBytes;
+constexpr uint32_t kBoxes = 2;  // of each warpgroup: one is filled while the other is stored
+
+template <typename Form>
+constexpr uint32_t kSharedBytes = kRingBytes + kMultipliers* kBoxes* kBoxBytes +
+                                  kStages<Form> * 2 * sizeof(uint64_t);
 
 struct alignas(1024) SwizzledRows {
   unsigned char bytes[8 * kStepBytes];
@@ -47,121 +65,218 @@ struct alignas(1024) SwizzledRows {
 }
 
 // The stage whose turn it is, and the parity of the round that it is in.
-template <uint32_t kStages>
+template <typename Form>
 struct Turn {
   uint32_t stage = 0, parity = 0;
 
-  __device__ __forceinline__ void advance() {
-    if (++stage < kStages) return;
-    stage = 0;
-    parity ^= 1;
+  __device__ __forceinline__ void advance(uint32_t steps = 1) {
+    stage += steps;
+    parity ^= stage / kStages<Form> & 1;
+    stage %= kStages<Form>;
   }
 };
 
-// Shared memory: the stages, then the mbarriers.
-template <uint32_t kCols>
-struct Ring {
+// Shared memory: the stages, boxes of results, the mbarriers.
+template <typename Form>
+struct Shared {
   uint32_t start;
 
-  __device__ __forceinline__ uint32_t in(uint32_t stage) const { return start + stage * kStageBytes<kCols>; }
+  __device__ __forceinline__ uint32_t in(uint32_t stage) const { return start + stage * kStageBytes<Form>; }
   __device__ __forceinline__ uint32_t weight(uint32_t stage) const { return in(stage) + kInBytes; }
   __device__ __forceinline__ uint32_t full(uint32_t stage) const {
-    return start + kStages * kStageBytes<kCols> + stage * sizeof(uint64_t);
+    return start + kRingBytes + kMultipliers * kBoxes * kBoxBytes + stage * sizeof(uint64_t);
   }
-  __device__ __forceinline__ uint32_t empty(uint32_t stage) const { return full(kStages + stage); }
+  __device__ __forceinline__ uint32_t empty(uint32_t stage) const { return full(kStages<Form> + stage); }
 };
 
-struct Steps {
-  uint32_t row_tiles, col_tiles, steps;  // steps of a tile
+struct Tiles {
+  uint32_t rows, cols, steps;  // tiles in both directions, steps of each
+
+  __device__ __forceinline__ uint32_t count() const { return rows * cols; }
 };
 
-template <typename T, uint32_t kCols>
-__device__ __forceinline__ void copy_tiles(const Ring<kCols>& ring, const Steps& all, const TensorMap* in_map,
-                                           const TensorMap* weight_map) {
+template <typename T, typename Form>
+__device__ __forceinline__ void copy_tiles(const Shared<Form>& shared, const Tiles& all,
+                                           const TensorMap* in_map, const TensorMap* weight_map) {
   constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
-  Turn<kStages> turn;
-  for (uint32_t tile = blockIdx.x; tile < all.row_tiles * all.col_tiles; tile += gridDim.x) {
+  Turn<Form> turn;
+  for (uint32_t tile = blockIdx.x; tile < all.count(); tile += gridDim.x) {
     uint32_t tile_row, tile_col;
-    tile_of<kGroupTiles>(tile, all.row_tiles, all.col_tiles, &tile_row, &tile_col);
+    tile_of<kGroupTiles>(tile, all.rows, all.cols, &tile_row, &tile_col);
     for (uint32_t step = 0; step < all.steps; ++step, turn.advance()) {
-      const uint32_t full = ring.full(turn.stage);
+      const uint32_t full = shared.full(turn.stage);
       const auto element = static_cast<int32_t>(step * kStepElements);
-      mbarrier_wait(ring.empty(turn.stage), turn.parity ^ 1);  // passes in the first round
-      mbarrier_arrive_expecting(full, kStageBytes<kCols>);
-      tma_load_2d(ring.in(turn.stage), in_map, full, element, static_cast<int32_t>(tile_row * kTileRows));
-      tma_load_2d(ring.weight(turn.stage), weight_map, full, element, static_cast<int32_t>(tile_col * kCols));
+      mbarrier_wait(shared.empty(turn.stage), turn.parity ^ 1);  // passes in the first round
+      mbarrier_arrive_expecting(full, kStageBytes<Form>);
+      tma_load_2d(shared.in(turn.stage), in_map, full, element, static_cast<int32_t>(tile_row * kTileRows));
+      tma_load_2d(shared.weight(turn.stage), weight_map, full, element,
+                  static_cast<int32_t>(tile_col * Form::kCols));
     }
   }
 }
 
-template <typename T, Epilogue kEpilogue, uint32_t kCols>
-__device__ __forceinline__ void multiply_tiles(const Ring<kCols>& ring, const Steps& all,
-                                               const Operands<T>& x, const Result& out) {
-  constexpr uint32_t kWarpgroupRows = kTileRows / kMultipliers;
-  constexpr uint32_t kProductBytes = 32;  // of a row, in one wgmma
-  const uint32_t warpgroup = threadIdx.x / kWarpgroupThreads - 1, thread = threadIdx.x % kWarpgroupThreads;
-  const uint32_t own_row = warpgroup * kWarpgroupRows + thread / 32 * 16 + thread % 32 / 4;
-  const uint32_t own_col = thread % 4 * 2;
+// --- Results -----------------------------------------------------------------------------------------------------------
+
+// What the sums of two neighbouring columns become: two values, or one.
+template <Epilogue kEpilogue>
+constexpr uint32_t kPairBytes = kEpilogue == Epilogue::add     ? 8
+                                : kEpilogue == Epilogue::store ? 4
+                                                               : 2;
+
+template <typename T, Epilogue kEpilogue>
+__device__ __forceinline__ void put_pair(unsigned char* to, float a, float b, bool has_scales) {
+  using Stored = typename Kind<T>::Stored;
+  if constexpr (kEpilogue == Epilogue::swiglu) {
+    *reinterpret_cast<Stored*>(to) = from_float<Stored>(gated<T>(a, b, has_scales));
+  } else if constexpr (kEpilogue == Epilogue::add) {
+    *reinterpret_cast<float2*>(to) = {a, b};
+  } else {
+    *reinterpret_cast<uint32_t*>(to) = pack<Stored>(a, b);
+  }
+}
+
+// Stores 64 rows of sums from `first_row` and `first_col` on, as a warpgroup holds them. The swizzle leaves the four bytes
+// or two that its threads write at a time no banks to share.
+template <typename T, Epilogue kEpilogue, uint32_t kSums>
+__device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kSums], uint32_t first_row,
+                                           uint32_t first_col, const Operands<T>& x, const Result& out,
+                                           const TensorMap* out_map, unsigned char* boxes, uint32_t block) {
+  constexpr uint32_t kBoxCols = kBoxRowBytes / kPairBytes<kEpilogue> * 2;  // of sums
+  constexpr uint32_t kValuesOfPair = kEpilogue == Epilogue::swiglu ? 1 : 2;
+  const int barrier = static_cast<int>(threadIdx.x / kWarpgroupThreads);  // 1 or 2
+  const uint32_t thread = threadIdx.x % kWarpgroupThreads, own_row = thread / 32 * 16 + thread % 32 / 4;
   const bool elected = thread == 0;
-  Turn<kStages> turn;
-  for (uint32_t tile = blockIdx.x; tile < all.row_tiles * all.col_tiles; tile += gridDim.x) {
-    typename Kind<T>::Sum sum[kCols / 2];
+
+  // From the thread's first column on, so that all loads are from one address.
+  const uint32_t own_col = first_col + thread % 4 * 2, cols_left = x.cols - min(x.cols, own_col);
+  const auto col_scale = [&, own_scales = sizeof(T) == 1 ? x.weight_scales + own_col : nullptr](
+                             uint32_t col) { return own_scales && col < cols_left ? own_scales[col] : 0; };
+  float scale[2];
+#pragma unroll
+  for (uint32_t half = 0; half < 2; ++half) {
+    const uint32_t row = first_row + own_row + half * 8;
+    scale[half] = row < x.rows ? x.row_scale(row) : 0;
+    if (kEpilogue == Epilogue::swiglu && kIsF16<T> && out.scales && first_col == 0 && thread % 4 == 0 &&
+        row < x.rows) {
+      out.scales[row] = kGatedScale;
+    }
+  }
+#pragma unroll
+  for (uint32_t box_col = 0; box_col < kSums * 2; box_col += kBoxCols) {
+    unsigned char* box = boxes + (block * kSums * 2 + box_col) / kBoxCols % kBoxes * kBoxBytes;
+    if (elected) tma_wait_read<kBoxes - 1>();
+    sync_threads(barrier, kWarpgroupThreads);  // the box that was here has been read
+#pragma unroll
+    for (uint32_t col = box_col; col < box_col + kBoxCols; col += 8) {
+      const uint32_t pair = (col - box_col) / 2 + thread % 4;
+      const float scale_a = col_scale(col), scale_b = col_scale(col + 1);
+#pragma unroll
+      for (uint32_t half = 0; half < 2; ++half) {
+        const uint32_t row = own_row + half * 8;
+        const float a = x.value(sum[col / 2 + half * 2], scale[half], scale_a);
+        const float b = x.value(sum[col / 2 + half * 2 + 1], scale[half], scale_b);
+        put_pair<T, kEpilogue>(box + row * kBoxRowBytes + (pair * kPairBytes<kEpilogue> ^ row % 8 * 16), a, b,
+                               out.scales != nullptr);
+      }
+    }
+    fence_proxy_async();
+    sync_threads(barrier, kWarpgroupThreads);
+    if (elected) {
+      const auto to_col = static_cast<int32_t>((first_col + box_col) / 2 * kValuesOfPair);
+      const auto to_row = static_cast<int32_t>(first_row);
+      if constexpr (kEpilogue == Epilogue::add) {
+        tma_add_2d(out_map, shared_address(box), to_col, to_row);
+      } else {
+        tma_store_2d(out_map, shared_address(box), to_col, to_row);
+      }
+      tma_commit();
+    }
+  }
+}
+
+// --- Products ----------------------------------------------------------------------------------------------------------
+
+template <typename T, Epilogue kEpilogue, typename Form>
+__device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const Tiles& all,
+                                               const Operands<T>& x, const Result& out,
+                                               const TensorMap* out_map) {
+  constexpr bool kTakeTurns = Form::kSharers == 1;
+  constexpr uint32_t kBlocks = kTileRows / kBoxRows / Form::kSharers;  // of 64 rows, in a warpgroup's tile
+  constexpr uint32_t kProductBytes = 32;                               // of a row, in one wgmma
+  constexpr int kTurns = 1 + kMultipliers;  // the first number of the barriers by which they take turns
+  constexpr int kTurnThreads = kMultipliers * kWarpgroupThreads;
+  const uint32_t warpgroup = threadIdx.x / kWarpgroupThreads - 1;
+  const uint32_t share_row = kTakeTurns ? 0 : warpgroup * kBoxRows, turns_before = kTakeTurns ? warpgroup : 0;
+  const bool elected = threadIdx.x % kWarpgroupThreads == 0;
+  unsigned char* boxes = reinterpret_cast<unsigned char*>(shared_memory<SwizzledRows>()) + kRingBytes +
+                         warpgroup * kBoxes * kBoxBytes;
+  Turn<Form> turn;
+  turn.advance(turns_before * all.steps);
+  for (uint32_t tile = blockIdx.x + turns_before * gridDim.x; tile < all.count();
+       tile += kMultipliers / Form::kSharers * gridDim.x) {
+    if (kTakeTurns && tile >= gridDim.x) sync_threads(kTurns + static_cast<int>(warpgroup), kTurnThreads);
+    typename Kind<T>::Sum sum[kBlocks][Form::kCols / 2];
     uint32_t previous = 0;
     for (uint32_t step = 0; step < all.steps; ++step, turn.advance()) {
-      mbarrier_wait(ring.full(turn.stage), turn.parity);
-      const uint32_t in = ring.in(turn.stage) + warpgroup * kWarpgroupRows * kStepBytes;
-      const uint32_t weight = ring.weight(turn.stage);
+      mbarrier_wait(shared.full(turn.stage), turn.parity);
+      const uint32_t in = shared.in(turn.stage) + share_row * kStepBytes;
+      const uint32_t weight = shared.weight(turn.stage);
       wgmma_fence();
 #pragma unroll
       for (uint32_t byte = 0; byte < kStepBytes; byte += kProductBytes) {
-        wgmma<T>(sum, descriptor(in + byte), descriptor(weight + byte), step + byte > 0);
+#pragma unroll
+        for (uint32_t i = 0; i < kBlocks; ++i) {
+          wgmma<T>(sum[i], descriptor(in + i * kBoxRows * kStepBytes + byte), descriptor(weight + byte),
+                   step + byte > 0);
+        }
       }
       wgmma_commit();
       wgmma_wait<1>();  // this step goes on while the one before has been read
-      if (elected && step > 0) mbarrier_arrive(ring.empty(previous));
+      if (elected && step > 0) mbarrier_arrive(shared.empty(previous));
       previous = turn.stage;
     }
+    if (kTakeTurns) {
+      if (tile + gridDim.x < all.count()) {  // there is a next turn
+        arrive_threads(kTurns + 1 - static_cast<int>(warpgroup), kTurnThreads);
+      }
+      turn.advance(all.steps);  // the other's
+    }
     wgmma_wait<0>();
-    if (elected) mbarrier_arrive(ring.empty(previous));
+    if (elected) mbarrier_arrive(shared.empty(previous));
 
     uint32_t tile_row, tile_col;
-    tile_of<kGroupTiles>(tile, all.row_tiles, all.col_tiles, &tile_row, &tile_col);
+    tile_of<kGroupTiles>(tile, all.rows, all.cols, &tile_row, &tile_col);
 #pragma unroll
-    for (uint32_t half = 0; half < 2; ++half) {
-      const uint32_t row = tile_row * kTileRows + own_row + half * 8;
-      if (row >= x.rows) continue;
-      const float scale = x.row_scale(row);
-#pragma unroll
-      for (uint32_t i = 0; i < kCols / 8; ++i) {
-        const uint32_t col = tile_col * kCols + i * 8 + own_col;
-        if (col >= x.cols) continue;
-        finish<T, kEpilogue>(x, out, row, col, scale, sum[i * 4 + half * 2], sum[i * 4 + half * 2 + 1]);
-      }
+    for (uint32_t i = 0; i < kBlocks; ++i) {
+      store_rows<T, kEpilogue>(sum[i], tile_row * kTileRows + share_row + i * kBoxRows,
+                               tile_col * Form::kCols, x, out, out_map, boxes, i);
     }
   }
+  if (elected) tma_wait_read<0>();
 }
 
-template <typename T, Epilogue kEpilogue, uint32_t kCols>
+template <typename T, Epilogue kEpilogue, typename Form>
 __global__ void __launch_bounds__(kThreads, 1)
     wgmma_gemm(const __grid_constant__ TensorMap in_map, const __grid_constant__ TensorMap weight_map,
-               Operands<T> x, Result out) {
+               const __grid_constant__ TensorMap out_map, Operands<T> x, Result out) {
   if constexpr (kHasWgmma) {
-    const Ring<kCols> ring{shared_address(shared_memory<SwizzledRows>())};
-    const Steps all{tiles(x.rows, kTileRows), tiles(x.cols, kCols), tiles(x.inner, kStepBytes / sizeof(T))};
+    const Shared<Form> shared{shared_address(shared_memory<SwizzledRows>())};
+    const Tiles all{tiles(x.rows, kTileRows), tiles(x.cols, Form::kCols),
+                    tiles(x.inner, kStepBytes / sizeof(T))};
     if (threadIdx.x == 0) {
-      for (uint32_t stage = 0; stage < kStages; ++stage) {
-        mbarrier_init(ring.full(stage), 1);
-        mbarrier_init(ring.empty(stage), kMultipliers);
+      for (uint32_t stage = 0; stage < kStages<Form>; ++stage) {
+        mbarrier_init(shared.full(stage), 1);
+        mbarrier_init(shared.empty(stage), Form::kSharers);
       }
       fence_mbarrier_init();
     }
     sync_block();
     if (threadIdx.x < kWarpgroupThreads) {
       release_registers<kCopyRegisters>();
-      if (threadIdx.x == 0) copy_tiles<T>(ring, all, &in_map, &weight_map);
+      if (threadIdx.x == 0) copy_tiles<T>(shared, all, &in_map, &weight_map);
     } else {
       claim_registers<kMultiplyRegisters>();
-      multiply_tiles<T, kEpilogue>(ring, all, x, out);
+      multiply_tiles<T, kEpilogue>(shared, all, x, out, &out_map);
     }
   } else {
     trap();  // built without the code that this card needs: better than sums that nobody made
@@ -170,33 +285,51 @@ __global__ void __launch_bounds__(kThreads, 1)
 
 // --- Launchers ---------------------------------------------------------------------------------------------------------------
 
-template <typename T, Epilogue kEpilogue, uint32_t kCols>
-Failure launch_tiles(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
-  TensorMap in_map, weight_map;
+template <typename T, Epilogue kEpilogue, typename Form>
+Failure launch_form(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
+  TensorMap in_map, weight_map, out_map;
   if (const Failure failure =
           make_tensor_map(&in_map, x.in, sizeof(T), x.rows, x.inner, x.in_stride, kTileRows)) {
     return failure;
   }
   if (const Failure failure =
-          make_tensor_map(&weight_map, x.weight, sizeof(T), x.cols, x.inner, x.weight_stride, kCols)) {
+          make_tensor_map(&weight_map, x.weight, sizeof(T), x.cols, x.inner, x.weight_stride, Form::kCols)) {
     return failure;
   }
-  const uint32_t blocks = tiles(x.rows, kTileRows) * tiles(x.cols, kCols);
-  return launch(stream, wgmma_gemm<T, kEpilogue, kCols>,
-                blocks < card.multiprocessors ? blocks : card.multiprocessors, kThreads, kSharedBytes<kCols>,
-                in_map, weight_map, x, out);
+  constexpr size_t kOutBytes = kEpilogue == Epilogue::add ? sizeof(float) : sizeof(typename Kind<T>::Stored);
+  const uint32_t out_cols = kEpilogue == Epilogue::swiglu ? x.cols / 2 : x.cols;
+  if (const Failure failure =
+          make_tensor_map(&out_map, out.data, kOutBytes, x.rows, out_cols, out.stride, kBoxRows)) {
+    return failure;
+  }
+  const uint32_t blocks = tiles(x.rows, kTileRows) * tiles(x.cols, Form::kCols);
+  return launch(stream, wgmma_gemm<T, kEpilogue, Form>,
+                blocks < card.multiprocessors ? blocks : card.multiprocessors, kThreads, kSharedBytes<Form>,
+                in_map, weight_map, out_map, x, out);
 }
 
-// Narrow tiles read more for every product, but leave fewer multiprocessors idle in the last round: they are taken where
-// that saves an eighth of the time.
+// What finishing a wide tile costs, in steps of a narrow one, which are 512 cycles of the tensor cores: estimates, see
+// docs/cuda.md.
+template <typename T, Epilogue kEpilogue>
+constexpr uint32_t kFinishSteps = (kEpilogue == Epilogue::store    ? 2
+                                   : kEpilogue == Epilogue::swiglu ? 5
+                                                                   : 4) +
+                                  (sizeof(T) == 1 ? 3 : 0);
+
+// Wide tiles are finished while nobody multiplies, two steps for every one of a narrow tile. Narrow tiles are finished
+// behind the others' products, all but a block's last, and leave fewer multiprocessors idle in the last round, but read a
+// third more for every product: that is taken to cost a seventh.
 template <typename T, Epilogue kEpilogue>
 Failure launch_best(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
   const auto rounds = [&](uint32_t cols) {
     return tiles(tiles(x.rows, kTileRows) * tiles(x.cols, cols), card.multiprocessors);
   };
-  const bool narrow = rounds(kNarrowCols) * kNarrowCols * 8 <= rounds(kWideCols) * kWideCols * 7;
-  return narrow ? launch_tiles<T, kEpilogue, kNarrowCols>(stream, card, x, out)
-                : launch_tiles<T, kEpilogue, kWideCols>(stream, card, x, out);
+  constexpr uint64_t kFinish = kFinishSteps<T, kEpilogue>;
+  const uint64_t steps = tiles(x.inner, kStepBytes / sizeof(T));
+  const uint64_t wide = rounds(Wide::kCols) * (2 * steps + kFinish);
+  const uint64_t narrow_steps = rounds(Narrow::kCols) * steps;
+  return narrow_steps * 8 + kFinish * 7 <= wide * 7 ? launch_form<T, kEpilogue, Narrow>(stream, card, x, out)
+                                                    : launch_form<T, kEpilogue, Wide>(stream, card, x, out);
 }
 
 }  // namespace

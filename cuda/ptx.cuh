@@ -202,7 +202,28 @@ __device__ __forceinline__ void mbarrier_arrive_expecting(uint32_t barrier, uint
                : "memory");
 }
 // Waits for the end of the running phase if that is of this parity, else not at all: a fresh barrier passes parity 1.
+// With a watchdog, who waits for some fifteen seconds waits for ever, and writes where there is no memory. compute-sanitizer then
+// tells the block and the thread; the address ends in the barrier's, behind the parity. A call, of printf for one, would do
+// away with what is to be watched: ptxas serialises products around calls.
 __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity) {
+#ifdef QWEN3_CUDA_WATCHDOG
+  constexpr uint64_t kNoMemory = 0xdead000000000000;
+  constexpr uint32_t kLongest = 3;  // times 2^32 ns
+  uint32_t start, now, done;
+  asm volatile("mov.u32 %0, %globaltimer_hi;" : "=r"(start));
+  do {
+    asm volatile(
+        "{\n.reg .pred done;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 done, [%2], %3;\n"
+        "selp.u32 %0, 1, 0, done;\nmov.u32 %1, %globaltimer_hi;\n}"
+        : "=r"(done), "=r"(now)
+        : "r"(barrier), "r"(parity)
+        : "memory");
+    if (now - start > kLongest) {
+      *reinterpret_cast<volatile uint32_t*>(kNoMemory | uint64_t{parity} << 32 | barrier) = 0;
+    }
+  } while (!done);
+#else
   asm volatile(
       "{\n.reg .pred done;\n"
       "again:\nmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
@@ -210,6 +231,7 @@ __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity)
       "over:\n}" ::"r"(barrier),
       "r"(parity)
       : "memory");
+#endif
 }
 
 // Copies the box whose first element is column x of row y to shared memory, and tells the mbarrier its bytes: all of
@@ -221,6 +243,26 @@ __device__ __forceinline__ void tma_load_2d(uint32_t to, const CUtensorMap* map,
       "%4}], [%2];" ::"r"(to),
       "l"(map), "r"(barrier), "r"(x), "r"(y)
       : "memory");
+}
+// Copies the box at `from` to the matrix, or adds it: f32 then, and numbers below 2^-126 count as 0. What hangs over the
+// edges stays out.
+__device__ __forceinline__ void tma_store_2d(const CUtensorMap* map, uint32_t from, int32_t x, int32_t y) {
+  asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%2, %3}], [%1];" ::"l"(map),
+               "r"(from), "r"(x), "r"(y)
+               : "memory");
+}
+__device__ __forceinline__ void tma_add_2d(const CUtensorMap* map, uint32_t from, int32_t x, int32_t y) {
+  asm volatile(
+      "cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.tile.bulk_group [%0, {%2, %3}], [%1];" ::"l"(
+          map),
+      "r"(from), "r"(x), "r"(y)
+      : "memory");
+}
+__device__ __forceinline__ void tma_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+// Waits until all but the youngest kGroupsLeft groups of this thread's boxes have been read from shared memory.
+template <int kGroupsLeft>
+__device__ __forceinline__ void tma_wait_read() {
+  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kGroupsLeft) : "memory");
 }
 // Lets copies and wgmma read what this thread has written to shared memory, or has seen written.
 __device__ __forceinline__ void fence_proxy_async() {

@@ -97,17 +97,19 @@ inline void* find_in_driver(const char* name) {
              : nullptr;
 }
 
-// A row-major matrix that TMA reads in boxes of `box_rows` rows of 128 bytes, which lie swizzled in shared memory. Rows
-// begin at multiples of 16 bytes.
+// A row-major matrix that TMA reads or writes in boxes of `box_rows` rows of 128 bytes, which lie swizzled in shared memory.
+// Rows begin at multiples of 16 bytes. Elements of 4 bytes are f32.
 inline Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, uint32_t rows,
                                uint32_t cols, uint32_t stride, uint32_t box_rows) {
   static void* const encode = find_in_driver("cuTensorMapEncodeTiled");
   if (!encode) return "the driver knows no tensor maps";
   const cuuint64_t sizes[] = {cols, rows}, strides[] = {stride * element_bytes};
   const cuuint32_t box[] = {static_cast<cuuint32_t>(128 / element_bytes), box_rows}, steps[] = {1, 1};
+  const CUtensorMapDataType type = element_bytes == 1   ? CU_TENSOR_MAP_DATA_TYPE_UINT8
+                                   : element_bytes == 2 ? CU_TENSOR_MAP_DATA_TYPE_UINT16
+                                                        : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
   const CUresult result = reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(encode)(
-      map, element_bytes == 1 ? CU_TENSOR_MAP_DATA_TYPE_UINT8 : CU_TENSOR_MAP_DATA_TYPE_UINT16, 2,
-      const_cast<void*>(data), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+      map, type, 2, const_cast<void*>(data), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
       CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   return result == CUDA_SUCCESS ? nullptr : "the driver does not take the tensor map";
 }

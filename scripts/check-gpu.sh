@@ -9,7 +9,7 @@
 #   ops          the op and forward tests of test/native, on the card
 #   goldens      reference outputs in every precision, through the addon   Node, see check-gpu-goldens.mjs
 #   addon        V8 memory, workers, loads and closes, ends of processes   Node
-#   sanitizer    compute-sanitizer's four tools on a small model
+#   sanitizer    compute-sanitizer's four tools on a small model, with a library that does not hang: see mbarrier_wait
 #   timings      the benchmark, then the same shapes with torch and transformers where they are there
 #   report       report.md and report.json in FOLDER (default build/gpu)   Python 3
 #
@@ -88,7 +88,7 @@ step_build() {
   cmake -S "$root" -B "$out/build" -DCMAKE_BUILD_TYPE=Release -DQWEN3_EMBED_CUDA=ON -DQWEN3_EMBED_TESTS=ON \
     -DQWEN3_EMBED_GPU_TESTS=ON -DCMAKE_CUDA_ARCHITECTURES="$(architecture)" -DCMAKE_JS_INC="$headers" || return 1
   cmake --build "$out/build" --parallel "$jobs" \
-    --target qwen3_embed_cuda gpu_tests gpu_bench gpu_conformance || return 1
+    --target qwen3_embed_cuda qwen3_embed_cuda_watched gpu_tests gpu_bench gpu_conformance || return 1
   if [ -d "$root/node_modules/node-addon-api" ] && [ -d "$root/node_modules/node-api-headers" ]; then
     cmake --build "$out/build" --parallel "$jobs" --target qwen3_embed || return 1
   else
@@ -177,7 +177,8 @@ step_sanitizer() {
   result=0
   children=
   for tool in memcheck racecheck synccheck initcheck; do
-    compute-sanitizer --tool $tool --error-exitcode 86 "$programs/gpu_tests" "$library" --filter 'short: ' \
+    compute-sanitizer --tool $tool --error-exitcode 86 "$programs/gpu_tests" \
+      "$programs/libqwen3_embed_cuda_watched.so" --filter 'short: ' \
       >"$out/sanitizer-$tool.log" 2>&1 &
     children="$children $tool:$!"
   done

@@ -20,17 +20,21 @@ const opcodes = {
   LDSM: 0x83b,
   LDGSTS: 0xfae,
   UTMALDG: 0x5b4,
+  UTMASTG: 0x3b5,
+  UTMAREDG: 0x3b6,
   LDL: 0x983,
   STL: 0x387,
 };
 const ofBytes = { HMMA: 'IMMA', HGMMA: 'IGMMA' }; // what int8_t has in their place
+const told = [...Object.entries(ofBytes).flat(), 'UTMALDG', 'UTMASTG', 'UTMAREDG']; // in the summary
+const ofSums = { UTMASTG: 'UTMAREDG' }; // what linear_add has in its place: its results are added
 
 // Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8); of
 // wgmma_gemm, which has one to itself, what its 384 threads begin with. `only`: the card that it has code for.
 const hotKernels = {
   large_gemm: { registers: 248, atLeast: { HMMA: 16, LDSM: 8, LDGSTS: 4 } },
   small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 } },
-  wgmma_gemm: { registers: 168, atLeast: { HGMMA: 4, UTMALDG: 2 }, only: '90a' },
+  wgmma_gemm: { registers: 168, atLeast: { HGMMA: 8, UTMALDG: 2, UTMASTG: 2 }, only: '90a' },
   attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 } },
   quantize_kernel: { registers: 64, atLeast: {} },
   rms_norm_kernel: { registers: 64, atLeast: {} },
@@ -70,21 +74,19 @@ function checkCapability(capability) {
         if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}`);
       }
       for (const [kind, least] of Object.entries(hot.atLeast)) {
-        const name = (/_gemmIa/.test(kernel.symbol) && ofBytes[kind]) || kind;
+        const name =
+          (/_gemmIa/.test(kernel.symbol) && ofBytes[kind]) ||
+          (/EpilogueE1/.test(kernel.symbol) && ofSums[kind]) ||
+          kind;
         if (found[name] < least && !(name === 'LDGSTS' && /Unaligned/.test(kernel.symbol))) {
           problems.push(`${where}: ${found[name]} ${name}, at least ${least} expected`);
         }
       }
-      const line = summary.get(kernel.name) ?? { variants: 0, registers: 0, products: {} };
+      const line = summary.get(kernel.name) ?? { variants: 0, registers: 0, counts: {} };
       summary.set(kernel.name, {
         variants: line.variants + 1,
         registers: Math.max(line.registers, kernel.registers),
-        products: Object.fromEntries(
-          [...Object.keys(ofBytes), ...Object.values(ofBytes)].map((name) => [
-            name,
-            Math.max(line.products[name] ?? 0, found[name]),
-          ]),
-        ),
+        counts: Object.fromEntries(told.map((name) => [name, Math.max(line.counts[name] ?? 0, found[name])])),
       });
     }
   }
@@ -95,8 +97,8 @@ function checkCapability(capability) {
       problems.push(`sm_${capability}: there is no kernel ${name}`);
       continue;
     }
-    const products = Object.entries(line.products).filter(([, count]) => count > 0);
-    const counts = products.map(([product, count]) => `, ${count} ${product}`).join('');
+    const there = Object.entries(line.counts).filter(([, count]) => count > 0);
+    const counts = there.map(([name, count]) => `, ${count} ${name}`).join('');
     console.log(`sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers${counts}`);
   }
   return problems;

@@ -98,7 +98,7 @@ void run_thread() {
     fail(text("thread ", block.me, " returns with a copy never committed, issued at ",
               describe(self.open[0].site)));
   }
-  if (const std::string message = unfinished_products(); !message.empty()) fail(message);
+  if (const std::string message = unfinished_work(); !message.empty()) fail(message);
   self.state = Thread::State::done;
   --block.unreturned;
   const size_t waiting = block.barrier.waiting.size();
@@ -162,6 +162,14 @@ void begin_block(unsigned threads) {
   }
 }
 
+// Arrivals at a named barrier that nobody waits for; empty: there are none.
+std::string unmet_arrivals() {
+  if (block.named_barriers.empty()) return "";
+  const auto& [id, barrier] = *block.named_barriers.begin();
+  return text("the block ends with barrier ", id, " incomplete: ", barrier.arrived, " of ", barrier.threads,
+              " threads have arrived");
+}
+
 // Outside of all threads: a fault is an exception here.
 void land(size_t copy) {
   landing = true;
@@ -192,7 +200,8 @@ void run_block() {
     threadIdx = {static_cast<unsigned>(block.me), 0, 0};
     Fiber::change(scheduler, block.thread().fiber);
   }
-  if (const std::string message = unfinished_copies(); !failed && !message.empty()) {
+  for (const std::string& message : {unfinished_copies(), unmet_arrivals()}) {
+    if (failed || message.empty()) continue;
     failure = message + where();
     failed = true;
   }

@@ -59,7 +59,7 @@ struct NamedBarrier {
 };
 
 // Copies and products under way have clocks of their own, behind those of the threads, and take them in turn.
-constexpr int kAsynchronous = 32;
+constexpr int kAsynchronous = 64;
 
 struct Block {
   int count = 0;  // threads
@@ -132,7 +132,7 @@ size_t copies_in_flight();
 void land_copy(size_t index);
 std::string describe_mbarrier(uint32_t address);
 // What is wrong where the running thread returns, or the block ends; empty: nothing.
-std::string unfinished_products();
+std::string unfinished_work();
 std::string unfinished_copies();
 
 }  // namespace simt

@@ -161,6 +161,8 @@ __global__ void fills(T* values) {
     const uint32_t mixed = i * 0x9e3779b1u >> 16;
     if constexpr (sizeof(T) == 1) {
       values[i] = static_cast<int8_t>(mixed);
+    } else if constexpr (sizeof(T) == 4) {
+      values[i] = static_cast<float>(mixed % 61) - 30;
     } else {
       values[i] = from_float<T>(static_cast<float>(mixed % 61) - 30);
     }
@@ -189,6 +191,39 @@ __global__ void loads_boxes(uint32_t* out, const __grid_constant__ TensorMap map
     mbarrier_wait(barrier, 0);
     const uint32_t* words = reinterpret_cast<const uint32_t*>(shared_memory<SwizzledRows>());
     for (uint32_t i = 0; i < 2; ++i) out[threadIdx.x * kHopperWords + i] = words[threadIdx.x * 2 + i];
+  }
+}
+
+// The same box the other way: 16-bit values are stored, f32 is added.
+template <typename T>
+__global__ void stores_boxes(uint32_t*, const __grid_constant__ TensorMap map,
+                             const __grid_constant__ TensorMap) {
+  if constexpr (kHasWgmma) {
+    T* box = reinterpret_cast<T*>(shared_memory<SwizzledRows>());
+    for (uint32_t i = threadIdx.x; i < kBoxRows * kRowBytes / sizeof(T); i += kThreads) {
+      if constexpr (sizeof(T) == 4) {
+        box[i] = static_cast<float>(i);
+      } else {
+        box[i] = {static_cast<uint16_t>(i)};
+      }
+    }
+    fence_proxy_async();
+    sync_block();
+    if (threadIdx.x > 0) return;
+    if constexpr (sizeof(T) == 4) {
+      tma_add_2d(&map, shared_address(box), 16 / sizeof(T), 3);
+    } else {
+      tma_store_2d(&map, shared_address(box), 16 / sizeof(T), 3);
+    }
+    tma_commit();
+    tma_wait_read<0>();
+  }
+}
+
+// What lies in the matrix now.
+__global__ void tells(uint32_t* out, const uint32_t* words) {
+  for (uint32_t i = 0; i < kHopperWords; ++i) {
+    out[threadIdx.x * kHopperWords + i] = words[threadIdx.x * kHopperWords + i];
   }
 }
 
@@ -227,18 +262,20 @@ __global__ void multiplies_boxes(uint32_t* out, const __grid_constant__ TensorMa
   }
 }
 
-enum class Fill { bf16, f16, s8 };
+enum class Fill { bf16, f16, s8, f32 };
 
 struct HopperProbe {
   const char* name;
   void (*kernel)(uint32_t* out, TensorMap left, TensorMap right);
   Fill fill;
+  bool box = false, stored = false;
 };
 
 Failure fill(Stream stream, void* values, Fill type) {
   switch (type) {
     case Fill::s8: return launch(stream, fills<int8_t>, 1, kThreads, 0, static_cast<int8_t*>(values));
     case Fill::f16: return launch(stream, fills<f16>, 1, kThreads, 0, static_cast<f16*>(values));
+    case Fill::f32: return launch(stream, fills<float>, 1, kThreads, 0, static_cast<float*>(values));
     default: return launch(stream, fills<bf16>, 1, kThreads, 0, static_cast<bf16*>(values));
   }
 }
@@ -253,8 +290,10 @@ struct Probe {
 
 Failure run_hopper_probes(Stream stream) {
   const HopperProbe probes[] = {
-      {"hopper: tma, 8 bits", loads_boxes<int8_t>, Fill::s8},
-      {"hopper: tma, 16 bits", loads_boxes<bf16>, Fill::bf16},
+      {"hopper: tma, 8 bits", loads_boxes<int8_t>, Fill::s8, true},
+      {"hopper: tma, 16 bits", loads_boxes<bf16>, Fill::bf16, true},
+      {"hopper: tma store, 16 bits", stores_boxes<bf16>, Fill::bf16, true, true},
+      {"hopper: tma add, f32", stores_boxes<float>, Fill::f32, true, true},
       {"hopper: wgmma.bf16, n128", multiplies_boxes<bf16, float, 128>, Fill::bf16},
       {"hopper: wgmma.bf16, n256", multiplies_boxes<bf16, float, 256>, Fill::bf16},
       {"hopper: wgmma.f16, n128", multiplies_boxes<f16, float, 128>, Fill::f16},
@@ -269,17 +308,20 @@ Failure run_hopper_probes(Stream stream) {
   auto* out = static_cast<uint32_t*>(words);
   for (const HopperProbe& probe : probes) {
     if (const Failure failure = fill(stream, operands, probe.fill)) return failure;
-    const uint32_t bytes = probe.fill == Fill::s8 ? 1 : 2, cols = kRowBytes / bytes;
-    const bool is_box = probe.kernel == loads_boxes<int8_t> || probe.kernel == loads_boxes<bf16>;
+    const uint32_t bytes = probe.fill == Fill::s8 ? 1 : probe.fill == Fill::f32 ? 4 : 2;
+    const uint32_t cols = kRowBytes / bytes;
     TensorMap left, right;
     // The box's matrix ends before the box does; gaps in its rows hold numbers that must not show.
-    Failure failure = is_box ? make_tensor_map(&left, operands, bytes, 7, cols - 3, cols, kBoxRows)
-                             : make_tensor_map(&left, operands, bytes, kLeftRows, cols, cols, kLeftRows);
+    Failure failure = probe.box ? make_tensor_map(&left, operands, bytes, 7, cols - 3, cols, kBoxRows)
+                                : make_tensor_map(&left, operands, bytes, kLeftRows, cols, cols, kLeftRows);
     if (failure) return failure;
     failure = make_tensor_map(&right, static_cast<char*>(operands) + kLeftRows * kRowBytes, bytes, kRightRows,
                               cols, cols, kRightRows);
     if (failure) return failure;
     failure = launch(stream, probe.kernel, 1, kThreads, kHopperSharedBytes, out, left, right);
+    if (!failure && probe.stored) {
+      failure = launch(stream, tells, 1, kThreads, 0, out, static_cast<const uint32_t*>(operands));
+    }
     if (!failure) failure = synchronize(stream);
     if (failure) return failure;
     for (uint32_t thread = 0; thread < kThreads; ++thread) {

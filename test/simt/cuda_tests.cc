@@ -193,12 +193,14 @@ void linear_reads_aligned_rows() {
     const WeightLayout layout = on.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
     const Matrix weight{on.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
     on.store_weight(weight, WeightUse::linear, 0, c.out, weights.data(), DType::f32);
-    const Matrix out{on.allocate(size_t{c.rows} * c.out * 2), c.rows, c.out, c.out, DType::bf16};
+    const uint32_t out_stride = c.capability == kHopper ? (c.out + 7) / 8 * 8 : c.out;
+    const size_t out_values = size_t{c.rows - 1} * out_stride + c.out;
+    const Matrix out{on.allocate(out_values * 2), c.rows, c.out, out_stride, DType::bf16};
     on.linear(in, weight, out);
     const char* failure = on.sync();
     expect(!failure, simt::last_report());
 
-    std::vector<uint16_t> actual(size_t{c.rows} * c.out);
+    std::vector<uint16_t> actual(out_values);
     simt::read(actual.data(), out.data, actual.size() * 2);
     for (uint32_t t = 0; t < c.rows; ++t) {
       for (uint32_t m = 0; m < c.out; ++m) {
@@ -206,7 +208,7 @@ void linear_reads_aligned_rows() {
         double wanted = 0;
         for (uint32_t k = 0; k < c.in; ++k) wanted += double{x[k]} * w[k];
         const double allowed = sum_error(c.in, norm(x, c.in) * norm(w, c.in)) + 0x1p-8 * std::abs(wanted);
-        expect(std::abs(from_bf16(actual[size_t{t} * c.out + m]) - wanted) <= allowed,
+        expect(std::abs(from_bf16(actual[size_t{t} * out_stride + m]) - wanted) <= allowed,
                std::to_string(c.rows) + " rows: row " + std::to_string(t) + ", column " + std::to_string(m));
       }
     }
@@ -302,9 +304,9 @@ void int8_sums_are_exact() {
                         {true, 4, 20, 700, 40, 3},
                         {false, 132, 3, 12'288, 5, 0, true},
                         {true, 132, 3, 12'288, 5, 0, true},
-                        {false, 1, 140, 700, 500, 0, false, kHopper},
-                        {false, 132, 140, 700, 500, 0, false, kHopper},
-                        {false, 132, 3, 12'288, 5, 0, true, kHopper}}) {
+                        {false, 1, 140, 700, 504, 0, false, kHopper},
+                        {false, 132, 140, 700, 504, 0, false, kHopper},
+                        {false, 132, 3, 12'288, 8, 0, true, kHopper}}) {
     const std::unique_ptr<Backend> backend = open_emulated(DType::s8, 2, c.multiprocessors, c.capability);
     Backend& on = *backend;
     on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
@@ -431,14 +433,19 @@ void invariant_batches_have_the_large_plans_bits() {
 
 // --- Hopper -----------------------------------------------------------------------------------------------------------
 
-// As many steps as stages and two more, ragged everywhere. Wide tiles on one multiprocessor, narrow ones on many.
-void hopper_tiles_and_schedules_change_no_bit(DType input) {
-  constexpr uint32_t kRows = 140, kOut = 500;
-  const uint32_t in_cols = input == DType::s8 ? 5 * 128 + 48 : 5 * 64 + 24;
+// Ragged everywhere, and more steps than stages. Whether tiles are wide is for the number of multiprocessors to decide here:
+// two take two each of the four wide ones, three share the eight narrow ones, and 132 need only eight.
+void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
+  constexpr uint32_t kRows = 140, kOut = 500, kWideTiles = 4, kNarrowTiles = 8, kProductsOfStep = 8;
+  const uint32_t steps = input == DType::s8 ? 15 : 10,
+                 in_cols = (steps - 1) * (input == DType::s8 ? 128 : 64) + (input == DType::s8 ? 48 : 24);
+  const bool gated = use == WeightUse::gate_up, adds = use == WeightUse::linear_add;
+  const uint32_t cols = gated ? kOut / 2 : kOut, gap = (8 - cols % 8) % 8;
   Random random(11);
   const std::vector<float> values = rounded(random.values(size_t{kRows} * in_cols), in_cols, input);
   const std::vector<float> weights = rounded(random.values(size_t{kOut} * in_cols), in_cols, input);
-  const auto result = [&](int multiprocessors, uint64_t seed, bool gated) {
+  const std::vector<float> residual = random.values(size_t{kRows} * kOut);
+  const auto result = [&](int multiprocessors, uint64_t seed, uint32_t tiles) {
     Device device({"",
                    {[=] {
                      auto backend = open_emulated(input, seed, multiprocessors, kHopper);
@@ -448,32 +455,37 @@ void hopper_tiles_and_schedules_change_no_bit(DType input) {
                    simt::read,
                    true},
                   0);
-    const GuardedMatrix in(device, kRows, in_cols, 0, input, &values);
-    const StoredWeight weight(device, gated ? WeightUse::gate_up : WeightUse::linear, kOut, in_cols, weights);
-    const GuardedMatrix out(device, kRows, gated ? kOut / 2 : kOut, 0, gated ? device.input : device.output);
+    const GuardedMatrix in(device, kRows, in_cols, 0, adds ? device.input : input, &values);
+    const StoredWeight weight(device, use, kOut, in_cols, weights);
+    const GuardedMatrix out(device, kRows, cols, gap,
+                            adds    ? DType::f32
+                            : gated ? device.input
+                                    : device.output,
+                            adds ? &residual : nullptr);
     const uint64_t before = simt::counters.wgmma;
-    if (gated) {
-      device.on.linear_swiglu(in, weight, out);
-    } else {
-      device.on.linear(in, weight, out);
+    switch (use) {
+      case WeightUse::gate_up: device.on.linear_swiglu(in, weight, out); break;
+      case WeightUse::linear_add: device.on.linear_add(in, weight, out); break;
+      default: device.on.linear(in, weight, out);
     }
     device.sync();
-    expect(simt::counters.wgmma > before, "the kernel of other cards was chosen");
+    expect(simt::counters.wgmma - before == tiles * steps * kProductsOfStep, "other tiles than expected");
     return out.read();
   };
-  for (const bool gated : {false, true}) {
-    const uint32_t cols = gated ? kOut / 2 : kOut;
-    const std::vector<float> wanted = result(1, 0, gated);
-    expect_same_bits(result(132, 0, gated), wanted, cols, "narrow tiles");
-    expect_same_bits(result(3, 1, gated), wanted, cols, "three multiprocessors, threads in reverse");
-    expect_same_bits(result(2, 3, gated), wanted, cols, "two multiprocessors, threads in random order");
-    expect_same_bits(result(132, 4, gated), wanted, cols, "narrow tiles, threads in random order");
-  }
+  const std::vector<float> wanted = result(2, 0, kWideTiles);
+  const auto same = [&](int multiprocessors, uint64_t seed, uint32_t tiles, const char* what) {
+    expect_same_bits(result(multiprocessors, seed, tiles), wanted, cols, what);
+  };
+  same(2, 3, kWideTiles, "wide tiles, threads in random order");
+  same(132, 0, kNarrowTiles, "narrow tiles");
+  same(3, 1, kNarrowTiles, "narrow tiles in turn, threads in reverse");
+  same(3, 4, kNarrowTiles, "narrow tiles in turn, threads in random order");
 }
 
 // Which kernel multiplies, by card, by plan, by rows, and by the environment.
 void hopper_kernels_are_chosen_where_they_fit() {
-  const auto uses_wgmma = [](int capability, uint32_t batch_tokens, uint32_t rows, uint32_t gap) {
+  const auto uses_wgmma = [](int capability, uint32_t batch_tokens, uint32_t rows, uint32_t gap,
+                             uint32_t out_gap = 0) {
     Device device({"",
                    {[=] {
                      auto backend = open_emulated(DType::bf16, 0, 4, capability);
@@ -487,7 +499,7 @@ void hopper_kernels_are_chosen_where_they_fit() {
     const std::vector<float> ones(size_t{rows} * kCols, 1), weights(kCols * kCols, 1);
     const GuardedMatrix in(device, rows, kCols, gap, DType::bf16, &ones);
     const StoredWeight weight(device, WeightUse::linear, kCols, kCols, weights);
-    const GuardedMatrix out(device, rows, kCols, 0, device.output);
+    const GuardedMatrix out(device, rows, kCols, out_gap, device.output);
     const uint64_t before = simt::counters.wgmma;
     device.on.linear(in, weight, out);
     device.sync();
@@ -498,6 +510,7 @@ void hopper_kernels_are_chosen_where_they_fit() {
   expect(uses_wgmma(kHopper, kLargeBatch, 1, 0), "the kernel depends on the number of rows");
   expect(!uses_wgmma(kHopper, kSmallBatch, 1, 0), "for few rows");
   expect(!uses_wgmma(kHopper, kLargeBatch, 100, 1), "for rows that are not aligned");
+  expect(!uses_wgmma(kHopper, kLargeBatch, 100, 0, 1), "for results that are not aligned");
   for (const int capability : {80, 89, 100, 120}) {
     expect(!uses_wgmma(capability, kLargeBatch, 100, 0), "on cards without wgmma");
   }
@@ -562,8 +575,12 @@ void add_cuda_tests(Tests& tests) {
       {"cuda: invariant batches have the large plan's bits", invariant_batches_have_the_large_plans_bits});
   for (const auto& [name, input] :
        {std::pair{"bf16", DType::bf16}, {"f16", DType::f16}, {"int8", DType::s8}}) {
-    tests.push_back({std::string("cuda: hopper: tiles and schedules change no bit: ") + name,
-                     [input = input] { hopper_tiles_and_schedules_change_no_bit(input); }});
+    for (const auto& [op, use] : {std::pair{"", WeightUse::linear},
+                                  {", gated", WeightUse::gate_up},
+                                  {", added", WeightUse::linear_add}}) {
+      tests.push_back({std::string("cuda: hopper: tiles and schedules change no bit: ") + name + op,
+                       [input = input, use = use] { hopper_tiles_and_schedules_change_no_bit(input, use); }});
+    }
   }
   tests.push_back(
       {"cuda: hopper: kernels are chosen where they fit", hopper_kernels_are_chosen_where_they_fit});

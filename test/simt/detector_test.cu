@@ -153,6 +153,43 @@ __global__ void load_box(float* out, const __grid_constant__ TensorMap map, BoxF
   if (threadIdx.x < kBoxRows) out[threadIdx.x] = shared[threadIdx.x * 32 + threadIdx.x % 8 * 4];
 }
 
+enum class StoreFault {
+  none,
+  no_proxy_fence,
+  no_barrier,
+  overwritten,
+  group_too_few,
+  no_commit,
+  no_wait,
+  misaligned,
+  adds_halves,
+};
+
+// Every thread writes a row of a box, which a thread then stores, or adds; the box is used again when it has been read.
+__global__ void store_box(const __grid_constant__ TensorMap map, bool adds, StoreFault fault) {
+  auto* box = reinterpret_cast<float*>(shared_memory<SwizzledRows>());
+  const uint32_t address = shared_address(box) + (fault == StoreFault::misaligned ? 128 : 0);
+  for (int32_t round = 0; round < 2; ++round) {
+    for (uint32_t i = 0; i < 32; ++i) box[threadIdx.x * 32 + i] = static_cast<float>(round + 1);
+    if (fault != StoreFault::no_proxy_fence) fence_proxy_async();
+    if (fault != StoreFault::no_barrier) sync_block();
+    if (threadIdx.x == 5) {
+      if (adds) {
+        tma_add_2d(&map, address, round * 32, 0);
+      } else {
+        tma_store_2d(&map, address, round * 32, 0);
+      }
+      if (fault != StoreFault::no_commit) tma_commit();
+      if (fault == StoreFault::group_too_few) {
+        tma_wait_read<1>();
+      } else if (fault != StoreFault::no_wait || round == 0) {
+        tma_wait_read<0>();
+      }
+    }
+    if (fault != StoreFault::overwritten) sync_block();
+  }
+}
+
 enum class ProductFault {
   none,
   no_proxy_fence,
@@ -196,7 +233,7 @@ __global__ void multiply_ones(float* out, ProductFault fault) {
   if (fault != ProductFault::sums_read_early) out[threadIdx.x] = sum[5];
 }
 
-enum class NamedFault { none, arrives_early, other_count, unknown };
+enum class NamedFault { none, arrives_early, other_count, unknown, nobody_waits };
 
 // The first warp writes what the second reads.
 __global__ void hand_over(float* out, NamedFault fault) {
@@ -205,7 +242,7 @@ __global__ void hand_over(float* out, NamedFault fault) {
     if (fault != NamedFault::arrives_early) shared[threadIdx.x] = 1;
     arrive_threads(fault == NamedFault::unknown ? 16 : 1, fault == NamedFault::other_count ? 96 : 64);
     if (fault == NamedFault::arrives_early) shared[threadIdx.x] = 1;
-  } else if (threadIdx.x < 64) {
+  } else if (threadIdx.x < 64 && fault != NamedFault::nobody_waits) {
     sync_threads(1, 64);
     out[threadIdx.x] = shared[threadIdx.x - 32];
   }
@@ -375,6 +412,39 @@ void add_box_tests(Tests& tests) {
   });
 }
 
+void add_store_tests(Tests& tests) {
+  const auto store = [&](const char* name, const char* expected, StoreFault fault, bool adds = false) {
+    add(tests, name, expected, [=](Stream stream) -> Failure {
+      constexpr uint32_t kRows = kBoxRows - 1, kCols = 61, kStride = 64;  // the box hangs over both edges
+      const uint32_t bytes = fault == StoreFault::adds_halves ? 2 : 4;
+      float* matrix = fresh(kRows * kStride);
+      const std::vector<float> ones(kRows * kStride, 1);
+      simt::write(matrix, ones.data(), ones.size() * sizeof(float));
+      TensorMap map;
+      if (const Failure failure = make_tensor_map(&map, matrix, bytes, kRows, kCols, kStride, kBoxRows))
+        return failure;
+      launch(stream, store_box, 1, kBoxRows, kBoxShared, map, adds, fault);
+      if (const Failure failure = synchronize(stream)) return failure;
+      for (const auto& [col, wanted] : {std::pair{0u, 1.f}, {31u, 1.f}, {32u, 2.f}, {60u, 2.f}, {61u, 0.f}}) {
+        float value;
+        simt::read(&value, matrix + (kRows - 1) * kStride + col, sizeof value);
+        if (value != wanted + (adds || col > 60 ? 1 : 0)) return "a wrong value";
+      }
+      return nullptr;
+    });
+  };
+  store("a box stored", "", StoreFault::none);
+  store("a box added", "", StoreFault::none, true);
+  store("no proxy fence before a box is stored", "a proxy fence is missing", StoreFault::no_proxy_fence);
+  store("no barrier before a box is stored", "shared memory", StoreFault::no_barrier);
+  store("a box written over while it is stored", "race on shared memory", StoreFault::overwritten);
+  store("a wait for one box too few", "race on shared memory", StoreFault::group_too_few);
+  store("a box not committed", "race on shared memory", StoreFault::no_commit);
+  store("a box not waited for", "with a box on its way", StoreFault::no_wait);
+  store("a misaligned box stored", "misaligned", StoreFault::misaligned);
+  store("halves added", "only f32 is added", StoreFault::adds_halves, true);
+}
+
 void add_product_tests(Tests& tests) {
   const auto product = [&](const char* name, const char* expected, ProductFault fault, bool right = true) {
     add(tests, name, expected, [=](Stream stream) -> Failure {
@@ -408,6 +478,7 @@ void add_named_barrier_tests(Tests& tests) {
   named("an arrival before the write", "race on shared memory", NamedFault::arrives_early, false);
   named("two counts for one named barrier", "expected to have", NamedFault::other_count);
   named("a named barrier that there is not", "barrier 16", NamedFault::unknown);
+  named("a named barrier that nobody waits for", "barrier 1 incomplete", NamedFault::nobody_waits);
 }
 
 }  // namespace
@@ -420,6 +491,7 @@ int main(int argc, char** argv) {
   add_copy_tests(tests);
   add_bank_tests(tests);
   add_box_tests(tests);
+  add_store_tests(tests);
   add_product_tests(tests);
   add_named_barrier_tests(tests);
   return qwen3::test::run_tests(tests, argc, argv);

@@ -32,6 +32,23 @@ struct TensorCopy {
   Site site;
 };
 
+// A box on its way from shared memory. It has a clock of its own, because many copies and products may begin before it ends.
+struct Store {
+  uint32_t from;
+  TensorMap map;
+  int32_t x, y;
+  bool adds;
+  int number;
+  Clock clock;
+  Site site;
+};
+
+// A thread's, not yet committed and committed.
+struct Stores {
+  std::vector<Store> open;
+  std::deque<std::vector<Store>> groups;
+};
+
 // wgmma: sums[64, cols] (+)= a[64, k] b[cols, k]^T.
 struct Product {
   Multiplicand type;
@@ -59,6 +76,7 @@ struct Warpgroup {
 
 std::map<uint32_t, Mbarrier> mbarriers;
 std::vector<TensorCopy> copies;
+std::vector<Stores> stores;
 std::vector<Warpgroup> warpgroups;
 
 uint32_t swizzled(uint32_t address) { return address ^ ((address >> 7 & 7) << 4); }
@@ -98,20 +116,26 @@ void complete_phase(Mbarrier& barrier) {
   barrier.waiting = std::move(left);
 }
 
-// Calls visit(address in shared memory, source, bytes of it) for every 16 bytes of the box. Past the edges there are none.
+// Calls visit(address in shared memory, place in the matrix, bytes of it) for every 16 bytes of the box. Past the edges
+// there are none.
 template <typename Visit>
-void visit_box(const TensorCopy& copy, Visit visit) {
-  const TensorMap& map = copy.map;
+void visit_box(uint32_t box, const TensorMap& map, int32_t first_x, int32_t first_y, Visit visit) {
   const int64_t row_bytes = int64_t{map.cols} * map.element_bytes;
   for (uint32_t r = 0; r < map.box_rows; ++r) {
     for (uint32_t byte = 0; byte < kSwizzledRowBytes; byte += kChunkBytes) {
-      const int64_t y = copy.y + int64_t{r}, x = int64_t{copy.x} * map.element_bytes + byte;
+      const int64_t y = first_y + int64_t{r}, x = int64_t{first_x} * map.element_bytes + byte;
       const bool inside = y >= 0 && y < map.rows && x >= 0 && x < row_bytes;
-      visit(swizzled(copy.to + r * kSwizzledRowBytes + byte),
+      visit(swizzled(box + r * kSwizzledRowBytes + byte),
             inside ? map.data + y * int64_t{map.stride_bytes} + x : nullptr,
             inside ? static_cast<size_t>(std::min<int64_t>(kChunkBytes, row_bytes - x)) : 0);
     }
   }
+}
+
+void check_box(uint32_t address, Site site) {
+  if (address % kSwizzleBytes == 0) return;
+  fail(text("misaligned: a swizzled box at an address ", address % kSwizzleBytes, " past a multiple of ",
+            kSwizzleBytes, ", at ", describe(site)));
 }
 
 // Where byte `byte` of row `row` of an operand lies: rows of 128 bytes, swizzled, in groups of eight.
@@ -216,11 +240,39 @@ void finish_product(Warpgroup& group, const Product& product) {
   group.sums.erase(product.sums[0]);
 }
 
+float add_flushed(float a, float b) {
+  const auto flushed = [](float value) { return std::fpclassify(value) == FP_SUBNORMAL ? value * 0 : value; };
+  return flushed(flushed(a) + flushed(b));
+}
+
+void finish_store(const Store& store) {
+  visit_box(store.from, store.map, store.x, store.y, [&](uint32_t address, const char* place, size_t bytes) {
+    if (bytes == 0) return;
+    const char* from = shared.window + address;
+    auto* to = const_cast<char*>(place);
+    touch(from, bytes, Access::read, store.site, store.number, store.clock);
+    if (store.adds) touch(to, bytes, Access::read, store.site, store.number, store.clock);
+    touch(to, bytes, Access::write, store.site, store.number, store.clock);
+    if (!store.adds) {
+      std::memcpy(to, from, bytes);
+      return;
+    }
+    for (size_t i = 0; i < bytes; i += sizeof(float)) {
+      float sum, value;
+      std::memcpy(&sum, to + i, sizeof sum);
+      std::memcpy(&value, from + i, sizeof value);
+      sum = add_flushed(sum, value);
+      std::memcpy(to + i, &sum, sizeof sum);
+    }
+  });
+}
+
 }  // namespace
 
 void begin_hopper_block() {
   mbarriers.clear();
   copies.clear();
+  stores.assign(static_cast<size_t>(block.count), {});
   warpgroups.assign(static_cast<size_t>(block.count + kWarpgroupThreads - 1) / kWarpgroupThreads, {});
 }
 
@@ -270,17 +322,14 @@ std::string describe_mbarrier(uint32_t address) {
 void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x, int32_t y, const char* file,
                  int line) {
   const Site site = site_of(file, line);
-  if (to % kSwizzleBytes != 0) {
-    fail(text("misaligned: a swizzled box at an address ", to % kSwizzleBytes, " past a multiple of ",
-              kSwizzleBytes, ", at ", describe(site)));
-  }
+  check_box(to, site);
   const Mbarrier& barrier = mbarrier_at(mbarrier, site);
   if (!barrier.fenced) {
     fail(text("fence_mbarrier_init is missing: ", name_of_mbarrier(mbarrier), ", made at ",
               describe(barrier.site), ", is used by TMA at ", describe(site)));
   }
   const TensorCopy copy{to, map, mbarrier, x, y, begin_asynchronous(block.clock()), site};
-  visit_box(copy, [&](uint32_t address, const char*, size_t) {
+  visit_box(to, map, x, y, [&](uint32_t address, const char*, size_t) {
     touch_for(copy.number, address, Access::copy_begins, site);
     std::memset(shared.window + address, 0xff, kChunkBytes);
   });
@@ -293,7 +342,7 @@ size_t copies_in_flight() { return copies.size(); }
 void land_copy(size_t index) {
   const TensorCopy copy = copies[index];
   copies.erase(copies.begin() + static_cast<ptrdiff_t>(index));
-  visit_box(copy, [&](uint32_t address, const char* from, size_t bytes) {
+  visit_box(copy.to, copy.map, copy.x, copy.y, [&](uint32_t address, const char* from, size_t bytes) {
     if (bytes > 0) touch(from, bytes, Access::read, copy.site, copy.number, block.clocks[copy.number]);
     touch_for(copy.number, address, Access::write, copy.site);
     std::memset(shared.window + address, 0, kChunkBytes);
@@ -308,6 +357,37 @@ void land_copy(size_t index) {
 std::string unfinished_copies() {
   if (copies.empty()) return "";
   return text("the block ends with a copy in flight, issued at ", describe(copies[0].site));
+}
+
+// --- TMA the other way: a box is read when it is issued, and again when it is waited for, which is when it arrives -----------
+
+void tma_store_2d(uint32_t from, const TensorMap& map, int32_t x, int32_t y, bool adds, const char* file,
+                  int line) {
+  const Site site = site_of(file, line);
+  check_box(from, site);
+  if (adds && map.element_bytes != sizeof(float)) fail("only f32 is added by TMA, at " + describe(site));
+  const int number = begin_asynchronous(block.clock());
+  const Store store{from, map, x, y, adds, number, block.clocks[number], site};
+  visit_box(from, map, x, y, [&](uint32_t address, const char*, size_t bytes) {
+    if (bytes > 0) touch(shared.window + address, bytes, Access::read, site, number, store.clock);
+  });
+  stores[static_cast<size_t>(block.me)].open.push_back(store);
+}
+
+void tma_commit() {
+  Stores& mine = stores[static_cast<size_t>(block.me)];
+  mine.groups.push_back(std::move(mine.open));
+  mine.open.clear();
+}
+
+void tma_wait_read(int groups_left) {
+  Stores& mine = stores[static_cast<size_t>(block.me)];
+  for (; mine.groups.size() > static_cast<size_t>(groups_left); mine.groups.pop_front()) {
+    for (const Store& store : mine.groups.front()) {
+      finish_store(store);
+      join(block.clock(), store.clock);
+    }
+  }
 }
 
 // --- The proxy of copies and products ------------------------------------------------------------------------------------------
@@ -388,7 +468,14 @@ void wgmma_wait(int groups_left, const char* file, int line) {
   });
 }
 
-std::string unfinished_products() {
+std::string unfinished_work() {
+  const Stores& mine = stores[static_cast<size_t>(block.me)];
+  for (const std::vector<Store>* group :
+       {&mine.open, mine.groups.empty() ? &mine.open : &mine.groups.front()}) {
+    if (group->empty()) continue;
+    return text("thread ", block.me, " returns with a box on its way, issued at ",
+                describe(group->front().site));
+  }
   const Warpgroup& group = my_warpgroup();
   if (group.open.empty() && group.groups.empty()) return "";
   const Product& product = group.open.empty() ? group.groups.front().front() : group.open[0];

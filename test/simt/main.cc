@@ -26,7 +26,7 @@ BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80
   return {name, {open(0, 1, 10'000, false), open(2, 132, 1, true)}, simt::read, true};
 }
 
-// TMA reads rows that begin at multiples of 16 bytes.
+// TMA reads and writes rows that begin at multiples of 16 bytes.
 BackendEntry hopper(const char* name, DType input) {
   BackendEntry result = entry(name, input, Plan::large, 90);
   result.row_bytes = 16;

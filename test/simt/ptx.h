@@ -44,7 +44,7 @@ enum class Multiplicand { bf16, f16, s8 };
 void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type, const char* file,
          int line);
 
-// A matrix that TMA reads in boxes of `box_rows` rows of 128 bytes.
+// A matrix that TMA reads and writes in boxes of `box_rows` rows of 128 bytes.
 struct TensorMap {
   const char* data;
   uint32_t rows, cols, stride_bytes, element_bytes, box_rows;
@@ -55,6 +55,10 @@ void mbarrier_arrive(uint32_t address, uint32_t bytes, const char* file, int lin
 void mbarrier_wait(uint32_t address, uint32_t parity, const char* file, int line);
 void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x, int32_t y, const char* file,
                  int line);
+void tma_store_2d(uint32_t from, const TensorMap& map, int32_t x, int32_t y, bool adds, const char* file,
+                  int line);
+void tma_commit();
+void tma_wait_read(int groups_left);
 void fence_proxy_async();
 
 // `sums` is int32_t[cols / 2] for s8, else float[cols / 2].
@@ -176,6 +180,17 @@ inline void mbarrier_wait(uint32_t barrier, uint32_t parity, SIMT_PLACE) {
 inline void tma_load_2d(uint32_t to, const simt::TensorMap* map, uint32_t barrier, int32_t x, int32_t y,
                         SIMT_PLACE) {
   simt::tma_load_2d(to, *map, barrier, x, y, file, line);
+}
+inline void tma_store_2d(const simt::TensorMap* map, uint32_t from, int32_t x, int32_t y, SIMT_PLACE) {
+  simt::tma_store_2d(from, *map, x, y, false, file, line);
+}
+inline void tma_add_2d(const simt::TensorMap* map, uint32_t from, int32_t x, int32_t y, SIMT_PLACE) {
+  simt::tma_store_2d(from, *map, x, y, true, file, line);
+}
+inline void tma_commit() { simt::tma_commit(); }
+template <int kGroupsLeft>
+void tma_wait_read() {
+  simt::tma_wait_read(kGroupsLeft);
 }
 inline void fence_proxy_async() { simt::fence_proxy_async(); }
 
