@@ -15,14 +15,14 @@
 //
 // Every element is one chain of wgmma over the steps, whatever the tile: tile shapes change no bit.
 #include "gemm.cuh"
+#include "hopper.cuh"
 
 namespace qwen3::cuda {
 namespace {
 
-constexpr uint32_t kStepBytes = 128;  // of a row
+constexpr uint32_t kStepBytes = kSwizzledRowBytes;  // of a row
 constexpr uint32_t kStages = 4;
 constexpr uint32_t kTileRows = 128, kWideCols = 256, kNarrowCols = 128;
-constexpr uint32_t kWarpgroupThreads = 128;
 constexpr uint32_t kMultipliers = 2;  // warpgroups, each with its share of the tile's rows
 constexpr uint32_t kThreads = (1 + kMultipliers) * kWarpgroupThreads;
 [[maybe_unused]] constexpr uint32_t kGroupTiles = 16;  // 2048 rows
@@ -35,28 +35,6 @@ template <uint32_t kCols>
 constexpr uint32_t kStageBytes = kInBytes + kCols* kStepBytes;
 template <uint32_t kCols>
 constexpr uint32_t kSharedBytes = kStages*(kStageBytes<kCols> + 2 * sizeof(uint64_t));
-
-struct alignas(1024) SwizzledRows {
-  unsigned char bytes[8 * kStepBytes];
-};
-
-// How wgmma finds an operand: where it starts, 1024 bytes from eight rows to the next eight, the 128-byte swizzle.
-[[maybe_unused]] __device__ __forceinline__ uint64_t descriptor(uint32_t address) {
-  constexpr uint64_t kStride = sizeof(SwizzledRows) >> 4, kSwizzle128 = 1;
-  return address >> 4 | kStride << 32 | kSwizzle128 << 62;
-}
-
-// The stage whose turn it is, and the parity of the round that it is in.
-template <uint32_t kStages>
-struct Turn {
-  uint32_t stage = 0, parity = 0;
-
-  __device__ __forceinline__ void advance() {
-    if (++stage < kStages) return;
-    stage = 0;
-    parity ^= 1;
-  }
-};
 
 // Shared memory: the stages, then the mbarriers.
 template <uint32_t kCols>

@@ -59,7 +59,7 @@ struct NamedBarrier {
 };
 
 // Copies and products under way have clocks of their own, behind those of the threads, and take them in turn.
-constexpr int kAsynchronous = 32;
+constexpr int kAsynchronous = 64;
 
 struct Block {
   int count = 0;  // threads
