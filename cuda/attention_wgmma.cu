@@ -178,12 +178,13 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
       const uint32_t needed = (in_prefix ? run.tokens : walk.own_last + 1) - first;
       const uint32_t stored =
           (in_prefix ? run.tokens : span.position + span.rows - span.prefix.tokens) - first;
-      const uint32_t cut = stored / kPageTokens;  // the page that is, if it is needed
-      const bool has_cut = cut * kPageTokens < min(stored, needed);
+      // The page of the step that ends before its last slot.
+      const uint32_t cut = stored / kPageTokens;
+      const bool has_cut = cut < kStepPages && cut * kPageTokens < min(stored, needed);
       mbarrier_wait(empty, parity);
-      if (elected)
-        mbarrier_arrive_expecting(full,
-                                  (kStepPages - (has_cut && cut < kStepPages)) * 2 * kPanels * kBoxBytes);
+      if (elected) {
+        mbarrier_arrive_expecting(full, (has_cut ? kStepPages - 1 : kStepPages) * 2 * kPanels * kBoxBytes);
+      }
 #pragma unroll 1
       for (uint32_t i = 0; i < kStepPages * 2; ++i) {
         const uint32_t page = i / 2;
@@ -205,9 +206,11 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
           }
         }
       }
-      cp_async_wait<0>();
-      fence_proxy_async();
-      sync_warp();
+      if (has_cut) {
+        cp_async_wait<0>();
+        fence_proxy_async();
+        sync_warp();
+      }
       if (elected) mbarrier_arrive(full);
     }
     step -= walk.steps;

@@ -454,12 +454,14 @@ void wgmma_wait(int groups_left, const char* file, int line) {
   int self = block.me;
   warpgroup_operation("wgmma_wait", self, site_of(file, line), [=](int* const(&threads)[kWarpgroupThreads]) {
     Warpgroup& group = my_warpgroup();
+    Clock finished = fresh_clock();
     for (; group.groups.size() > static_cast<size_t>(groups_left); group.groups.pop_front()) {
       for (const Product& product : group.groups.front()) {
         finish_product(group, product);
-        for (const int* thread : threads) join(block.clocks[*thread], block.clocks[product.number]);
+        join(finished, block.clocks[product.number]);
       }
     }
+    for (const int* thread : threads) join(block.clocks[*thread], finished);
     if (groups_left == 0) group.fenced = false;  // the registers may have been touched since
   });
 }
