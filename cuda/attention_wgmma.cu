@@ -27,7 +27,8 @@ namespace qwen3::cuda {
 namespace {
 
 constexpr uint32_t kRows = 128;  // of a tile
-constexpr uint32_t kStepTokens = 128, kStepPages = kStepTokens / kPageTokens;
+constexpr uint32_t kStepTokens = 128;
+[[maybe_unused]] constexpr uint32_t kStepPages = kStepTokens / kPageTokens;
 constexpr uint32_t kStages = 3;
 constexpr uint32_t kTasks = 2;       // handed out at most before a block is done with the first
 constexpr uint32_t kAttendants = 2;  // warpgroups
@@ -38,8 +39,9 @@ constexpr uint32_t kThreads = (1 + kAttendants) * kWarpgroupThreads;
 constexpr int kFillRegisters = 40, kAttendRegisters = 232;
 
 constexpr uint32_t kChunkElements = 8, kChunks = kHeadDim / kChunkElements;
-constexpr uint32_t kPanels = kHeadDim * 2 / kSwizzledRowBytes, kPanelChunks = kChunks / kPanels;
-constexpr uint32_t kBoxBytes = kPageTokens * kSwizzledRowBytes;
+constexpr uint32_t kPanels = kHeadDim * 2 / kSwizzledRowBytes;
+[[maybe_unused]] constexpr uint32_t kPanelChunks = kChunks / kPanels;
+[[maybe_unused]] constexpr uint32_t kBoxBytes = kPageTokens * kSwizzledRowBytes;
 
 // The tile of a block, and its head of keys and values.
 struct Task {
@@ -83,8 +85,8 @@ struct Attention {
   uint32_t* tickets;
 
   __device__ __forceinline__ uint32_t group() const { return heads.query / heads.key_value; }
-  // An element's place in the queries' rows, and the results': column 0 of row `row` of a tile's rows.
-  __device__ __forceinline__ size_t place(const Task& task, uint32_t row, uint32_t stride) const {
+  // Where the head of a tile's row begins in a matrix of queries or results.
+  __device__ __forceinline__ size_t head_of(const Task& task, uint32_t row, uint32_t stride) const {
     const uint32_t token = task.tile.span->first_row + task.tile.first + row / group();
     return static_cast<size_t>(token) * stride + (task.kv_head * group() + row % group()) * kHeadDim;
   }
@@ -94,20 +96,20 @@ struct Attention {
 struct Walk {
   uint32_t prefix_steps, steps;
   uint32_t own_first, own_last;  // places in the own run of the tile's first and last token
-
-  __device__ explicit Walk(const Tile& tile) {
-    const Span& span = *tile.span;
-    own_first = span.position + tile.first - span.prefix.tokens;
-    own_last = own_first + tile.rows - 1;
-    prefix_steps = (span.prefix.tokens + kStepTokens - 1) / kStepTokens;
-    steps = prefix_steps + own_last / kStepTokens + 1;
-  }
-  __device__ __forceinline__ bool in_prefix(uint32_t step) const { return step < prefix_steps; }
-  // Of its run.
-  __device__ __forceinline__ uint32_t first_token(uint32_t step) const {
-    return (in_prefix(step) ? step : step - prefix_steps) * kStepTokens;
-  }
 };
+
+[[maybe_unused]] __device__ __forceinline__ Walk walk_of(const Tile& tile) {
+  const Span& span = *tile.span;
+  const uint32_t own_first = span.position + tile.first - span.prefix.tokens;
+  const uint32_t own_last = own_first + tile.rows - 1;
+  const uint32_t prefix_steps = (span.prefix.tokens + kStepTokens - 1) / kStepTokens;
+  return {prefix_steps, prefix_steps + own_last / kStepTokens + 1, own_first, own_last};
+}
+
+// Of the run that the step belongs to.
+[[maybe_unused]] __device__ __forceinline__ uint32_t first_token(const Walk& walk, uint32_t step) {
+  return (step < walk.prefix_steps ? step : step - walk.prefix_steps) * kStepTokens;
+}
 
 // --- What the first warpgroup does -------------------------------------------------------------------------------------------
 
@@ -138,7 +140,7 @@ __device__ __forceinline__ void hand_out(const Attention<T>& a, Shared* shared) 
   }
 }
 
-__device__ __forceinline__ Task take(Shared* shared, const Turn<kTasks>& turn) {
+[[maybe_unused]] __device__ __forceinline__ Task take(Shared* shared, const Turn<kTasks>& turn) {
   mbarrier_wait(shared_address(&shared->given[turn.stage]), turn.parity);
   return shared->task[turn.stage];
 }
@@ -169,11 +171,11 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
     if (elected) mbarrier_arrive(shared_address(&shared->taken[turn.stage]));
     if (task.tile.rows == 0) return;
     const Span& span = *task.tile.span;
-    const Walk walk(task.tile);
+    const Walk walk = walk_of(task.tile);
     for (; step < walk.steps; step += kStages, parity ^= 1) {
-      const bool in_prefix = walk.in_prefix(step);
+      const bool in_prefix = step < walk.prefix_steps;
       const KeyValueRun& run = in_prefix ? span.prefix : span.own;
-      const uint32_t first = walk.first_token(step);
+      const uint32_t first = first_token(walk, step);
       // Tokens from the step's first on: that the tile needs, and that are stored by now.
       const uint32_t needed = (in_prefix ? run.tokens : walk.own_last + 1) - first;
       const uint32_t stored =
@@ -220,7 +222,7 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
 // --- What the others do --------------------------------------------------------------------------------------------------------
 
 // Numbers of named barriers, one for each warpgroup: it is its turn to multiply; its queries have come.
-constexpr int kTurnBarrier = 1, kQueryBarrier = kTurnBarrier + kAttendants;
+[[maybe_unused]] constexpr int kTurnBarrier = 1, kQueryBarrier = kTurnBarrier + kAttendants;
 
 template <typename T>
 __device__ __forceinline__ void load_queries(const Attention<T>& a, const Task& task, uint32_t to,
@@ -230,7 +232,7 @@ __device__ __forceinline__ void load_queries(const Attention<T>& a, const Task& 
   for (uint32_t i = thread; i < kAttendantRows * kChunks; i += kWarpgroupThreads) {
     const uint32_t row = i / kChunks, chunk = i % kChunks, tile_row = warpgroup * kAttendantRows + row;
     const bool exists = tile_row < rows;
-    const size_t at = exists ? a.place(task, tile_row, a.query_stride) + chunk * kChunkElements : 0;
+    const size_t at = exists ? a.head_of(task, tile_row, a.query_stride) + chunk * kChunkElements : 0;
     cp_async_16(place<kAttendantRows>(to, row, chunk), a.query + at, exists ? 16 : 0);
   }
   cp_async_commit();
@@ -273,28 +275,24 @@ struct Softmax {
 
 // Scores become exp(score - highest); `shrink` is what everything so far is to be multiplied with. `scale`: of a score, in
 // powers of two.
-__device__ __forceinline__ void soften(Softmax& softmax, float (&score)[kStepTokens / 2], float scale,
-                                       float (&shrink)[2]) {
+[[maybe_unused]] __device__ __forceinline__ void soften(Softmax& softmax, float (&score)[kStepTokens / 2],
+                                                        float scale, float (&shrink)[2]) {
+  float top[2] = {softmax.highest[0], softmax.highest[1]}, offset[2];
+#pragma unroll
+  for (uint32_t i = 0; i < kStepTokens / 2; ++i) top[i / 2 % 2] = fmaxf(top[i / 2 % 2], score[i]);
 #pragma unroll
   for (uint32_t half = 0; half < 2; ++half) {
-    float top = softmax.highest[half];
+    top[half] = fmaxf(top[half], shuffle_xor(top[half], 1));
+    top[half] = fmaxf(top[half], shuffle_xor(top[half], 2));
+    shrink[half] = exp2_approx((softmax.highest[half] - top[half]) * scale);
+    offset[half] = top[half] * scale;
+    softmax.highest[half] = top[half];
+    softmax.total[half] *= shrink[half];
+  }
 #pragma unroll
-    for (uint32_t i = half * 2; i < kStepTokens / 2; i += 4) top = fmaxf(top, fmaxf(score[i], score[i + 1]));
-    top = fmaxf(top, shuffle_xor(top, 1));
-    top = fmaxf(top, shuffle_xor(top, 2));
-    shrink[half] = exp2_approx((softmax.highest[half] - top) * scale);
-    softmax.highest[half] = top;
-    const float offset = top * scale;
-    float total = softmax.total[half] * shrink[half];
-#pragma unroll
-    for (uint32_t i = half * 2; i < kStepTokens / 2; i += 4) {
-#pragma unroll
-      for (uint32_t e = 0; e < 2; ++e) {
-        score[i + e] = exp2_approx(score[i + e] * scale - offset);
-        total += score[i + e];
-      }
-    }
-    softmax.total[half] = total;
+  for (uint32_t i = 0; i < kStepTokens / 2; ++i) {
+    score[i] = exp2_approx(score[i] * scale - offset[i / 2 % 2]);
+    softmax.total[i / 2 % 2] += score[i];
   }
 }
 
@@ -339,11 +337,11 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
     if (thread == 0) mbarrier_arrive(shared_address(&shared->taken[task_turn.stage]));
     task_turn.advance();
 
-    const Walk walk(task.tile);
+    const Walk walk = walk_of(task.tile);
     const uint32_t prefix_tokens = task.tile.span->prefix.tokens;
     const auto mask = [&](float(&score)[kStepTokens / 2], uint32_t step) {
-      const bool in_prefix = walk.in_prefix(step);
-      const uint32_t first = walk.first_token(step);
+      const bool in_prefix = step < walk.prefix_steps;
+      const uint32_t first = first_token(walk, step);
       if (first + kStepTokens <= (in_prefix ? prefix_tokens : walk.own_first + 1))
         return;  // all rows see all
 #pragma unroll
@@ -404,7 +402,7 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
       total += shuffle_xor(total, 2);
       const uint32_t row = own_row + half * 8;
       if (row >= task.tile.rows * a.group()) continue;
-      T* to = a.out + a.place(task, row, a.out_stride);
+      T* to = a.out + a.head_of(task, row, a.out_stride);
       const float inverse = 1 / total;
 #pragma unroll
       for (uint32_t i = half * 2; i < kHeadDim / 2; i += 4) {

@@ -247,8 +247,8 @@ const faults = [
   [
     'the total is not brought to a new highest score',
     'attention_wgmma.cu',
-    'softmax.total[half] * shrink[half]',
-    'softmax.total[half]',
+    'softmax.total[half] *= shrink[half];',
+    '',
     hopperSharp,
   ],
   [

@@ -390,26 +390,26 @@ void wgmma_fence(const char* file, int line) {
 
 namespace {
 
-struct Arguments {
+struct ProductArguments {
   void* sums;
   const uint32_t* held;  // null: a is in shared memory
-  uint64_t a, b;
+  uint64_t a, b;         // a is b where the operand is held
   bool accumulate;
 };
 
-void issue(Arguments& mine, uint32_t cols, Multiplicand type, Site site) {
+void issue(ProductArguments& mine, uint32_t cols, Multiplicand type, Site site) {
   for (const uint64_t descriptor : {mine.a, mine.b}) {
     if (descriptor >> 62 != 1 || (descriptor >> 49 & 7) != 0) {
       fail(text("only the 128-byte swizzle without base offset is emulated: wgmma at ", describe(site)));
     }
   }
-  warpgroup_operation("wgmma", mine, site, [&](Arguments* const(&threads)[kWarpgroupThreads]) {
+  warpgroup_operation("wgmma", mine, site, [&](ProductArguments* const(&threads)[kWarpgroupThreads]) {
     Warpgroup& group = my_warpgroup();
     if (!group.fenced) fail("wgmma_fence is missing before wgmma at " + describe(site));
     Product product{type, cols, mine.a, mine.b, mine.accumulate, {}, {}, 0, site};
     Clock seen = fresh_clock();
     for (int t = 0; t < kWarpgroupThreads; ++t) {
-      const Arguments& its = *threads[t];
+      const ProductArguments& its = *threads[t];
       if (its.a != mine.a || its.b != mine.b || its.accumulate != mine.accumulate) {
         fail("threads of a warpgroup disagree about wgmma at " + describe(site));
       }
@@ -431,13 +431,13 @@ void issue(Arguments& mine, uint32_t cols, Multiplicand type, Site site) {
 
 void wgmma(void* sums, uint32_t cols, uint64_t a, uint64_t b, bool accumulate, Multiplicand type,
            const char* file, int line) {
-  Arguments mine{sums, nullptr, a, b, accumulate};
+  ProductArguments mine{sums, nullptr, a, b, accumulate};
   issue(mine, cols, type, site_of(file, line));
 }
 
 void wgmma_registers(float* sums, uint32_t cols, const uint32_t (&a)[4], uint64_t b, bool accumulate,
                      Multiplicand type, const char* file, int line) {
-  Arguments mine{sums, a, b, b, accumulate};
+  ProductArguments mine{sums, a, b, b, accumulate};
   issue(mine, cols, type, site_of(file, line));
 }
 
