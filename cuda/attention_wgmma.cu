@@ -342,8 +342,8 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
     const auto mask = [&](float(&score)[kStepTokens / 2], uint32_t step) {
       const bool in_prefix = step < walk.prefix_steps;
       const uint32_t first = first_token(walk, step);
-      if (first + kStepTokens <= (in_prefix ? prefix_tokens : walk.own_first + 1))
-        return;  // all rows see all
+      const uint32_t visible_to_all = in_prefix ? prefix_tokens : walk.own_first + 1;
+      if (first + kStepTokens <= visible_to_all) return;
 #pragma unroll
       for (uint32_t half = 0; half < 2; ++half) {
         const uint32_t token = walk.own_first + (own_row + half * 8) / a.group();

@@ -133,8 +133,8 @@ const faults = [
   [
     'steps taken for visible to all rows that are not',
     'attention_wgmma.cu',
-    'walk.own_first + 1)) return;',
-    'walk.own_last + 1)) return;',
+    'prefix_tokens : walk.own_first + 1;',
+    'prefix_tokens : walk.own_last + 1;',
     hopperAttention,
   ],
   [
@@ -254,8 +254,8 @@ const faults = [
   [
     'a panel of values half as far',
     'attention_wgmma.cu',
-    'kStepTokens * kSwizzledRowBytes),\n',
-    'kPageTokens * kSwizzledRowBytes),\n',
+    'kStepTokens * kSwizzledRowBytes), true',
+    'kPageTokens * kSwizzledRowBytes), true',
     hopperAttention,
   ],
   ['no fence before wgmma', 'attention_wgmma.cu', '    wgmma_fence();\n', '', schedules],
@@ -349,13 +349,7 @@ const faults = [
     'mbarrier_arrive_expecting(full, kInBytes);',
     hopper,
   ],
-  [
-    'a descriptor with half the stride',
-    'gemm_wgmma.cu',
-    'sizeof(SwizzledRows) >> 4',
-    'sizeof(SwizzledRows) >> 5',
-    wgmma,
-  ],
+  ['a descriptor with half the stride', 'hopper.cuh', 'sizeof(SwizzledRows) >> 4', 'sizeof(SwizzledRows) >> 5', wgmma],
   [
     'both warpgroups multiply the same rows',
     'gemm_wgmma.cu',
