@@ -1,4 +1,4 @@
-// What attention_mma.cu and attention_wgmma.cu have in common: how spans are cut into tiles, and which of the two it is.
+// What attention_mma.cu and attention_wgmma.cu have in common: how spans are cut into tiles. And which of the two it is.
 #pragma once
 #include "kernels.h"
 #include "pages.cuh"

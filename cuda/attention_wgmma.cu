@@ -10,11 +10,11 @@
 //                 warp 3        hands out tiles, the longest of a head first
 //   1 and 2       attend for 64 rows of the tile each; scores, probabilities and sums stay in registers
 //
-//   shared memory 225 KiB: queries 32 KiB, 3 stages of 64 KiB, all in panels of 64 columns, swizzled; a block per multiprocessor
+//   shared memory 225 KiB: queries 32 KiB, 3 stages of 64 KiB, all in panels of 64 columns, swizzled
 //
 // A step's scores are begun before the last step's probabilities are multiplied with their values, so that the softmax
-// runs beside that product, and the warpgroups take turns, so that one's softmax runs beside the other's products. Blocks
-// stay and draw tickets for tiles: a block that has short ones draws more.
+// runs beside that product, and the warpgroups take turns, so that one's softmax runs beside the other's products.
+// Blocks stay, one per multiprocessor, and draw tickets for tiles: a block that has short ones draws more.
 //
 // Whole pages come by TMA. The last page of a run is copied by threads up to its last token, then zeros: what lies past
 // it may not be read, and a probability of 0 times NaN would be NaN.
@@ -273,8 +273,8 @@ struct Softmax {
   float highest[2] = {-INFINITY, -INFINITY}, total[2] = {};  // total: of the lane's own columns
 };
 
-// Scores become exp(score - highest); `shrink` is what everything so far is to be multiplied with. `scale`: of a score, in
-// powers of two.
+// Scores become exp(score - highest); `shrink` is what everything so far is to be multiplied with. `scale` makes powers
+// of two of scores.
 [[maybe_unused]] __device__ __forceinline__ void soften(Softmax& softmax, float (&score)[kStepTokens / 2],
                                                         float scale, float (&shrink)[2]) {
   float top[2] = {softmax.highest[0], softmax.highest[1]}, offset[2];

@@ -18,7 +18,8 @@ struct alignas(1024) SwizzledRows {
   return address >> 4 | kStride << 32 | kSwizzle128 << 62;
 }
 
-// The same of an operand that lies row by row of the sum's columns, 64 of them in a panel: `panel_bytes` from one to the next.
+// The same for an operand that lies row by row of the sum's columns, 64 of them in a panel, `panel_bytes` from one panel
+// to the next.
 [[maybe_unused]] __device__ __forceinline__ uint64_t column_descriptor(uint32_t address,
                                                                        uint32_t panel_bytes) {
   return descriptor(address) | static_cast<uint64_t>(panel_bytes >> 4) << 16;

@@ -138,10 +138,10 @@ const faults = [
     hopperAttention,
   ],
   [
-    'tokens and heads of a row exchanged',
+    'rows masked as if each were a token',
     'attention_wgmma.cu',
-    'task.kv_head * group() + row % group()',
-    'task.kv_head * group() + (row + 1) % group()',
+    'walk.own_first + (own_row + half * 8) / a.group();',
+    'walk.own_first + own_row + half * 8;',
     hopperAttention,
   ],
   [
@@ -201,10 +201,10 @@ const faults = [
     schedules,
   ],
   [
-    'a row past the tile has the queries of the next',
+    'a row past the end is stored',
     'attention_wgmma.cu',
-    'const bool exists = tile_row < rows;',
-    'const bool exists = tile_row <= rows;',
+    'if (row >= task.tile.rows * a.group()) continue;',
+    '',
     hopperAttention,
   ],
   [
@@ -249,7 +249,7 @@ const faults = [
     'attention_wgmma.cu',
     'softmax.total[half] *= shrink[half];',
     '',
-    hopperSharp,
+    hopperAttention,
   ],
   [
     'a panel of values half as far',
@@ -271,7 +271,7 @@ const faults = [
     'a tile left out',
     'attention_wgmma.cu',
     'tiles - 1 - ticket % tiles',
-    '(tiles - ticket % tiles) % tiles',
+    '(tiles - 1 - ticket % tiles) / 2 * 2',
     hopperTexts,
   ],
   [
