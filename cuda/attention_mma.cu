@@ -12,8 +12,7 @@
 //
 // A page in which a row may see nothing changes none of its bits: the highest score stays, everything else is scaled by
 // 1 and has 0 added. So a row's bits do not depend on the rows it shares a block with, nor on where a chunk begins.
-#include "kernels.h"
-#include "pages.cuh"
+#include "attention.cuh"
 
 namespace qwen3::cuda {
 namespace {
@@ -31,24 +30,6 @@ static_assert(kPageTokens == 64, "a stage is a page");
 __device__ __forceinline__ uint32_t place(uint32_t row, uint32_t chunk) {
   return row * kHeadDim * 2 + ((chunk ^ (row & 7)) << 4);
 }
-
-// The tile of a block. Span s has the tiles from first_row / kRows + s on: more than it needs, so that no list of tiles
-// has to be made. What is left over exits at once.
-struct Tile {
-  const Span* span;
-  uint32_t first;  // row of the span
-  uint32_t rows;   // 0: none
-};
-
-__device__ __forceinline__ Tile tile_of(Spans spans, uint32_t index) {
-  const auto start = [&](uint32_t s) { return spans.data[s].first_row / kRows + s; };
-  const uint32_t s = last_at_or_before(spans.count, index, start);
-  const Span* span = spans.data + s;
-  const uint32_t first = (index - start(s)) * kRows;
-  return {span, first, first < span->rows ? min(kRows, span->rows - first) : 0};
-}
-
-constexpr uint32_t tile_count(uint32_t rows, uint32_t spans) { return rows / kRows + spans; }
 
 // Two neighbouring elements, wherever the row begins.
 template <typename T>
@@ -78,7 +59,7 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
                                                              const T* pages, float scale, Rows<T> out) {
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const uint32_t head = blockIdx.y, kv_head = head / (heads.query / heads.key_value);
-  const Tile tile = tile_of(spans, gridDim.x - 1 - blockIdx.x);  // the longest texts' ends come first
+  const Tile tile = tile_of(spans, gridDim.x - 1 - blockIdx.x, kRows);  // the longest texts' ends come first
   if (tile.rows == 0) return;
   const Span& span = *tile.span;
 
@@ -230,15 +211,20 @@ Rows<T> rows_of(Matrix matrix) {
 template <typename T>
 Failure attention_of(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) {
   const float scale = 1.44269504f / sqrtf(static_cast<float>(kHeadDim));  // scores in powers of two
-  return launch(stream, attention_kernel<T>, dim3(tile_count(query.rows, spans.count), heads.query), kThreads,
-                kSharedBytes, rows_of<const T>(query), heads, spans, static_cast<const T*>(pages), scale,
-                rows_of<T>(out));
+  return launch(stream, attention_kernel<T>, dim3(tile_count(query.rows, spans.count, kRows), heads.query),
+                kThreads, kSharedBytes, rows_of<const T>(query), heads, spans, static_cast<const T*>(pages),
+                scale, rows_of<T>(out));
 }
 
 }  // namespace
 
-Failure attention(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) {
+Failure attention(Stream stream, const Card& card, uint32_t* tickets, Matrix query, Heads heads, Spans spans,
+                  const void* pages, Matrix out) {
   if (query.rows == 0 || spans.count == 0) return nullptr;
+  // Not by the rows of the batch or of a text: their bits would depend on it.
+  if (card.has_wgmma && fits_wgmma(query, heads, pages, out)) {
+    return attention_wgmma(stream, card, tickets, query, heads, spans, pages, out);
+  }
   return query.dtype == DType::f16 ? attention_of<f16>(stream, query, heads, spans, pages, out)
                                    : attention_of<bf16>(stream, query, heads, spans, pages, out);
 }

@@ -132,6 +132,7 @@ class CudaBackend final : public Backend {
     release_whole();
     staging_.close();
     pooled_.close();
+    if (tickets_) cuda::release_device(tickets_);
     if (has_done_) cuda::destroy_event(done_);
     cuda::destroy_stream(stream_);
   }
@@ -154,7 +155,8 @@ class CudaBackend final : public Backend {
     if (const Failure failure = cuda::create_event(&done_)) return failure;
     has_done_ = true;
     if (const Failure failure = staging_.open()) return failure;
-    return pooled_.open();
+    if (const Failure failure = pooled_.open()) return failure;
+    return card_.has_wgmma ? open_tickets() : nullptr;
   }
 
   Traits traits() const noexcept override {
@@ -197,7 +199,7 @@ class CudaBackend final : public Backend {
   }
 
   void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
-    enqueue([&] { return cuda::attention(stream_, query, heads, spans, pages, out); });
+    enqueue([&] { return cuda::attention(stream_, card_, tickets_, query, heads, spans, pages, out); });
   }
 
   void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
@@ -292,6 +294,14 @@ class CudaBackend final : public Backend {
   }
 
  private:
+  Failure open_tickets() {
+    void* memory = nullptr;
+    if (const Failure failure = cuda::allocate_device(&memory, sizeof(uint32_t))) return failure;
+    tickets_ = static_cast<uint32_t*>(memory);
+    const uint32_t none = 0;
+    return cuda::copy_to_device(tickets_, &none, sizeof none, stream_);
+  }
+
   // What is kept of values in 16 bits: queries, keys, values.
   DType half_type() const { return input_ == DType::s8 ? DType::bf16 : input_; }
 
@@ -341,6 +351,7 @@ class CudaBackend final : public Backend {
   bool has_stream_ = false, has_done_ = false;
   Staging staging_;
   PooledRows pooled_;
+  uint32_t* tickets_ = nullptr;  // for attention
   void* whole_ = nullptr;
   size_t whole_bytes_ = 0;
   cuda::Plan plan_ = cuda::Plan::large;

@@ -17,13 +17,13 @@
 //
 // Every element is one chain of wgmma over the steps, whatever the form: it changes no bit.
 #include "gemm.cuh"
+#include "hopper.cuh"
 
 namespace qwen3::cuda {
 namespace {
 
-constexpr uint32_t kStepBytes = 128;  // of a row
+constexpr uint32_t kStepBytes = kSwizzledRowBytes;  // of a row
 constexpr uint32_t kTileRows = 128;
-constexpr uint32_t kWarpgroupThreads = 128;
 constexpr uint32_t kMultipliers = 2;  // warpgroups
 constexpr uint32_t kThreads = (1 + kMultipliers) * kWarpgroupThreads;
 [[maybe_unused]] constexpr uint32_t kGroupTiles = 16;  // 2048 rows
@@ -54,28 +54,6 @@ template <typename Form>
 constexpr uint32_t kSharedBytes = kRingBytes + kMultipliers* kBoxes* kBoxBytes +
                                   kStages<Form> * 2 * sizeof(uint64_t);
 
-struct alignas(1024) SwizzledRows {
-  unsigned char bytes[8 * kStepBytes];
-};
-
-// How wgmma finds an operand: where it starts, 1024 bytes from eight rows to the next eight, the 128-byte swizzle.
-[[maybe_unused]] __device__ __forceinline__ uint64_t descriptor(uint32_t address) {
-  constexpr uint64_t kStride = sizeof(SwizzledRows) >> 4, kSwizzle128 = 1;
-  return address >> 4 | kStride << 32 | kSwizzle128 << 62;
-}
-
-// The stage whose turn it is, and the parity of the round that it is in.
-template <typename Form>
-struct Turn {
-  uint32_t stage = 0, parity = 0;
-
-  __device__ __forceinline__ void advance(uint32_t steps = 1) {
-    stage += steps;
-    parity ^= stage / kStages<Form> & 1;
-    stage %= kStages<Form>;
-  }
-};
-
 // Shared memory: the stages, boxes of results, the mbarriers.
 template <typename Form>
 struct Shared {
@@ -99,7 +77,7 @@ template <typename T, typename Form>
 __device__ __forceinline__ void copy_tiles(const Shared<Form>& shared, const Tiles& all,
                                            const TensorMap* in_map, const TensorMap* weight_map) {
   constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
-  Turn<Form> turn;
+  Turn<kStages<Form>> turn;
   for (uint32_t tile = blockIdx.x; tile < all.count(); tile += gridDim.x) {
     uint32_t tile_row, tile_col;
     tile_of<kGroupTiles>(tile, all.rows, all.cols, &tile_row, &tile_col);
@@ -210,8 +188,8 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
   const bool elected = threadIdx.x % kWarpgroupThreads == 0;
   unsigned char* boxes = reinterpret_cast<unsigned char*>(shared_memory<SwizzledRows>()) + kRingBytes +
                          warpgroup * kBoxes * kBoxBytes;
-  Turn<Form> turn;
-  turn.advance(turns_before * all.steps);
+  Turn<kStages<Form>> turn;
+  turn.skip(turns_before * all.steps);
   for (uint32_t tile = blockIdx.x + turns_before * gridDim.x; tile < all.count();
        tile += kMultipliers / Form::kSharers * gridDim.x) {
     if (kTakeTurns && tile >= gridDim.x) sync_threads(kTurns + static_cast<int>(warpgroup), kTurnThreads);
@@ -239,7 +217,7 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
       if (tile + gridDim.x < all.count()) {  // there is a next turn
         arrive_threads(kTurns + 1 - static_cast<int>(warpgroup), kTurnThreads);
       }
-      turn.advance(all.steps);  // the other's
+      turn.skip(all.steps);  // the other's
     }
     wgmma_wait<0>();
     if (elected) mbarrier_arrive(shared.empty(previous));

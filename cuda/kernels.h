@@ -67,8 +67,9 @@ Failure norm_rope_store(Stream stream, Matrix key_value, const float* gain, Head
 Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in, Matrix weight,
              Matrix out);
 
-// attention_mma.cu
-Failure attention(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages, Matrix out);
+// attention_mma.cu. `tickets`, in device memory, is 0 between launches.
+Failure attention(Stream stream, const Card& card, uint32_t* tickets, Matrix query, Heads heads, Spans spans,
+                  const void* pages, Matrix out);
 
 // quantize.cu
 bool fits_int8(uint32_t cols);  // rows of so many values

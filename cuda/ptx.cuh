@@ -110,6 +110,9 @@ __device__ __forceinline__ float shuffle_xor(float value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
 
+// Adds to a number in device memory to which other blocks add too. Gives what it was.
+__device__ __forceinline__ uint32_t atomic_add(uint32_t* to, uint32_t value) { return atomicAdd(to, value); }
+
 // --- Copies from device to shared memory -----------------------------------------------------------------------------
 
 // Copies `bytes` (0 to 16) and fills the rest of the 16 with zeros; both ends are 16-byte aligned. With 0 bytes the

@@ -46,6 +46,15 @@ inline Failure use_device(int device) {
   return failure_of(cudaSetDevice(device));
 }
 
+// A function of the driver as of version 12.0; null if it has none. Asked for by name, so that nothing is linked with it.
+inline void* find_in_driver(const char* name) {
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult result;
+  return cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &result) == cudaSuccess
+             ? function
+             : nullptr;
+}
+
 inline Failure create_stream(Stream* stream) {
   return failure_of(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking));
 }
@@ -68,6 +77,17 @@ inline Failure allocate_host(void** memory, size_t bytes) {
   return failure_of(cudaHostAlloc(memory, bytes, cudaHostAllocDefault));
 }
 inline void release_host(void* memory) { cudaFreeHost(memory); }
+// What there is of an allocation from `memory`, which lies in it, to its end.
+inline Failure bytes_from(const void* memory, size_t* bytes) {
+  static void* const find = find_in_driver("cuMemGetAddressRange");
+  CUdeviceptr start;
+  const auto at = reinterpret_cast<CUdeviceptr>(memory);
+  if (!find || reinterpret_cast<decltype(&cuMemGetAddressRange)>(find)(&start, bytes, at) != CUDA_SUCCESS) {
+    return "the driver does not know the memory";
+  }
+  *bytes -= at - start;
+  return nullptr;
+}
 // What can still be allocated. The driver loads kernels when they are first launched: it is left some for that.
 inline Failure free_bytes(size_t* bytes) {
   constexpr size_t kDrivers = size_t{64} << 20;
@@ -86,15 +106,6 @@ template <typename... Parameters>
 Failure check_kernel(void (*kernel)(Parameters...)) {
   cudaFuncAttributes attributes;
   return failure_of(cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel)));
-}
-
-// A function of the driver as of version 12.0; null if it has none. Asked for by name, so that nothing is linked with it.
-inline void* find_in_driver(const char* name) {
-  void* function = nullptr;
-  cudaDriverEntryPointQueryResult result;
-  return cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &result) == cudaSuccess
-             ? function
-             : nullptr;
 }
 
 // A row-major matrix that TMA reads or writes in boxes of `box_rows` rows of 128 bytes, which lie swizzled in shared memory.

@@ -15,6 +15,10 @@ const sums = 'cuda: int8: sums are exact';
 const rows = 'cuda: int8: rows are as defined';
 const hopper = 'cuda: hopper: tiles and schedules change no bit: bf16';
 const wgmma = 'hopper bf16: linear ops: large shapes';
+const schedules = 'cuda: hopper: attention is the same in any schedule';
+const hopperAttention = 'hopper bf16: attention: one text of any length';
+const hopperTexts = 'hopper bf16: attention: many texts';
+const hopperSharp = 'hopper bf16: attention: sharp scores';
 
 /** What is wrong, the file, the text that is replaced (its first occurrence), by what, and the tests that should see it. */
 const faults = [
@@ -124,7 +128,166 @@ const faults = [
   ],
   ['the total is not brought to a new highest score', 'attention_mma.cu', 'total[half] *= shrink;', '', 'sharp scores'],
   ['values not transposed', 'attention_mma.cu', 'ldmatrix_x4_trans(value', 'ldmatrix_x4(value', attention],
-  ['tiles of spans overlap', 'attention_mma.cu', 'first_row / kRows + s;', 'first_row / kRows;', manyTexts],
+  ['tiles of spans overlap', 'attention.cuh', 'first_row / tile_rows + s;', 'first_row / tile_rows;', manyTexts],
+  ['a row sees its successor', 'attention_wgmma.cu', ': token + 1;', ': token + 2;', hopperAttention],
+  [
+    'steps taken for visible to all rows that are not',
+    'attention_wgmma.cu',
+    'prefix_tokens : walk.own_first + 1;',
+    'prefix_tokens : walk.own_last + 1;',
+    hopperAttention,
+  ],
+  [
+    'rows masked as if each were a token',
+    'attention_wgmma.cu',
+    'walk.own_first + (own_row + half * 8) / a.group();',
+    'walk.own_first + own_row + half * 8;',
+    hopperAttention,
+  ],
+  [
+    'the wrong head of keys and values',
+    'attention_wgmma.cu',
+    'a.heads.key_value, part, task.kv_head)',
+    'a.heads.key_value, part, 0)',
+    hopperTexts,
+  ],
+  [
+    'pages looked up in the wrong table',
+    'attention_wgmma.cu',
+    'in_prefix ? span.prefix : span.own',
+    'span.own',
+    hopperTexts,
+  ],
+  [
+    'the last page of a run comes by TMA',
+    'attention_wgmma.cu',
+    'const bool has_cut = cut < kStepPages && ',
+    'const bool has_cut = false && ',
+    hopperAttention,
+  ],
+  [
+    'a row past the last token is copied',
+    'attention_wgmma.cu',
+    'row < tokens ? 16 : 0',
+    'row <= tokens ? 16 : 0',
+    hopperAttention,
+  ],
+  [
+    'a page of nobody in place of zeros',
+    'attention_wgmma.cu',
+    ': -static_cast<int32_t>(kPageTokens);',
+    ': 0;',
+    hopperTexts,
+  ],
+  [
+    'copied pages that wgmma may not read',
+    'attention_wgmma.cu',
+    '        fence_proxy_async();\n        sync_warp();',
+    '        sync_warp();',
+    schedules,
+  ],
+  [
+    'queries that wgmma may not read',
+    'attention_wgmma.cu',
+    '    fence_proxy_async();\n    sync_threads(',
+    '    sync_threads(',
+    schedules,
+  ],
+  [
+    'queries read before all of them have come',
+    'attention_wgmma.cu',
+    '    sync_threads(kQueryBarrier + static_cast<int>(warpgroup), kWarpgroupThreads);\n',
+    '',
+    schedules,
+  ],
+  [
+    'a row past the end is stored',
+    'attention_wgmma.cu',
+    'if (row >= task.tile.rows * a.group()) continue;',
+    '',
+    hopperAttention,
+  ],
+  [
+    'queries of both warpgroups the same',
+    'attention_wgmma.cu',
+    'tile_row = warpgroup * kAttendantRows + row',
+    'tile_row = row',
+    hopperAttention,
+  ],
+  [
+    'values of the step that is just multiplied with keys',
+    'attention_wgmma.cu',
+    'multiply_values<T>(sum, probability, values_of(previous));',
+    'multiply_values<T>(sum, probability, values_of(turn.stage));',
+    hopperAttention,
+  ],
+  [
+    'a stage released while wgmma reads it',
+    'attention_wgmma.cu',
+    '      wgmma_wait<0>();\n      release(previous);',
+    '      release(previous);\n      wgmma_wait<0>();',
+    schedules,
+  ],
+  ['the last stage of a tile never released', 'attention_wgmma.cu', '    release(turn.stage);\n', '', schedules],
+  ['scores read before they are there', 'attention_wgmma.cu', 'wgmma_wait<1>();', 'wgmma_wait<2>();', hopperAttention],
+  [
+    'probabilities packed while wgmma reads the last ones',
+    'attention_wgmma.cu',
+    '      soften(softmax, score, a.scale, shrink);\n      wgmma_wait<0>();',
+    '      soften(softmax, score, a.scale, shrink);\n      pack_scores<T>(probability, score);\n      wgmma_wait<0>();',
+    hopperAttention,
+  ],
+  [
+    'sums not brought to a new highest score',
+    'attention_wgmma.cu',
+    'sum[i] *= shrink[i / 2 % 2];',
+    'sum[i] *= 1;',
+    hopperSharp,
+  ],
+  [
+    'the total is not brought to a new highest score',
+    'attention_wgmma.cu',
+    'softmax.total[half] *= shrink[half];',
+    '',
+    hopperAttention,
+  ],
+  [
+    'a panel of values half as far',
+    'attention_wgmma.cu',
+    'kStepTokens * kSwizzledRowBytes), true',
+    'kPageTokens * kSwizzledRowBytes), true',
+    hopperAttention,
+  ],
+  ['no fence before wgmma', 'attention_wgmma.cu', '    wgmma_fence();\n', '', schedules],
+  ['a turn that nobody begins', 'attention_wgmma.cu', 'if (warpgroup == 1) end_turn();', '', schedules],
+  [
+    'tickets that are not given back',
+    'attention_wgmma.cu',
+    'atomic_add(a.tickets, 0 - (ticket + 1));',
+    '',
+    hopperTexts,
+  ],
+  [
+    'a tile left out',
+    'attention_wgmma.cu',
+    'tiles - 1 - ticket % tiles',
+    '(tiles - 1 - ticket % tiles) / 2 * 2',
+    hopperTexts,
+  ],
+  [
+    'a task replaced before all have read it',
+    'attention_wgmma.cu',
+    'mbarrier_init(shared_address(&shared->taken[i]), kStages + kAttendants);',
+    'mbarrier_init(shared_address(&shared->taken[i]), kStages);',
+    schedules,
+  ],
+  [
+    'wgmma for many rows only',
+    'attention_mma.cu',
+    'if (card.has_wgmma && fits',
+    'if (card.has_wgmma && query.rows > 16 && fits',
+    'cuda: hopper: attention is chosen',
+  ],
   ['the layer of a run is ignored', 'pages.cuh', 'static_cast<size_t>(layer) * run.layer_stride', '0', manyTexts],
   [
     'keys and values stored past the prefix',
@@ -186,13 +349,7 @@ const faults = [
     'mbarrier_arrive_expecting(full, kInBytes);',
     hopper,
   ],
-  [
-    'a descriptor with half the stride',
-    'gemm_wgmma.cu',
-    'sizeof(SwizzledRows) >> 4',
-    'sizeof(SwizzledRows) >> 5',
-    wgmma,
-  ],
+  ['a descriptor with half the stride', 'hopper.cuh', 'sizeof(SwizzledRows) >> 4', 'sizeof(SwizzledRows) >> 5', wgmma],
   [
     'both warpgroups multiply the same rows',
     'gemm_wgmma.cu',

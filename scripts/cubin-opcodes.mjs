@@ -17,6 +17,7 @@ const opcodes = {
   IMMA: 0x237,
   HGMMA: 0x9f0,
   IGMMA: 0x9f1,
+  HGMMA_REGISTERS: 0xdf0, // the left operand in registers
   LDSM: 0x83b,
   LDGSTS: 0xfae,
   UTMALDG: 0x5b4,
@@ -26,15 +27,16 @@ const opcodes = {
   STL: 0x387,
 };
 const ofBytes = { HMMA: 'IMMA', HGMMA: 'IGMMA' }; // what int8_t has in their place
-const told = [...Object.entries(ofBytes).flat(), 'UTMALDG', 'UTMASTG', 'UTMAREDG']; // in the summary
+const told = [...Object.entries(ofBytes).flat(), 'HGMMA_REGISTERS', 'UTMALDG', 'UTMASTG', 'UTMAREDG']; // in the summary
 const ofSums = { UTMASTG: 'UTMAREDG' }; // what linear_add has in its place: its results are added
 
 // Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8); of
-// wgmma_gemm, which has one to itself, what its 384 threads begin with. `only`: the card that it has code for.
+// wgmma_gemm and wgmma_attention, which have one to themselves, what their 384 threads begin with. `only`: the card that it has code for.
 const hotKernels = {
   large_gemm: { registers: 248, atLeast: { HMMA: 16, LDSM: 8, LDGSTS: 4 } },
   small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 } },
   wgmma_gemm: { registers: 168, atLeast: { HGMMA: 8, UTMALDG: 2, UTMASTG: 2 }, only: '90a' },
+  wgmma_attention: { registers: 168, atLeast: { HGMMA: 16, HGMMA_REGISTERS: 16, UTMALDG: 1, LDGSTS: 2 }, only: '90a' },
   attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 } },
   quantize_kernel: { registers: 64, atLeast: {} },
   rms_norm_kernel: { registers: 64, atLeast: {} },

@@ -140,12 +140,11 @@ void norm_rope_agrees(Device& device) {
         inputs.query[piece.text] = rounded(inputs.query[piece.text], setting.query_cols(), device.output);
       const std::vector<float> wanted = PagedAttention(reference, setting).norm_rope(inputs, chunk);
       const std::vector<float> actual = PagedAttention(device, setting).norm_rope(inputs, chunk);
-      std::vector<double> tolerance(wanted.size());
+      std::vector<double> tolerance = rounding_errors(wanted, setting.query_cols(), device.output);
       for (size_t i = 0; i < wanted.size(); ++i) {
         const size_t partner = i % kDim < kDim / 2 ? i + kDim / 2 : i - kDim / 2;
         const double length = std::hypot(wanted[i], wanted[partner]);
-        tolerance[i] = (2 * std::sqrt(kDim) + 8) * std::sqrt(2) * kRoundoff * length +
-                       unit_roundoff(device.output) * std::abs(wanted[i]);
+        tolerance[i] += (2 * std::sqrt(kDim) + 8) * std::sqrt(2) * kRoundoff * length;
       }
       expect_close(actual, wanted, tolerance, setting.query_cols());
     }

@@ -58,7 +58,8 @@ struct NamedBarrier {
   Clock seen;
 };
 
-// Copies and products under way have clocks of their own, behind those of the threads, and take them in turn.
+// Copies and products under way have clocks of their own, behind those of the threads, and take them in turn: more than
+// any kernel has at a time.
 constexpr int kAsynchronous = 64;
 
 struct Block {

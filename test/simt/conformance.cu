@@ -75,6 +75,14 @@ __global__ void shuffles(uint32_t* out) {
   }
 }
 
+// Every lane adds twice to a number of its own.
+__global__ void adds(uint32_t* out) {
+  uint32_t* mine = out + threadIdx.x * kMaxWords;
+  mine[2] = 5;
+  mine[0] = atomic_add(mine + 2, threadIdx.x);
+  mine[1] = atomic_add(mine + 2, 0u - threadIdx.x);
+}
+
 __global__ void copies(uint32_t* out) {
   fill_shared();
   uint32_t* mine = out + threadIdx.x * kMaxWords;
@@ -262,6 +270,39 @@ __global__ void multiplies_boxes(uint32_t* out, const __grid_constant__ TensorMa
   }
 }
 
+// The left operand in registers; the right one row by row of the sum's columns, in two panels, two steps of it.
+template <typename T>
+__global__ void multiplies_registers(uint32_t* out, const __grid_constant__ TensorMap,
+                                     const __grid_constant__ TensorMap right_map) {
+  if constexpr (kHasWgmma) {
+    constexpr uint32_t kPanelBytes = kRightRows / 2 * kRowBytes, kStepBytes = 16 * kRowBytes;
+    const uint32_t barrier = expect_bytes(kRightRows * kRowBytes);
+    const uint32_t right = barrier - kOperandBytes;
+    if (threadIdx.x == 0) tma_load_2d(right, &right_map, barrier, 0, 0);
+    mbarrier_wait(barrier, 0);
+    uint32_t a[2][4];
+    for (uint32_t i = 0; i < 8; ++i) {
+      a[i / 4][i % 4] = pack<T>(static_cast<float>((threadIdx.x * 8 + i * 2) % 61) - 30,
+                                static_cast<float>((threadIdx.x * 7 + i * 3) % 53) - 26);
+    }
+    float sum[64];
+    wgmma_fence();
+    for (uint32_t step = 0; step < 2; ++step) {
+      const uint32_t address = right + step * kStepBytes;
+      wgmma_registers<T>(
+          sum, a[step],
+          address >> 4 | uint64_t{kPanelBytes >> 4} << 16 | uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62,
+          step > 0);
+    }
+    wgmma_commit();
+    wgmma_wait<0>();
+    uint32_t mixture = 0;
+    for (const float each : sum) mixture = mixture * 0x01000193u + bits_of(each);
+    out[threadIdx.x * kHopperWords] = mixture;
+    out[threadIdx.x * kHopperWords + 1] = bits_of(sum[37]);
+  }
+}
+
 enum class Fill { bf16, f16, s8, f32 };
 
 struct HopperProbe {
@@ -300,6 +341,8 @@ Failure run_hopper_probes(Stream stream) {
       {"hopper: wgmma.f16, n256", multiplies_boxes<f16, float, 256>, Fill::f16},
       {"hopper: wgmma.s8, n128", multiplies_boxes<int8_t, int32_t, 128>, Fill::s8},
       {"hopper: wgmma.s8, n256", multiplies_boxes<int8_t, int32_t, 256>, Fill::s8},
+      {"hopper: wgmma.bf16, registers", multiplies_registers<bf16>, Fill::bf16},
+      {"hopper: wgmma.f16, registers", multiplies_registers<f16>, Fill::f16},
   };
   void *words, *operands;
   if (const Failure failure = allocate_host(&words, kThreads * kHopperWords * sizeof(uint32_t)))
@@ -341,6 +384,7 @@ int main() {
       {"cvt.f16", converts<f16>, 16},
       {"ex2, rcp", approximates, 5},
       {"shfl.bfly", shuffles, 5},
+      {"atom.add", adds, 3},
       {"cp.async", copies, 8},
       {"ldmatrix", loads_matrices<false>, 4},
       {"ldmatrix.trans", loads_matrices<true>, 4},

@@ -8,6 +8,7 @@
 #include "cuda_backend.h"
 #include "guarded.h"
 #include "number.h"
+#include "paged_attention.h"
 #include "random.h"
 #include "rotated.h"
 
@@ -482,6 +483,51 @@ void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
   same(3, 4, kNarrowTiles, "narrow tiles in turn, threads in random order");
 }
 
+// Tiles of several texts and more steps than stages: a cut page in the prefix and in the texts, pages that are not there.
+void hopper_attention_is_the_same_in_any_schedule() {
+  const Setting setting{4, 2, {130}, {{300, {}}, {70, 0}, {1, {}}, {128, {}}}};
+  const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);
+  const auto results = [&](int multiprocessors, uint64_t seed) {
+    Device device(
+        {"", {[=] { return open_emulated(DType::bf16, seed, multiprocessors, kHopper); }}, simt::read, true},
+        0);
+    return PagedAttention(device, setting).run(inputs, plan_of(setting, 1000));
+  };
+  const auto wanted = results(1, 0);
+  for (const uint64_t seed : {1, 3, 4, 5}) {
+    const auto actual = results(static_cast<int>(seed), seed);
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      expect_same_bits(actual[i], wanted[i], setting.query_cols(),
+                       "seed " + std::to_string(seed) + ", text " + std::to_string(i));
+    }
+  }
+}
+
+// Which kernel attends, by card, by rows, and by the environment.
+void hopper_attention_is_chosen_where_it_fits() {
+  const auto uses_wgmma = [](int capability, uint32_t tokens, uint32_t query_heads, uint32_t gap) {
+    Device device({"", {[=] { return open_emulated(DType::bf16, 0, 4, capability); }}, simt::read, true}, 0);
+    Setting setting{query_heads, 1, {}, {{tokens, {}}}};
+    setting.gap = gap;
+    const uint64_t before = simt::counters.wgmma;
+    const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);
+    (void)PagedAttention(device, setting).run(inputs, plan_of(setting, tokens));
+    return simt::counters.wgmma > before;
+  };
+  expect(uses_wgmma(kHopper, 70, 2, 0), "not where it fits");
+  expect(uses_wgmma(kHopper, 1, 2, 0), "the kernel depends on the number of rows");
+  expect(uses_wgmma(kHopper, 1, 128, 0), "not where a token fills a tile");
+  expect(!uses_wgmma(kHopper, 1, 129, 0), "where a token fits in no tile");
+  expect(!uses_wgmma(kHopper, 1, 2, 1), "for rows that are not aligned");
+  for (const int capability : {80, 89, 100, 120}) {
+    expect(!uses_wgmma(capability, 1, 2, 0), "on cards without wgmma");
+  }
+  setenv("QWEN3_EMBED_HOPPER", "0", 1);
+  const bool forbidden = uses_wgmma(kHopper, 1, 2, 0);
+  unsetenv("QWEN3_EMBED_HOPPER");
+  expect(!forbidden, "where the environment forbids it");
+}
+
 // Which kernel multiplies, by card, by plan, by rows, and by the environment.
 void hopper_kernels_are_chosen_where_they_fit() {
   const auto uses_wgmma = [](int capability, uint32_t batch_tokens, uint32_t rows, uint32_t gap,
@@ -584,6 +630,10 @@ void add_cuda_tests(Tests& tests) {
   }
   tests.push_back(
       {"cuda: hopper: kernels are chosen where they fit", hopper_kernels_are_chosen_where_they_fit});
+  tests.push_back(
+      {"cuda: hopper: attention is the same in any schedule", hopper_attention_is_the_same_in_any_schedule});
+  tests.push_back(
+      {"cuda: hopper: attention is chosen where it fits", hopper_attention_is_chosen_where_it_fits});
   tests.push_back({"cuda: pools more than fits at once", pools_more_than_fits_at_once});
 }
 

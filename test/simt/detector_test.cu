@@ -74,6 +74,14 @@ __global__ void copy_value(float* out, const float* in, int index) {
 __global__ void bump(float* counter) {
   if (threadIdx.x == 0) *counter += 1;
 }
+__global__ void count_in(uint32_t* counter, bool atomic) {
+  if (threadIdx.x % 16 > 0) return;
+  if (atomic || blockIdx.x == 0) {
+    atomic_add(counter, 1);
+  } else {
+    *counter = 1;
+  }
+}
 __global__ void neighbours_in_a_word(char* out) {
   char* shared = shared_memory<char>();
   shared[threadIdx.x] = static_cast<char>(threadIdx.x);
@@ -233,6 +241,27 @@ __global__ void multiply_ones(float* out, ProductFault fault) {
   if (fault != ProductFault::sums_read_early) out[threadIdx.x] = sum[5];
 }
 
+enum class RegisterFault { none, no_wgmma_fence, changed_early, panel_past_the_end, unwritten_row };
+
+// Ones in registers times ones, 16 rows of 64 columns in each of two panels: every sum is 16.
+__global__ void multiply_registers(float* out, RegisterFault fault) {
+  const uint32_t operand = shared_address(shared_memory<SwizzledRows>());
+  auto* halves = reinterpret_cast<uint16_t*>(shared_memory<SwizzledRows>());
+  const uint32_t written = 2 * 16 * 64 - (fault == RegisterFault::unwritten_row ? 64 : 0);
+  for (uint32_t i = threadIdx.x; i < written; i += 128) halves[i] = 0x3f80;
+  fence_proxy_async();
+  sync_block();
+  uint32_t ones[4] = {0x3f803f80, 0x3f803f80, 0x3f803f80, 0x3f803f80};
+  float sum[64];
+  if (fault != RegisterFault::no_wgmma_fence) wgmma_fence();
+  const uint64_t panel_bytes = fault == RegisterFault::panel_past_the_end ? 4096 : 2048;
+  wgmma_registers<bf16>(sum, ones, descriptor_of(operand) | panel_bytes >> 4 << 16, false);
+  wgmma_commit();
+  if (fault == RegisterFault::changed_early) ones[threadIdx.x % 4] = 0;
+  wgmma_wait<0>();
+  out[threadIdx.x] = sum[37];
+}
+
 enum class NamedFault { none, arrives_early, other_count, unknown, nobody_waits };
 
 // The first warp writes what the second reads.
@@ -326,6 +355,18 @@ void add_order_tests(Tests& tests) {
     launch(stream, bump, 1, 32, 0, counter);
     return launch(stream, bump, 1, 32, 0, counter);
   });
+  const auto count = [](bool atomic) {
+    return [atomic](Stream stream) -> Failure {
+      auto* counter = reinterpret_cast<uint32_t*>(fresh(1));
+      launch(stream, count_in, 3, 32, 0, counter, atomic);
+      if (const Failure failure = synchronize(stream)) return failure;
+      uint32_t counted;
+      simt::read(&counted, counter, sizeof counted);
+      return counted == 6 ? nullptr : "counted wrongly";
+    };
+  };
+  add(tests, "blocks that add to a counter", "", count(true));
+  add(tests, "blocks that add to a counter, and some that write it", "race on device memory", count(false));
   add(tests, "bytes of one word", "", [](Stream stream) {
     return launch(stream, neighbours_in_a_word, 1, 32, 32, reinterpret_cast<char*>(fresh(8)));
   });
@@ -467,6 +508,26 @@ void add_product_tests(Tests& tests) {
   product("a torn warpgroup", "the warpgroup is torn", ProductFault::torn);
 }
 
+void add_register_tests(Tests& tests) {
+  const auto product = [&](const char* name, const char* expected, RegisterFault fault) {
+    add(tests, name, expected, [=](Stream stream) -> Failure {
+      float* out = fresh(128);
+      launch(stream, multiply_registers, 1, 128, 2 * 16 * 128, out, fault);
+      if (const Failure failure = synchronize(stream)) return failure;
+      float sum;
+      simt::read(&sum, out + 77, sizeof sum);
+      return sum == 16 ? nullptr : "a wrong sum";
+    });
+  };
+  product("a product of registers", "", RegisterFault::none);
+  product("no wgmma_fence before a product of registers", "wgmma_fence is missing",
+          RegisterFault::no_wgmma_fence);
+  product("registers changed before a product is waited for", "are changed before it is waited for",
+          RegisterFault::changed_early);
+  product("a panel past the end", "out of bounds", RegisterFault::panel_past_the_end);
+  product("a product of a row that nobody has written", "nobody has written", RegisterFault::unwritten_row);
+}
+
 void add_named_barrier_tests(Tests& tests) {
   const auto named = [&](const char* name, const char* expected, NamedFault fault, bool unwritten = true) {
     add(tests, name, expected, [=](Stream stream) {
@@ -493,6 +554,7 @@ int main(int argc, char** argv) {
   add_box_tests(tests);
   add_store_tests(tests);
   add_product_tests(tests);
+  add_register_tests(tests);
   add_named_barrier_tests(tests);
   return qwen3::test::run_tests(tests, argc, argv);
 }

@@ -49,12 +49,19 @@ struct Stores {
   std::deque<std::vector<Store>> groups;
 };
 
+// What a thread holds of the left operand, where it was when wgmma was issued.
+struct Held {
+  const uint32_t* registers;
+  uint32_t values[4];
+};
+
 // wgmma: sums[64, cols] (+)= a[64, k] b[cols, k]^T.
 struct Product {
   Multiplicand type;
   uint32_t cols;
   uint64_t a, b;
   bool accumulate;
+  std::vector<Held> held;  // of all threads, in place of a; b then lies row by row of its columns
   void* sums[kWarpgroupThreads];
   int number;
   Site site;
@@ -145,14 +152,38 @@ uint32_t operand_address(uint64_t descriptor, uint32_t row, uint32_t byte) {
   return swizzled(start + row / 8 * stride + row % 8 * kSwizzledRowBytes + byte);
 }
 
-void touch_operands(const Product& product) {
-  for (const auto& [descriptor, rows] : {std::pair{product.a, kProductRows}, {product.b, product.cols}}) {
-    for (uint32_t row = 0; row < rows; ++row) {
-      for (uint32_t byte = 0; byte < kProductBytes; byte += kChunkBytes) {
-        touch_for(product.number, operand_address(descriptor, row, byte), Access::read, product.site);
-      }
+// Of an operand that lies row by row of its columns: panels of 64 columns, in which rows of 128 bytes are swizzled.
+uint32_t transposed_address(uint64_t descriptor, uint32_t k, uint32_t col) {
+  constexpr uint32_t kPanelCols = kSwizzledRowBytes / 2;
+  const auto panel_bytes = static_cast<uint32_t>(descriptor >> 16 & 0x3fff) << 4;
+  return operand_address(descriptor, k, col % kPanelCols * 2) + col / kPanelCols * panel_bytes;
+}
+
+void touch_operand(const Product& product, uint64_t descriptor, uint32_t rows) {
+  for (uint32_t row = 0; row < rows; ++row) {
+    for (uint32_t byte = 0; byte < kProductBytes; byte += kChunkBytes) {
+      touch_for(product.number, operand_address(descriptor, row, byte), Access::read, product.site);
     }
   }
+}
+
+void touch_operands(const Product& product) {
+  if (product.held.empty()) {
+    touch_operand(product, product.a, kProductRows);
+    return touch_operand(product, product.b, product.cols);
+  }
+  for (uint32_t k = 0; k < kProductBytes / 2; ++k) {
+    for (uint32_t col = 0; col < product.cols; col += kChunkBytes / 2) {
+      touch_for(product.number, transposed_address(product.b, k, col), Access::read, product.site);
+    }
+  }
+}
+
+float half_at(const void* p, Multiplicand type) {
+  uint16_t bits;
+  std::memcpy(&bits, p, sizeof bits);
+  if (type == Multiplicand::bf16) return qwen3::cuda::to_float(qwen3::cuda::bf16{bits});
+  return qwen3::cuda::to_float(qwen3::cuda::f16{bits});
 }
 
 // Row-major [k][rows], so that the inner loop below runs over columns.
@@ -167,13 +198,27 @@ void read_operand(uint64_t descriptor, uint32_t rows, Multiplicand type, Sum* va
         }
       } else {
         for (uint32_t i = 0; i < kChunkBytes / 2; ++i) {
-          uint16_t bits;
-          std::memcpy(&bits, from + 2 * i, sizeof bits);
-          values[(byte / 2 + i) * rows + row] = type == Multiplicand::bf16
-                                                    ? qwen3::cuda::to_float(qwen3::cuda::bf16{bits})
-                                                    : qwen3::cuda::to_float(qwen3::cuda::f16{bits});
+          values[(byte / 2 + i) * rows + row] = half_at(from + 2 * i, type);
         }
       }
+    }
+  }
+}
+
+// Both operands where the left one is in registers: thread t holds in register i row 16 (t / 32) + t % 32 / 4 + 8 (i % 2),
+// columns 2 (t % 4) + 8 (i / 2) and the next.
+void read_operands(const Product& product, float* a, float* b) {
+  for (uint32_t t = 0; t < kWarpgroupThreads; ++t) {
+    for (uint32_t i = 0; i < 4; ++i) {
+      const uint32_t row = t / 32 * 16 + t % 32 / 4 + i % 2 * 8, k = t % 4 * 2 + i / 2 * 8;
+      const auto* pair = reinterpret_cast<const char*>(&product.held[t].values[i]);
+      for (uint32_t e = 0; e < 2; ++e) a[(k + e) * kProductRows + row] = half_at(pair + 2 * e, product.type);
+    }
+  }
+  for (uint32_t k = 0; k < kProductBytes / 2; ++k) {
+    for (uint32_t col = 0; col < product.cols; ++col) {
+      b[k * product.cols + col] =
+          half_at(shared.window + transposed_address(product.b, k, col), product.type);
     }
   }
 }
@@ -184,8 +229,13 @@ void multiply(const Product& product, uint32_t* sums) {
   constexpr uint32_t kMaxInner = kProductBytes / (std::is_same_v<Sum, int32_t> ? 1 : 2);
   static Sum a[kMaxInner * kProductRows], b[kMaxInner * kMaxProductCols], row_sums[kMaxProductCols];
   const uint32_t cols = product.cols;
-  read_operand(product.a, kProductRows, product.type, a);
-  read_operand(product.b, cols, product.type, b);
+  if constexpr (std::is_same_v<Sum, float>) {
+    if (!product.held.empty()) read_operands(product, a, b);
+  }
+  if (product.held.empty()) {
+    read_operand(product.a, kProductRows, product.type, a);
+    read_operand(product.b, cols, product.type, b);
+  }
   for (uint32_t row = 0; row < kProductRows; ++row) {
     const auto held = [&](uint32_t col) {
       const uint32_t thread = row / 16 * 32 + row % 8 * 4 + col % 8 / 2;
@@ -225,6 +275,12 @@ void take_sums(Warpgroup& group, const Product& product) {
 
 void finish_product(Warpgroup& group, const Product& product) {
   touch_operands(product);
+  for (const Held& held : product.held) {
+    if (!std::equal(held.values, held.values + 4, held.registers)) {
+      fail("registers that wgmma at " + describe(product.site) +
+           " reads are changed before it is waited for");
+    }
+  }
   Sums& sums = group.sums[product.sums[0]];
   if (product.type == Multiplicand::s8) {
     multiply<int32_t>(product, sums.values.data());
@@ -412,30 +468,36 @@ void wgmma_fence(const char* file, int line) {
                       [](int* const(&)[kWarpgroupThreads]) { my_warpgroup().fenced = true; });
 }
 
-void wgmma(void* sums, uint32_t cols, uint64_t a, uint64_t b, bool accumulate, Multiplicand type,
-           const char* file, int line) {
-  struct Arguments {
-    void* sums;
-    uint64_t a, b;
-    bool accumulate;
-  } mine{sums, a, b, accumulate};
-  const Site site = site_of(file, line);
-  for (const uint64_t descriptor : {a, b}) {
+namespace {
+
+struct ProductArguments {
+  void* sums;
+  const uint32_t* held;  // null: a is in shared memory
+  uint64_t a, b;         // a is b where the operand is held
+  bool accumulate;
+};
+
+void issue(ProductArguments& mine, uint32_t cols, Multiplicand type, Site site) {
+  for (const uint64_t descriptor : {mine.a, mine.b}) {
     if (descriptor >> 62 != 1 || (descriptor >> 49 & 7) != 0) {
       fail(text("only the 128-byte swizzle without base offset is emulated: wgmma at ", describe(site)));
     }
   }
-  warpgroup_operation("wgmma", mine, site, [&](Arguments* const(&threads)[kWarpgroupThreads]) {
+  warpgroup_operation("wgmma", mine, site, [&](ProductArguments* const(&threads)[kWarpgroupThreads]) {
     Warpgroup& group = my_warpgroup();
     if (!group.fenced) fail("wgmma_fence is missing before wgmma at " + describe(site));
-    Product product{type, cols, a, b, accumulate, {}, 0, site};
+    Product product{type, cols, mine.a, mine.b, mine.accumulate, {}, {}, 0, site};
     Clock seen = fresh_clock();
     for (int t = 0; t < kWarpgroupThreads; ++t) {
-      const Arguments& its = *threads[t];
-      if (its.a != a || its.b != b || its.accumulate != accumulate) {
+      const ProductArguments& its = *threads[t];
+      if (its.a != mine.a || its.b != mine.b || its.accumulate != mine.accumulate) {
         fail("threads of a warpgroup disagree about wgmma at " + describe(site));
       }
       product.sums[t] = its.sums;
+      if (its.held) {
+        product.held.push_back({its.held, {}});
+        std::copy_n(its.held, 4, product.held.back().values);
+      }
       join(seen, block.clocks[block.me / kWarpgroupThreads * kWarpgroupThreads + t]);
     }
     product.number = begin_asynchronous(seen);
@@ -443,6 +505,20 @@ void wgmma(void* sums, uint32_t cols, uint64_t a, uint64_t b, bool accumulate, M
     take_sums(group, product);
     group.open.push_back(product);
   });
+}
+
+}  // namespace
+
+void wgmma(void* sums, uint32_t cols, uint64_t a, uint64_t b, bool accumulate, Multiplicand type,
+           const char* file, int line) {
+  ProductArguments mine{sums, nullptr, a, b, accumulate};
+  issue(mine, cols, type, site_of(file, line));
+}
+
+void wgmma_registers(float* sums, uint32_t cols, const uint32_t (&a)[4], uint64_t b, bool accumulate,
+                     Multiplicand type, const char* file, int line) {
+  ProductArguments mine{sums, a, b, b, accumulate};
+  issue(mine, cols, type, site_of(file, line));
 }
 
 void wgmma_commit(const char* file, int line) {
@@ -458,12 +534,14 @@ void wgmma_wait(int groups_left, const char* file, int line) {
   int self = block.me;
   warpgroup_operation("wgmma_wait", self, site_of(file, line), [=](int* const(&threads)[kWarpgroupThreads]) {
     Warpgroup& group = my_warpgroup();
+    Clock finished = fresh_clock();
     for (; group.groups.size() > static_cast<size_t>(groups_left); group.groups.pop_front()) {
       for (const Product& product : group.groups.front()) {
         finish_product(group, product);
-        for (const int* thread : threads) join(block.clocks[*thread], block.clocks[product.number]);
+        join(finished, block.clocks[product.number]);
       }
     }
+    for (const int* thread : threads) join(block.clocks[*thread], finished);
     if (groups_left == 0) group.fenced = false;  // the registers may have been touched since
   });
 }

@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   const BackendEntry bf16 = entry("cuda bf16", DType::bf16, Plan::large),
                      f16 = entry("cuda f16", DType::f16, Plan::large),
                      int8 = entry("cuda int8", DType::s8, Plan::large);
-  Tests tests, forward;
+  Tests tests, attention, forward;
   add_cuda_tests(tests);
   add_memory_tests(tests);
   add_op_tests(tests, bf16);
@@ -61,10 +61,14 @@ int main(int argc, char** argv) {
   // The small plan is another way of doing the linear ops.
   add_linear_tests(tests, entry("cuda bf16, small plan", DType::bf16, Plan::small));
   add_linear_tests(tests, entry("cuda int8, small plan", DType::s8, Plan::small));
-  const BackendEntry hopper_bf16 = hopper("hopper bf16", DType::bf16);
-  add_linear_tests(tests, hopper_bf16);
-  add_linear_tests(tests, hopper("hopper f16", DType::f16));
-  add_linear_tests(tests, hopper("hopper int8", DType::s8));
+  const BackendEntry hopper_bf16 = hopper("hopper bf16", DType::bf16),
+                     hopper_f16 = hopper("hopper f16", DType::f16);
+  for (const BackendEntry& each : {hopper_bf16, hopper_f16, hopper("hopper int8", DType::s8)}) {
+    add_linear_tests(tests, each);
+  }
+  add_attention_tests(tests, hopper_bf16);
+  add_attention_tests(attention, hopper_f16);
+  add_named(tests, attention, all ? "" : "one text of any length");
   for (const BackendEntry& each : {bf16, f16, int8, hopper_bf16}) add_forward_tests(forward, each);
   add_named(tests, forward, all ? "" : "agrees with the reference");
   return run_tests(tests, argc - all, argv + all);

@@ -28,8 +28,9 @@ constexpr size_t kPage = 4096;
 struct Cell {
   uint32_t write_time, read_time[2];
   Site write_site, read_site[2];
-  uint16_t writer : 15;
+  uint16_t writer : 14;
   uint16_t in_flight : 1;
+  uint16_t atomic : 1;
   uint16_t reader[2];
 };
 static_assert(sizeof(Cell) == 32);
@@ -108,7 +109,13 @@ struct Toucher {
 
   std::string who() const { return name_of(thread); }
   const char* verb() const {
-    return access == Access::read ? "reads" : access == Access::write ? "writes" : "starts a copy to";
+    switch (access) {
+      case Access::read: return "reads";
+      case Access::write: return "writes";
+      case Access::copy_begins: return "starts a copy to";
+      case Access::atomic: break;
+    }
+    return "adds to";
   }
   std::string place() const {
     return text(in_shared ? "shared memory" : last_used->name(), " at offset ", offset);
@@ -124,6 +131,7 @@ struct Toucher {
 
 void check_races(const Cell& cell, const Toucher& by, const Clock& seen) {
   const bool writes = by.access != Access::read;
+  if (cell.atomic && by.access == Access::atomic) return;
   if (!by.in_shared) {  // blocks of one launch are ordered by nothing
     const auto elsewhere = [](uint32_t time) { return time > era.launch && time <= era.block; };
     if (elsewhere(cell.write_time)) report_race(by, "wrote", cell.write_site, cell.writer, true);
@@ -162,19 +170,20 @@ void note(Cell& cell, const Toucher& by, const Clock& seen) {
     return;
   }
   cell.write_time = now;
-  cell.writer = static_cast<uint16_t>(by.thread) & 0x7fff;
+  cell.writer = static_cast<uint16_t>(by.thread) & 0x3fff;
   cell.write_site = by.site;
   cell.read_time[0] = cell.read_time[1] = 0;
   cell.in_flight = by.access == Access::copy_begins;
+  cell.atomic = by.access == Access::atomic;
 }
 
 // `was_written` is null where the cell alone tells.
 void touch_cell(Cell& cell, bool* was_written, const Toucher& by, const Clock& seen) {
   const uint32_t now = seen[by.thread];
-  const bool reads = by.access == Access::read;
+  const bool reads = by.access == Access::read, needs_value = reads || by.access == Access::atomic;
   if (reads && cell.reader[0] == by.thread && cell.read_time[0] == now) return;  // as a moment ago
   const bool written = was_written ? *was_written : cell.write_time > era.block;
-  if (reads && !written && options.unwritten) {
+  if (needs_value && !written && options.unwritten) {
     fail(
         text("read of ", by.place(), ", which nobody has written, by ", by.who(), " at ", describe(by.site)));
   }
@@ -253,11 +262,14 @@ bool is_device_only(const void* p) {
   return !buffer || !buffer->host;
 }
 
-bool holds(const void* p, size_t bytes) {
+size_t room_from(const void* p) {
   const auto* c = static_cast<const char*>(p);
   const Buffer* buffer = is_emulated(p) ? buffer_near(c) : nullptr;
-  return buffer && c >= buffer->data && c + bytes <= buffer->data + buffer->bytes;
+  if (!buffer || c < buffer->data) return 0;
+  return static_cast<size_t>(std::max<ptrdiff_t>(buffer->data + buffer->bytes - c, 0));
 }
+
+bool holds(const void* p, size_t bytes) { return bytes <= room_from(p); }
 
 void mark(void* p, size_t bytes, bool written) {
   const Buffer* buffer = buffer_near(static_cast<char*>(p));

@@ -23,6 +23,7 @@ enum class Access : uint8_t {
   read,
   write,
   copy_begins,  // it was issued: nobody may touch the bytes until it has landed
+  atomic,       // a read and a write that nobody comes between
 };
 
 // The shared memory that a block may use lies at [window + low, window + low + bytes).
@@ -55,6 +56,8 @@ bool is_device_only(const void* p);
 bool is_emulated(const void* p);
 // Whether [p, p + bytes) lies in one buffer.
 bool holds(const void* p, size_t bytes);
+// Bytes from p to the end of the buffer that it lies in; 0: in none.
+size_t room_from(const void* p);
 void mark(void* p, size_t bytes, bool written);
 
 // Shared memory for a block: the least alignment that was asked for, filled with NaN of every format.

@@ -32,6 +32,7 @@ void named_arrival(int id, int threads, const char* file, int line);
 void warp_barrier(const char* file, int line);
 uint32_t shuffle(uint32_t value, Lane from, const char* file, int line);
 Lane lane();
+uint32_t atomic_add(uint32_t* to, uint32_t value, const char* file, int line);
 
 void cp_async(uint32_t to, const void* from, int bytes, const char* file, int line);
 void cp_async_commit();
@@ -64,6 +65,9 @@ void fence_proxy_async();
 // `sums` is int32_t[cols / 2] for s8, else float[cols / 2].
 void wgmma(void* sums, uint32_t cols, uint64_t a, uint64_t b, bool accumulate, Multiplicand type,
            const char* file, int line);
+// `a` is in registers, and b lies row by row of the sum's columns.
+void wgmma_registers(float* sums, uint32_t cols, const uint32_t (&a)[4], uint64_t b, bool accumulate,
+                     Multiplicand type, const char* file, int line);
 void wgmma_fence(const char* file, int line);
 void wgmma_commit(const char* file, int line);
 void wgmma_wait(int groups_left, const char* file, int line);
@@ -122,6 +126,10 @@ inline float shuffle_xor(float value, int mask, SIMT_PLACE) {
   const uint32_t bits = __builtin_bit_cast(uint32_t, value);
   return __builtin_bit_cast(float,
                             simt::shuffle(bits, simt::lane() ^ static_cast<uint32_t>(mask), file, line));
+}
+
+inline uint32_t atomic_add(uint32_t* to, uint32_t value, SIMT_PLACE) {
+  return simt::atomic_add(to, value, file, line);
 }
 
 inline void cp_async_16(uint32_t to, const void* from, int bytes, SIMT_PLACE) {
@@ -204,6 +212,10 @@ template <typename T, typename Sum, uint32_t kSums>
 void wgmma(Sum (&sum)[kSums], uint64_t a, uint64_t b, bool accumulate, SIMT_PLACE) {
   static_assert(std::is_same_v<Sum, int32_t> == std::is_same_v<T, int8_t>);
   simt::wgmma(sum, kSums * 2, a, b, accumulate, kMultiplicand<T>, file, line);
+}
+template <typename T>
+void wgmma_registers(float (&sum)[64], const uint32_t (&a)[4], uint64_t b, bool accumulate, SIMT_PLACE) {
+  simt::wgmma_registers(sum, 128, a, b, accumulate, kMultiplicand<T>, file, line);
 }
 inline void wgmma_fence(SIMT_PLACE) { simt::wgmma_fence(file, line); }
 inline void wgmma_commit(SIMT_PLACE) { simt::wgmma_commit(file, line); }

@@ -196,6 +196,12 @@ Failure allocate_host(void** memory, size_t bytes) {
   return nullptr;
 }
 void release_host(void* memory) { release_device(memory); }
+Failure bytes_from(const void* memory, size_t* bytes) {
+  const Lock lock(mutex);
+  if (const Failure failure = begin_call_on_device()) return failure;
+  *bytes = room_from(memory);
+  return *bytes ? nullptr : "the driver does not know the memory (emulated)";
+}
 Failure free_bytes(size_t* bytes) {
   const Lock lock(mutex);
   *bytes = bytes_left();

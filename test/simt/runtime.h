@@ -49,6 +49,7 @@ Failure allocate_device(void** memory, size_t bytes);
 void release_device(void* memory);
 Failure allocate_host(void** memory, size_t bytes);
 void release_host(void* memory);
+Failure bytes_from(const void* memory, size_t* bytes);
 Failure free_bytes(size_t* bytes);
 Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream);
 

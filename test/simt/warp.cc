@@ -71,6 +71,16 @@ uint32_t shuffle(uint32_t value, Lane from, const char* file, int line) {
   return mine.result;
 }
 
+// What a thread that reads the number afterwards has seen is no more than before: it orders nothing.
+uint32_t atomic_add(uint32_t* to, uint32_t value, const char* file, int line) {
+  const Site site = site_of(file, line);
+  check_alignment(to, sizeof *to, site);
+  touch_mine(to, sizeof *to, Access::atomic, site);
+  const uint32_t before = *to;
+  *to += value;
+  return before;
+}
+
 // --- cp.async: the destination holds NaN until the issuing thread waits, as late as that may be -----------------------
 
 void cp_async(uint32_t to, const void* from, int bytes, const char* file, int line) {

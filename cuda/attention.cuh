@@ -1,0 +1,34 @@
+// What attention_mma.cu and attention_wgmma.cu have in common: how spans are cut into tiles. And which of the two it is.
+#pragma once
+#include "kernels.h"
+#include "pages.cuh"
+
+namespace qwen3::cuda {
+
+// Some rows of a span. A span s has the tiles from first_row / kRows + s on: more than it needs, so that no list of
+// tiles has to be made. What is left over has no rows.
+struct Tile {
+  const Span* span;
+  uint32_t first;  // row of the span
+  uint32_t rows;
+};
+
+__device__ __forceinline__ Tile tile_of(Spans spans, uint32_t index, uint32_t tile_rows) {
+  const auto start = [&](uint32_t s) { return spans.data[s].first_row / tile_rows + s; };
+  const uint32_t s = last_at_or_before(spans.count, index, start);
+  const Span* span = spans.data + s;
+  const uint32_t first = (index - start(s)) * tile_rows;
+  return {span, first, first < span->rows ? min(tile_rows, span->rows - first) : 0};
+}
+
+__host__ __device__ constexpr uint32_t tile_count(uint32_t rows, uint32_t spans, uint32_t tile_rows) {
+  return rows / tile_rows + spans;
+}
+
+// attention_wgmma.cu: for cards that have wgmma, rows that begin at multiples of 16 bytes, and so few query heads to a
+// head of keys and values that a token of all of them fits in a tile.
+bool fits_wgmma(Matrix query, Heads heads, const void* pages, Matrix out);
+Failure attention_wgmma(Stream stream, const Card& card, uint32_t* tickets, Matrix query, Heads heads,
+                        Spans spans, const void* pages, Matrix out);
+
+}  // namespace qwen3::cuda

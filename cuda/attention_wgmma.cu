@@ -1,0 +1,500 @@
+// Causal attention on Hopper: pages by tensor map (TMA), products of whole warpgroups (wgmma).
+//
+//   out[row, h] = softmax(query[row, h] key^T / sqrt(dim)) value     as in attention_mma.cu
+//
+// The query heads that share a head of keys and values go together: a tile is 128 rows, row r token r / heads, head
+// r % heads of as many tokens of one span as fit. It walks through the prefix run and then its own run, 128 tokens (two
+// pages) a step.
+//
+//   warpgroup 0   warps 0 to 2  fill a stage each: 128 keys, 128 values
+//                 warp 3        hands out tiles, the longest of a head first
+//   1 and 2       attend for 64 rows of the tile each; scores, probabilities and sums stay in registers
+//
+//   shared memory 225 KiB: queries 32 KiB, 3 stages of 64 KiB, all in panels of 64 columns, swizzled
+//
+// A step's scores are begun before the last step's probabilities are multiplied with their values, so that the softmax
+// runs beside that product, and the warpgroups take turns, so that one's softmax runs beside the other's products.
+// Blocks stay, one per multiprocessor, and draw tickets for tiles: a block that has short ones draws more.
+//
+// Whole pages come by TMA. The last page of a run is copied by threads up to its last token, then zeros: what lies past
+// it may not be read, and a probability of 0 times NaN would be NaN.
+//
+// A step in which a row may see nothing changes none of its bits: see attention_mma.cu.
+#include "attention.cuh"
+#include "hopper.cuh"
+
+namespace qwen3::cuda {
+namespace {
+
+constexpr uint32_t kRows = 128;  // of a tile
+constexpr uint32_t kStepTokens = 128;
+[[maybe_unused]] constexpr uint32_t kStepPages = kStepTokens / kPageTokens;
+constexpr uint32_t kStages = 3;
+constexpr uint32_t kTasks = 2;       // handed out at most before a block is done with the first
+constexpr uint32_t kAttendants = 2;  // warpgroups
+constexpr uint32_t kAttendantRows = kRows / kAttendants;
+constexpr uint32_t kThreads = (1 + kAttendants) * kWarpgroupThreads;
+
+// Of a thread, as in gemm_wgmma.cu.
+constexpr int kFillRegisters = 40, kAttendRegisters = 232;
+
+constexpr uint32_t kChunkElements = 8, kChunks = kHeadDim / kChunkElements;
+constexpr uint32_t kPanels = kHeadDim * 2 / kSwizzledRowBytes;
+[[maybe_unused]] constexpr uint32_t kPanelChunks = kChunks / kPanels;
+[[maybe_unused]] constexpr uint32_t kBoxBytes = kPageTokens * kSwizzledRowBytes;
+
+// The tile of a block, and its head of keys and values.
+struct Task {
+  Tile tile;  // without rows: there is nothing more to do
+  uint32_t kv_head;
+};
+
+// A matrix of so many rows of a head, in panels of 128 bytes of every row.
+template <uint32_t kMatrixRows>
+struct Panels {
+  SwizzledRows panel[kPanels][kMatrixRows / 8];
+};
+
+struct Shared {
+  Panels<kAttendantRows> query[kAttendants];
+  struct {
+    Panels<kStepTokens> keys, values;
+  } stage[kStages];
+  // Mbarriers: a stage is filled, and attended to by all; a task is written, and read by all.
+  uint64_t full[kStages], empty[kStages], given[kTasks], taken[kTasks];
+  Task task[kTasks];
+};
+
+// Where a chunk of a row of a matrix lies.
+template <uint32_t kMatrixRows>
+__device__ __forceinline__ uint32_t place(uint32_t start, uint32_t row, uint32_t chunk) {
+  return start + (chunk / kPanelChunks * kMatrixRows + row) * kSwizzledRowBytes +
+         ((chunk ^ row) % kPanelChunks << 4);
+}
+
+template <typename T>
+struct Attention {
+  const T* query;
+  T* out;
+  uint32_t query_stride, out_stride;
+  uint32_t rows;
+  Heads heads;
+  Spans spans;
+  const T* pages;
+  float scale;
+  uint32_t* tickets;
+
+  __device__ __forceinline__ uint32_t group() const { return heads.query / heads.key_value; }
+  // Where the head of a tile's row begins in a matrix of queries or results.
+  __device__ __forceinline__ size_t head_of(const Task& task, uint32_t row, uint32_t stride) const {
+    const uint32_t token = task.tile.span->first_row + task.tile.first + row / group();
+    return static_cast<size_t>(token) * stride + (task.kv_head * group() + row % group()) * kHeadDim;
+  }
+};
+
+// The steps of a tile: of the prefix run, then of its own run.
+struct Walk {
+  uint32_t prefix_steps, steps;
+  uint32_t own_first, own_last;  // places in the own run of the tile's first and last token
+};
+
+[[maybe_unused]] __device__ __forceinline__ Walk walk_of(const Tile& tile) {
+  const Span& span = *tile.span;
+  const uint32_t own_first = span.position + tile.first - span.prefix.tokens;
+  const uint32_t own_last = own_first + tile.rows - 1;
+  const uint32_t prefix_steps = (span.prefix.tokens + kStepTokens - 1) / kStepTokens;
+  return {prefix_steps, prefix_steps + own_last / kStepTokens + 1, own_first, own_last};
+}
+
+// Of the run that the step belongs to.
+[[maybe_unused]] __device__ __forceinline__ uint32_t first_token(const Walk& walk, uint32_t step) {
+  return (step < walk.prefix_steps ? step : step - walk.prefix_steps) * kStepTokens;
+}
+
+// --- What the first warpgroup does -------------------------------------------------------------------------------------------
+
+template <typename T>
+__device__ __forceinline__ Task draw(const Attention<T>& a) {
+  const uint32_t tile_tokens = kRows / a.group();
+  const uint32_t tiles = tile_count(a.rows, a.spans.count, tile_tokens), all = tiles * a.heads.key_value;
+  for (;;) {
+    const uint32_t ticket = atomic_add(a.tickets, 1);
+    if (ticket >= all) {
+      // The last block to find nothing leaves 0 for the next launch.
+      if (ticket == all + gridDim.x - 1) atomic_add(a.tickets, 0 - (ticket + 1));
+      return {};
+    }
+    const Tile tile = tile_of(a.spans, tiles - 1 - ticket % tiles, tile_tokens);
+    if (tile.rows > 0) return {tile, ticket / tiles};
+  }
+}
+
+template <typename T>
+__device__ __forceinline__ void hand_out(const Attention<T>& a, Shared* shared) {
+  for (Turn<kTasks> turn;; turn.advance()) {
+    const Task task = draw(a);
+    mbarrier_wait(shared_address(&shared->taken[turn.stage]), turn.parity ^ 1);  // passes in the first round
+    shared->task[turn.stage] = task;
+    mbarrier_arrive(shared_address(&shared->given[turn.stage]));
+    if (task.tile.rows == 0) return;
+  }
+}
+
+[[maybe_unused]] __device__ __forceinline__ Task take(Shared* shared, const Turn<kTasks>& turn) {
+  mbarrier_wait(shared_address(&shared->given[turn.stage]), turn.parity);
+  return shared->task[turn.stage];
+}
+
+// The first `tokens` rows of a head in a page, then zeros. Of the whole warp; wgmma may read them.
+template <typename T>
+__device__ __forceinline__ void copy_page(uint32_t to, uint32_t first_row, const T* from, uint32_t tokens) {
+#pragma unroll 1
+  for (uint32_t i = threadIdx.x % 32; i < kPageTokens * kChunks; i += 32) {
+    const uint32_t row = i / kChunks;
+    cp_async_16(place<kStepTokens>(to, first_row + row, i % kChunks), from + i * kChunkElements,
+                row < tokens ? 16 : 0);
+  }
+  cp_async_commit();
+}
+
+// Every third step, across tiles.
+template <typename T>
+__device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMap* map, Shared* shared,
+                                           uint32_t stage) {
+  const bool elected = threadIdx.x % 32 == 0;
+  const uint32_t full = shared_address(&shared->full[stage]), empty = shared_address(&shared->empty[stage]);
+  const uint32_t start = shared_address(&shared->stage[stage]);
+  uint32_t step = stage, parity = 1;  // of `empty`, which passes in the first round
+  for (Turn<kTasks> turn;; turn.advance()) {
+    const Task task = take(shared, turn);
+    sync_warp();
+    if (elected) mbarrier_arrive(shared_address(&shared->taken[turn.stage]));
+    if (task.tile.rows == 0) return;
+    const Span& span = *task.tile.span;
+    const Walk walk = walk_of(task.tile);
+    for (; step < walk.steps; step += kStages, parity ^= 1) {
+      const bool in_prefix = step < walk.prefix_steps;
+      const KeyValueRun& run = in_prefix ? span.prefix : span.own;
+      const uint32_t first = first_token(walk, step);
+      // Tokens from the step's first on: that the tile needs, and that are stored by now.
+      const uint32_t needed = (in_prefix ? run.tokens : walk.own_last + 1) - first;
+      const uint32_t stored =
+          (in_prefix ? run.tokens : span.position + span.rows - span.prefix.tokens) - first;
+      // The page of the step that ends before its last slot.
+      const uint32_t cut = stored / kPageTokens;
+      const bool has_cut = cut < kStepPages && cut * kPageTokens < min(stored, needed);
+      mbarrier_wait(empty, parity);
+      if (elected) {
+        mbarrier_arrive_expecting(full, (has_cut ? kStepPages - 1 : kStepPages) * 2 * kPanels * kBoxBytes);
+      }
+#pragma unroll 1
+      for (uint32_t i = 0; i < kStepPages * 2; ++i) {
+        const uint32_t page = i / 2;
+        const Part part = i % 2 == 0 ? Part::key : Part::value;
+        const bool is_needed = page * kPageTokens < needed;
+        const size_t row = is_needed ? first_page_row(run, a.spans.layer, first + page * kPageTokens,
+                                                      a.heads.key_value, part, task.kv_head)
+                                     : 0;
+        const uint32_t to = start + i % 2 * static_cast<uint32_t>(sizeof(Panels<kStepTokens>));
+        if (has_cut && page == cut) {
+          copy_page(to, page * kPageTokens, a.pages + row * kHeadDim, stored - page * kPageTokens);
+        } else if (elected) {
+          // Where nothing is needed, a box before the first row: zeros.
+          const int32_t y = is_needed ? static_cast<int32_t>(row) : -static_cast<int32_t>(kPageTokens);
+#pragma unroll 1
+          for (uint32_t panel = 0; panel < kPanels; ++panel) {
+            tma_load_2d(to + panel * kStepPages * kBoxBytes + page * kBoxBytes, map, full,
+                        static_cast<int32_t>(panel * kHeadDim / kPanels), y);
+          }
+        }
+      }
+      if (has_cut) {
+        cp_async_wait<0>();
+        fence_proxy_async();
+        sync_warp();
+      }
+      if (elected) mbarrier_arrive(full);
+    }
+    step -= walk.steps;
+  }
+}
+
+// --- What the others do --------------------------------------------------------------------------------------------------------
+
+// Numbers of named barriers, one for each warpgroup: it is its turn to multiply; its queries have come.
+[[maybe_unused]] constexpr int kTurnBarrier = 1, kQueryBarrier = kTurnBarrier + kAttendants;
+
+template <typename T>
+__device__ __forceinline__ void load_queries(const Attention<T>& a, const Task& task, uint32_t to,
+                                             uint32_t warpgroup, uint32_t thread) {
+  const uint32_t rows = task.tile.rows * a.group();
+#pragma unroll 4
+  for (uint32_t i = thread; i < kAttendantRows * kChunks; i += kWarpgroupThreads) {
+    const uint32_t row = i / kChunks, chunk = i % kChunks, tile_row = warpgroup * kAttendantRows + row;
+    const bool exists = tile_row < rows;
+    const size_t at = exists ? a.head_of(task, tile_row, a.query_stride) + chunk * kChunkElements : 0;
+    cp_async_16(place<kAttendantRows>(to, row, chunk), a.query + at, exists ? 16 : 0);
+  }
+  cp_async_commit();
+}
+
+// score[64, 128] = query[64, 128] key[128, 128]^T
+template <typename T>
+__device__ __forceinline__ void multiply_keys(float (&score)[kStepTokens / 2], uint32_t query,
+                                              uint32_t keys) {
+  constexpr uint32_t kProductBytes = 32;  // of a row, in one wgmma
+#pragma unroll
+  for (uint32_t panel = 0; panel < kPanels; ++panel) {
+#pragma unroll
+    for (uint32_t byte = 0; byte < kSwizzledRowBytes; byte += kProductBytes) {
+      wgmma<T>(score, descriptor(query + panel * kAttendantRows * kSwizzledRowBytes + byte),
+               descriptor(keys + panel * kStepTokens * kSwizzledRowBytes + byte), panel + byte > 0);
+    }
+  }
+  wgmma_commit();
+}
+
+// sum[64, 128] += probability[64, 128] value[128, 128]
+template <typename T>
+__device__ __forceinline__ void multiply_values(float (&sum)[kHeadDim / 2],
+                                                const uint32_t (&probability)[kStepTokens / 16][4],
+                                                uint32_t values) {
+#pragma unroll
+  for (uint32_t t = 0; t < kStepTokens / 16; ++t) {
+    wgmma_registers<T>(
+        sum, probability[t],
+        column_descriptor(values + t * 16 * kSwizzledRowBytes, kStepTokens * kSwizzledRowBytes), true);
+  }
+  wgmma_commit();
+}
+
+// The thread's two rows, `half` 0 and 1, 8 apart.
+struct Softmax {
+  float highest[2] = {-INFINITY, -INFINITY}, total[2] = {};  // total: of the lane's own columns
+};
+
+// Scores become exp(score - highest); `shrink` is what everything so far is to be multiplied with. `scale` makes powers
+// of two of scores.
+[[maybe_unused]] __device__ __forceinline__ void soften(Softmax& softmax, float (&score)[kStepTokens / 2],
+                                                        float scale, float (&shrink)[2]) {
+  float top[2] = {softmax.highest[0], softmax.highest[1]}, offset[2];
+#pragma unroll
+  for (uint32_t i = 0; i < kStepTokens / 2; ++i) top[i / 2 % 2] = fmaxf(top[i / 2 % 2], score[i]);
+#pragma unroll
+  for (uint32_t half = 0; half < 2; ++half) {
+    top[half] = fmaxf(top[half], shuffle_xor(top[half], 1));
+    top[half] = fmaxf(top[half], shuffle_xor(top[half], 2));
+    shrink[half] = exp2_approx((softmax.highest[half] - top[half]) * scale);
+    offset[half] = top[half] * scale;
+    softmax.highest[half] = top[half];
+    softmax.total[half] *= shrink[half];
+  }
+#pragma unroll
+  for (uint32_t i = 0; i < kStepTokens / 2; ++i) {
+    score[i] = exp2_approx(score[i] * scale - offset[i / 2 % 2]);
+    softmax.total[i / 2 % 2] += score[i];
+  }
+}
+
+// As operands of the next product.
+template <typename T>
+__device__ __forceinline__ void pack_scores(uint32_t (&probability)[kStepTokens / 16][4],
+                                            const float (&score)[kStepTokens / 2]) {
+#pragma unroll
+  for (uint32_t i = 0; i < kStepTokens / 4; ++i) {
+    probability[i / 4][i % 4] = pack<T>(score[2 * i], score[2 * i + 1]);
+  }
+}
+
+template <typename T>
+__device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
+  const uint32_t warpgroup = threadIdx.x / kWarpgroupThreads - 1, thread = threadIdx.x % kWarpgroupThreads;
+  const uint32_t own_row = warpgroup * kAttendantRows + thread / 32 * 16 + thread % 32 / 4;
+  const uint32_t own_col = thread % 4 * 2;
+  const uint32_t query = shared_address(&shared->query[warpgroup]);
+  const auto begin_turn = [&] {
+    sync_threads(kTurnBarrier + static_cast<int>(warpgroup), kAttendants * kWarpgroupThreads);
+    wgmma_fence();
+  };
+  const auto end_turn = [&] {
+    arrive_threads(kTurnBarrier + 1 - static_cast<int>(warpgroup), kAttendants * kWarpgroupThreads);
+  };
+  const auto keys_of = [&](uint32_t stage) { return shared_address(&shared->stage[stage].keys); };
+  const auto values_of = [&](uint32_t stage) { return shared_address(&shared->stage[stage].values); };
+  const auto release = [&](uint32_t stage) {
+    if (thread == 0) mbarrier_arrive(shared_address(&shared->empty[stage]));
+  };
+
+  if (warpgroup == 1) end_turn();  // the first one begins
+  Turn<kStages> turn;
+  Turn<kTasks> task_turn;
+  Task task = take(shared, task_turn);
+  if (task.tile.rows > 0) load_queries(a, task, query, warpgroup, thread);
+  while (task.tile.rows > 0) {
+    cp_async_wait<0>();
+    fence_proxy_async();
+    sync_threads(kQueryBarrier + static_cast<int>(warpgroup), kWarpgroupThreads);
+    if (thread == 0) mbarrier_arrive(shared_address(&shared->taken[task_turn.stage]));
+    task_turn.advance();
+
+    const Walk walk = walk_of(task.tile);
+    const uint32_t prefix_tokens = task.tile.span->prefix.tokens;
+    const auto mask = [&](float(&score)[kStepTokens / 2], uint32_t step) {
+      const bool in_prefix = step < walk.prefix_steps;
+      const uint32_t first = first_token(walk, step);
+      const uint32_t visible_to_all = in_prefix ? prefix_tokens : walk.own_first + 1;
+      if (first + kStepTokens <= visible_to_all) return;
+#pragma unroll
+      for (uint32_t half = 0; half < 2; ++half) {
+        const uint32_t token = walk.own_first + (own_row + half * 8) / a.group();
+        const uint32_t visible = in_prefix ? prefix_tokens : token + 1;
+#pragma unroll
+        for (uint32_t i = half * 2; i < kStepTokens / 2; i += 4) {
+#pragma unroll
+          for (uint32_t e = 0; e < 2; ++e) {
+            if (first + i / 4 * 8 + own_col + e >= visible) score[i + e] = -INFINITY;
+          }
+        }
+      }
+    };
+
+    float score[kStepTokens / 2], sum[kHeadDim / 2] = {}, shrink[2];
+    uint32_t probability[kStepTokens / 16][4];
+    Softmax softmax;
+    mbarrier_wait(shared_address(&shared->full[turn.stage]), turn.parity);
+    begin_turn();
+    multiply_keys<T>(score, query, keys_of(turn.stage));
+    end_turn();
+    wgmma_wait<0>();
+    mask(score, 0);
+    soften(softmax, score, a.scale, shrink);
+    pack_scores<T>(probability, score);
+    for (uint32_t step = 1; step < walk.steps; ++step) {
+      const uint32_t previous = turn.stage;
+      turn.advance();
+      mbarrier_wait(shared_address(&shared->full[turn.stage]), turn.parity);
+      begin_turn();
+      multiply_keys<T>(score, query, keys_of(turn.stage));
+      multiply_values<T>(sum, probability, values_of(previous));
+      end_turn();
+      wgmma_wait<1>();
+      mask(score, step);
+      soften(softmax, score, a.scale, shrink);
+      wgmma_wait<0>();
+      release(previous);
+#pragma unroll
+      for (uint32_t i = 0; i < kHeadDim / 2; ++i) sum[i] *= shrink[i / 2 % 2];
+      pack_scores<T>(probability, score);
+    }
+    begin_turn();
+    multiply_values<T>(sum, probability, values_of(turn.stage));
+    end_turn();
+    const Task next = take(shared, task_turn);
+    if (next.tile.rows > 0) load_queries(a, next, query, warpgroup, thread);
+    wgmma_wait<0>();
+    release(turn.stage);
+    turn.advance();
+
+#pragma unroll
+    for (uint32_t half = 0; half < 2; ++half) {
+      float total = softmax.total[half];
+      total += shuffle_xor(total, 1);
+      total += shuffle_xor(total, 2);
+      const uint32_t row = own_row + half * 8;
+      if (row >= task.tile.rows * a.group()) continue;
+      T* to = a.out + a.head_of(task, row, a.out_stride);
+      const float inverse = 1 / total;
+#pragma unroll
+      for (uint32_t i = half * 2; i < kHeadDim / 2; i += 4) {
+        *reinterpret_cast<uint32_t*>(to + i / 4 * 8 + own_col) =
+            pack<T>(sum[i] * inverse, sum[i + 1] * inverse);
+      }
+    }
+    task = next;
+  }
+  if (warpgroup == 0) sync_threads(kTurnBarrier, kAttendants * kWarpgroupThreads);  // the turn nobody takes
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads, 1)
+    wgmma_attention(const __grid_constant__ TensorMap page_map, Attention<T> a) {
+  if constexpr (kHasWgmma) {
+    Shared* shared = shared_memory<Shared>();
+    if (threadIdx.x == 0) {
+      for (uint32_t i = 0; i < kStages; ++i) {
+        mbarrier_init(shared_address(&shared->full[i]), 2);  // the bytes that TMA brings; what threads copy
+        mbarrier_init(shared_address(&shared->empty[i]), kAttendants);
+      }
+      for (uint32_t i = 0; i < kTasks; ++i) {
+        mbarrier_init(shared_address(&shared->given[i]), 1);
+        mbarrier_init(shared_address(&shared->taken[i]), kStages + kAttendants);
+      }
+      fence_mbarrier_init();
+    }
+    sync_block();
+    if (threadIdx.x < kWarpgroupThreads) {
+      release_registers<kFillRegisters>();
+      const uint32_t warp = threadIdx.x / 32;
+      if (warp < kStages) {
+        fill_stage(a, &page_map, shared, warp);
+      } else if (threadIdx.x % 32 == 0) {
+        hand_out(a, shared);
+      }
+    } else {
+      claim_registers<kAttendRegisters>();
+      attend(a, shared);
+    }
+  } else {
+    trap();  // built without the code that this card needs: better than results that nobody made
+  }
+}
+
+// --- Launchers ---------------------------------------------------------------------------------------------------------------
+
+template <typename T>
+Failure attention_of(Stream stream, const Card& card, uint32_t* tickets, Matrix query, Heads heads,
+                     Spans spans, const void* pages, Matrix out) {
+  size_t bytes;
+  if (const Failure failure = bytes_from(pages, &bytes)) return failure;
+  TensorMap map;
+  if (const Failure failure =
+          make_tensor_map(&map, pages, sizeof(T), static_cast<uint32_t>(bytes / (kHeadDim * sizeof(T))),
+                          kHeadDim, kHeadDim, kPageTokens)) {
+    return failure;
+  }
+  const uint32_t tiles =
+      tile_count(query.rows, spans.count, kRows / (heads.query / heads.key_value)) * heads.key_value;
+  const float scale = 1.44269504f / sqrtf(static_cast<float>(kHeadDim));  // scores in powers of two
+  const Attention<T> a{static_cast<const T*>(query.data),
+                       static_cast<T*>(out.data),
+                       query.stride,
+                       out.stride,
+                       query.rows,
+                       heads,
+                       spans,
+                       static_cast<const T*>(pages),
+                       scale,
+                       tickets};
+  return launch(stream, wgmma_attention<T>, tiles < card.multiprocessors ? tiles : card.multiprocessors,
+                kThreads, sizeof(Shared), map, a);
+}
+
+bool is_aligned(Matrix matrix) {
+  return reinterpret_cast<uintptr_t>(matrix.data) % 16 == 0 && matrix.stride % kChunkElements == 0;
+}
+
+}  // namespace
+
+bool fits_wgmma(Matrix query, Heads heads, const void* pages, Matrix out) {
+  return is_aligned(query) && is_aligned(out) && reinterpret_cast<uintptr_t>(pages) % 16 == 0 &&
+         heads.query / heads.key_value <= kRows;
+}
+
+Failure attention_wgmma(Stream stream, const Card& card, uint32_t* tickets, Matrix query, Heads heads,
+                        Spans spans, const void* pages, Matrix out) {
+  return query.dtype == DType::f16
+             ? attention_of<f16>(stream, card, tickets, query, heads, spans, pages, out)
+             : attention_of<bf16>(stream, card, tickets, query, heads, spans, pages, out);
+}
+
+}  // namespace qwen3::cuda
