@@ -8,6 +8,7 @@
 
 #include "cuda_backend.h"
 #include "kernels.h"
+#include "replay.h"
 
 namespace qwen3 {
 namespace {
@@ -16,6 +17,8 @@ using cuda::Failure;
 
 constexpr int kOldestMajor = 8;             // compute capability: Ampere
 constexpr uint32_t kSmallBatchTokens = 64;  // up to here reading the weights is what takes the time
+constexpr size_t kKeptBytes = 256 << 10;    // of launches; the largest model's small batch has 100 KiB
+constexpr size_t kOpBytes = 4 << 10;        // of those that one op makes, at most
 constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
 constexpr uint32_t kPooledRows = 4096;
@@ -131,7 +134,8 @@ class CudaBackend final : public Backend {
     cuda::use_device(device_);
     release_whole();
     staging_.close();
-    pooled_.close();
+    pooled_.close();  // which waits for the device
+    replay_.close();
     if (has_done_) cuda::destroy_event(done_);
     cuda::destroy_stream(stream_);
   }
@@ -151,6 +155,7 @@ class CudaBackend final : public Backend {
     if (const Failure failure = cuda::check_card()) return failure;
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
     has_stream_ = true;
+    if (!kept_.open(kKeptBytes)) return "there is not enough host memory";
     if (const Failure failure = cuda::create_event(&done_)) return failure;
     has_done_ = true;
     if (const Failure failure = staging_.open()) return failure;
@@ -162,16 +167,17 @@ class CudaBackend final : public Backend {
   }
 
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
+    launch_kept();
     const bool small = !invariant && tokens <= kSmallBatchTokens;
     plan_ = small ? cuda::Plan::small : cuda::Plan::large;
   }
 
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
-    enqueue([&] { return cuda::gather(stream_, ids, table, out); });
+    compute([&](cuda::Stream stream) { return cuda::gather(stream, ids, table, out); });
   }
 
   void rms_norm(Matrix x, Matrix gain, float eps, Matrix out) noexcept override {
-    enqueue([&] { return cuda::rms_norm(stream_, x, values_of(gain), eps, out); });
+    compute([&](cuda::Stream stream) { return cuda::rms_norm(stream, x, values_of(gain), eps, out); });
   }
 
   void linear(Matrix in, Matrix weight, Matrix out) noexcept override {
@@ -179,7 +185,8 @@ class CudaBackend final : public Backend {
   }
 
   void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override {
-    if (weight.dtype == DType::s8) enqueue([&] { return cuda::quantize_input(stream_, in, weight, &in); });
+    if (weight.dtype == DType::s8)
+      compute([&](cuda::Stream stream) { return cuda::quantize_input(stream, in, weight, &in); });
     enqueue_gemm(cuda::Epilogue::add, in, weight, x);
   }
 
@@ -188,16 +195,19 @@ class CudaBackend final : public Backend {
   }
 
   void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
-    enqueue([&] { return cuda::norm_rope(stream_, query, values_of(gain), heads, spans); });
+    compute(
+        [&](cuda::Stream stream) { return cuda::norm_rope(stream, query, values_of(gain), heads, spans); });
   }
 
   void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
                        void* pages) noexcept override {
-    enqueue([&] { return cuda::norm_rope_store(stream_, key_value, values_of(gain), heads, spans, pages); });
+    compute([&](cuda::Stream stream) {
+      return cuda::norm_rope_store(stream, key_value, values_of(gain), heads, spans, pages);
+    });
   }
 
   void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
-    enqueue([&] { return cuda::attention(stream_, query, heads, spans, pages, out); });
+    compute([&](cuda::Stream stream) { return cuda::attention(stream, query, heads, spans, pages, out); });
   }
 
   void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
@@ -205,8 +215,8 @@ class CudaBackend final : public Backend {
       if (!pooled_.has_room_for(outputs[done])) finish();
       const uint32_t first = pooled_.size();
       for (; done < count && pooled_.has_room_for(outputs[done]); ++done) pooled_.add(&outputs[done]);
-      enqueue([&] {
-        return cuda::pool(stream_, x, values_of(gain), eps, pooled_.rows() + first, pooled_.size() - first);
+      compute([&](cuda::Stream stream) {
+        return cuda::pool(stream, x, values_of(gain), eps, pooled_.rows() + first, pooled_.size() - first);
       });
     }
   }
@@ -314,14 +324,33 @@ class CudaBackend final : public Backend {
 
   // After the first failure nothing more is asked of the device.
   template <typename Op>
-  void enqueue(Op op) noexcept {
+  void ask(Op op) noexcept {
     if (failure_) return;
     failure_ = cuda::use_device(device_);
     if (!failure_) failure_ = op();
   }
 
+  // An op of a batch. Those of the small plan are kept until something else is asked of the device.
+  template <typename Op>
+  void compute(Op op) noexcept {
+    if (plan_ == cuda::Plan::large) return ask([&] { return op(stream_); });
+    if (!kept_.has_room_for(kOpBytes)) launch_kept();
+    if (!failure_) failure_ = op({stream_.queue, &kept_});
+  }
+  void launch_kept() noexcept {
+    if (!kept_.empty()) ask([&] { return replay_.launch(stream_, kept_); });
+    kept_.clear();
+  }
+
+  // Anything else, behind the ops that came before.
+  template <typename Op>
+  void enqueue(Op op) noexcept {
+    launch_kept();
+    ask(op);
+  }
+
   void enqueue_gemm(cuda::Epilogue epilogue, Matrix in, Matrix weight, Matrix out) noexcept {
-    enqueue([&] { return cuda::gemm(stream_, plan_, epilogue, card_, in, weight, out); });
+    compute([&](cuda::Stream stream) { return cuda::gemm(stream, plan_, epilogue, card_, in, weight, out); });
   }
 
   void finish() noexcept {
@@ -344,6 +373,8 @@ class CudaBackend final : public Backend {
   void* whole_ = nullptr;
   size_t whole_bytes_ = 0;
   cuda::Plan plan_ = cuda::Plan::large;
+  cuda::Launches kept_;
+  cuda::Replay replay_;
   Failure failure_ = nullptr;
 };
 
