@@ -76,6 +76,8 @@ struct Rows {
 template <typename T>
 __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query, Heads heads, Spans spans,
                                                              const T* pages, float scale, Rows<T> out) {
+  let_next_begin();
+  wait_for_previous();
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const uint32_t head = blockIdx.y, kv_head = head / (heads.query / heads.key_value);
   const Tile tile = tile_of(spans, gridDim.x - 1 - blockIdx.x);  // the longest texts' ends come first

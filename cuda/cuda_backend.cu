@@ -16,6 +16,7 @@ namespace {
 using cuda::Failure;
 
 constexpr int kOldestMajor = 8;             // compute capability: Ampere
+constexpr int kOverlappingMajor = 9;        // kernels may begin before those in front have ended
 constexpr uint32_t kSmallBatchTokens = 64;  // up to here reading the weights is what takes the time
 constexpr size_t kKeptBytes = 256 << 10;    // of launches; the largest model's small batch has 100 KiB
 constexpr size_t kOpBytes = 4 << 10;        // of those that one op makes, at most
@@ -150,6 +151,7 @@ class CudaBackend final : public Backend {
     std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
     card_ = {static_cast<uint32_t>(card.multiprocessors),
              card.major == 9 && card.minor == 0 && !hopper_is_off()};
+    overlaps_ = card.major >= kOverlappingMajor;
 
     if (const Failure failure = cuda::use_device(device_)) return failure;
     if (const Failure failure = cuda::check_card()) return failure;
@@ -335,10 +337,10 @@ class CudaBackend final : public Backend {
   void compute(Op op) noexcept {
     if (plan_ == cuda::Plan::large) return ask([&] { return op(stream_); });
     if (!kept_.has_room_for(kOpBytes)) launch_kept();
-    if (!failure_) failure_ = op({stream_.queue, &kept_});
+    if (!failure_) failure_ = op(cuda::Stream{stream_.queue, &kept_});
   }
   void launch_kept() noexcept {
-    if (!kept_.empty()) ask([&] { return replay_.launch(stream_, kept_); });
+    if (!kept_.empty()) ask([&] { return replay_.launch({stream_.queue, nullptr, overlaps_}, kept_); });
     kept_.clear();
   }
 
@@ -367,7 +369,7 @@ class CudaBackend final : public Backend {
   cuda::Card card_{};
   cuda::Stream stream_{};
   cuda::Event done_{};
-  bool has_stream_ = false, has_done_ = false;
+  bool has_stream_ = false, has_done_ = false, overlaps_ = false;
   Staging staging_;
   PooledRows pooled_;
   void* whole_ = nullptr;

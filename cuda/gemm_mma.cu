@@ -177,31 +177,42 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
   const uint32_t mine = (steps + kSmallWarps - 1 - warp) / kSmallWarps;  // steps warp, warp + 8, ...
   const uint32_t first_row = blockIdx.y * kRows, first_col = blockIdx.x * kSmallCols;
 
-  const auto load = [&](uint32_t turn) {
-    const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>, weight = in + kRows * kStepBytes;
-    const uint32_t chunk = lane % kChunks;
-    const uint32_t element = (turn * kSmallWarps + warp) * kStepElements<T> + chunk * kChunkElements<T>;
+  const uint32_t chunk = lane % kChunks;
+  const auto element_of = [&](uint32_t turn) {
+    return (turn * kSmallWarps + warp) * kStepElements<T> + chunk * kChunkElements<T>;
+  };
+  const auto load_weight = [&](uint32_t turn) {
+    const uint32_t weight = ring + turn % kStages * kSmallStageBytes<kTiles16> + kRows * kStepBytes;
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kSmallCols; row += 32 / kChunks) {
       load_chunk<true>(weight + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
-                       first_col + row, element);
+                       first_col + row, element_of(turn));
     }
+  };
+  const auto load_in = [&](uint32_t turn) {
+    const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>;
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kRows; row += 32 / kChunks) {
       load_chunk<kAligned>(in + place(row, chunk), x.in, x.in_stride, x.rows, x.inner, first_row + row,
-                           element);
+                           element_of(turn));
     }
   };
 
   typename Kind<T>::Sum sum[kTiles16][kTiles8][4] = {};
+  for (uint32_t turn = 0; turn < kStages - 1 && turn < mine; ++turn) load_weight(turn);
+  let_next_begin();
+  wait_for_previous();
   for (uint32_t turn = 0; turn < kStages - 1; ++turn) {
-    if (turn < mine) load(turn);
-    cp_async_commit();
+    if (turn < mine) load_in(turn);
+    cp_async_commit();  // the first group has the weights of all these turns
   }
   for (uint32_t turn = 0; turn < mine; ++turn) {
     cp_async_wait<kStages - 2>();
     sync_warp();  // the other lanes' copies have arrived too, and nobody reads the stage that is loaded next
-    if (turn + kStages - 1 < mine) load(turn + kStages - 1);
+    if (turn + kStages - 1 < mine) {
+      load_weight(turn + kStages - 1);
+      load_in(turn + kStages - 1);
+    }
     cp_async_commit();
 
     const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>, weight = in + kRows * kStepBytes;

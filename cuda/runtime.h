@@ -24,6 +24,7 @@ inline Failure failure_of(cudaError_t error) {
 struct Stream {
   cudaStream_t queue = nullptr;
   Launches* kept = nullptr;  // kernels go here instead
+  bool overlaps = false;  // kernels may begin before those in front have ended: wait_for_previous of ptx.cuh
 };
 
 struct DeviceProperties {
@@ -129,7 +130,10 @@ Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned
                              cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
     if (error != cudaSuccess) return failure_of(error);
   }
-  cudaLaunchConfig_t config{grid, dim3(threads), shared_bytes, stream.queue, nullptr, 0};
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{grid, dim3(threads), shared_bytes, stream.queue, &overlap, stream.overlaps};
   return failure_of(cudaLaunchKernelEx(&config, kernel, Parameters(arguments)...));
 }
 

@@ -13,6 +13,10 @@ const manyTexts = 'attention: many texts';
 const banks = 'cuda: no bank conflicts';
 const sums = 'cuda: int8: sums are exact';
 const rows = 'cuda: int8: rows are as defined';
+const graphs = 'cuda: graphs are bounded and in order';
+const replayed = 'cuda: short batches are replayed';
+const overlap = 'cuda: hopper: short batches are replayed';
+const keeps = 'cuda: keeps no more launches than fit';
 const hopper = 'cuda: hopper: tiles and schedules change no bit: bf16';
 const wgmma = 'hopper bf16: linear ops: large shapes';
 
@@ -277,6 +281,69 @@ const faults = [
     'static_cast<int8_t>(round_to_int(row[slot(i)] * steps))',
     'static_cast<int8_t>(row[slot(i)] * steps)',
     rows,
+  ],
+  ['a copy overtakes the ops in front of it', 'cuda_backend.cu', 'launch_kept();\n    ask(op);', 'ask(op);', graphs],
+  [
+    'a batch overtakes the one in front of it',
+    'cuda_backend.cu',
+    'launch_kept();\n    const bool small',
+    'const bool small',
+    keeps,
+  ],
+  [
+    'more launches kept than there is room for',
+    'cuda_backend.cu',
+    'if (!kept_.has_room_for(kOpBytes)) launch_kept();',
+    '',
+    keeps,
+  ],
+  ['launches made twice', 'cuda_backend.cu', '    kept_.clear();\n', '', replayed],
+  [
+    'a graph destroyed while it runs',
+    'replay.h',
+    'if (const Failure failure = synchronize(stream)) return failure;',
+    '',
+    graphs,
+  ],
+  [
+    'graphs never destroyed',
+    'replay.h',
+    'if (known.has_graph) destroy_graph(known.graph);',
+    '',
+    'survives the failure',
+  ],
+  [
+    'the list used last goes first',
+    'replay.h',
+    'last_used < oldest->last_used',
+    'last_used > oldest->last_used',
+    graphs,
+  ],
+  ['no list is known again', 'replay.h', '? ++uses_ : 0', '? 0 : 0', replayed],
+  ['every parameter is the first', 'launches.h', '*from += room_of<T>();', '', replayed],
+  ['a list ends after its first launch', 'launches.h', 'at += kept.parameter_bytes;', 'at = used_;', replayed],
+  [
+    'rows brought before they are there',
+    'gemm_mma.cu',
+    '  wait_for_previous();\n  for (uint32_t turn = 0; turn < kStages - 1; ++turn) {\n    if (turn < mine) load_in(turn);\n    cp_async_commit();  // the first group has the weights of all these turns\n  }\n',
+    '  for (uint32_t turn = 0; turn < kStages - 1; ++turn) {\n    if (turn < mine) load_in(turn);\n    cp_async_commit();\n  }\n  wait_for_previous();\n',
+    overlap,
+  ],
+  ['attention waits for nothing', 'attention_mma.cu', '  wait_for_previous();\n', '', overlap],
+  ['int8 rows wait for nothing', 'quantize.cu', '  wait_for_previous();\n', '', overlap],
+  [
+    'keys and values wait for nothing',
+    'rope.cu',
+    'wait_for_previous();\n  const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;\n  const uint32_t row = task / (2',
+    'const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;\n  const uint32_t row = task / (2',
+    overlap,
+  ],
+  [
+    'launches overlap on every card',
+    'cuda_backend.cu',
+    'overlaps_ = card.major >= kOverlappingMajor;',
+    'overlaps_ = true;',
+    replayed,
   ],
   ['invariance ignored', 'cuda_backend.cu', '!invariant && tokens', 'tokens', 'invariant batches'],
   [

@@ -20,22 +20,25 @@ const opcodes = {
   LDSM: 0x83b,
   LDGSTS: 0xfae,
   UTMALDG: 0x5b4,
+  ACQBULK: 0x82e, // griddepcontrol.wait
+  PREEXIT: 0x82d, // griddepcontrol.launch_dependents
   LDL: 0x983,
   STL: 0x387,
 };
 const ofBytes = { HMMA: 'IMMA', HGMMA: 'IGMMA' }; // what int8_t has in their place
 
 // Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8); of
-// wgmma_gemm, which has one to itself, what its 384 threads begin with. `only`: the card that it has code for.
+// wgmma_gemm, which has one to itself, what its 384 threads begin with. `only`: the card that it has code for. `overlaps`:
+// from sm_90 on it begins before the kernel in front of it has ended.
 const hotKernels = {
   large_gemm: { registers: 248, atLeast: { HMMA: 16, LDSM: 8, LDGSTS: 4 } },
-  small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 } },
+  small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 }, overlaps: true },
   wgmma_gemm: { registers: 168, atLeast: { HGMMA: 4, UTMALDG: 2 }, only: '90a' },
-  attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 } },
-  quantize_kernel: { registers: 64, atLeast: {} },
-  rms_norm_kernel: { registers: 64, atLeast: {} },
-  norm_rope_kernel: { registers: 64, atLeast: {} },
-  norm_rope_store_kernel: { registers: 64, atLeast: {} },
+  attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 }, overlaps: true },
+  quantize_kernel: { registers: 64, atLeast: {}, overlaps: true },
+  rms_norm_kernel: { registers: 64, atLeast: {}, overlaps: true },
+  norm_rope_kernel: { registers: 64, atLeast: {}, overlaps: true },
+  norm_rope_store_kernel: { registers: 64, atLeast: {}, overlaps: true },
 };
 const warnings = /C75\d\d|serializ|Potential Performance Loss/i;
 
@@ -69,7 +72,8 @@ function checkCapability(capability) {
       for (const name of ['LDL', 'STL']) {
         if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}`);
       }
-      for (const [kind, least] of Object.entries(hot.atLeast)) {
+      const overlap = hot.overlaps && Number.parseInt(capability, 10) >= 90 ? { ACQBULK: 1, PREEXIT: 1 } : {};
+      for (const [kind, least] of Object.entries({ ...hot.atLeast, ...overlap })) {
         const name = (/_gemmIa/.test(kernel.symbol) && ofBytes[kind]) || kind;
         if (found[name] < least && !(name === 'LDGSTS' && /Unaligned/.test(kernel.symbol))) {
           problems.push(`${where}: ${found[name]} ${name}, at least ${least} expected`);

@@ -472,6 +472,7 @@ void short_batches_are_replayed(DType input, int capability) {
   // Two texts of a length are one graph.
   expect(simt::counters.graphs == 3 && simt::counters.graph_launches == 5, "other graphs than expected");
   expect(one_by_one > 20 && simt::counters.launches == 2 * one_by_one, "graphs leave launches over");
+  expect((simt::counters.overlapping > 0) == (capability == kHopper), "launches overlap on the wrong cards");
   for (int time = 0; time < 2; ++time) embed(*model, *model->workspace, batches[0], kDimensions, true);
   expect(simt::counters.graphs == 3, "a graph is made of the large plan");
 }
@@ -505,7 +506,7 @@ void graphs_are_bounded_and_in_order() {
   }
 }
 
-// More ops than are kept at once: each reads what the one before it wrote.
+// More ops than are kept at once, and one of another plan: each reads what the one before it wrote.
 void keeps_no_more_launches_than_fit() {
   constexpr uint32_t kOps = 3000;
   Device device(entry_of(DType::bf16, kSmallBatch, false, 4), 0);
@@ -514,7 +515,10 @@ void keeps_no_more_launches_than_fit() {
   GuardedArray<float> chain(device, values);
   const GuardedArray<uint32_t> id(device, {0});
   const auto link = [&](uint32_t i) { return Matrix{chain.data() + i, 1, 1, 1, DType::f32}; };
-  for (uint32_t i = 0; i < kOps; ++i) device.on.gather(id.data(), link(i), link(i + 1));
+  for (uint32_t i = 0; i < kOps; ++i) {
+    if (i == kOps - 1) device.on.begin_batch(kLargeBatch, false);
+    device.on.gather(id.data(), link(i), link(i + 1));
+  }
   device.sync();
   expect(chain.read() == std::vector<float>(kOps + 1, 7), "ops are lost");
 }

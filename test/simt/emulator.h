@@ -30,6 +30,7 @@ struct Counters {
   uint64_t runtime_calls;
   uint64_t launches;  // of kernels, one by one
   uint64_t graphs, graph_launches;
+  uint64_t overlapping;  // launches that ran beside those in front of them
   uint64_t mma;
   uint64_t wgmma;
   uint64_t ldmatrix_rows, bank_conflicts;  // rows of one 8-row phase that meet in the same banks

@@ -75,6 +75,7 @@ const char* run_until(Queue* queue, uint64_t target) {
       std::fprintf(stderr, "simt: %s\n", fault.what());
     }
   }
+  host_has_waited();
   return device_failed ? kLaunchFailed : nullptr;
 }
 
@@ -111,18 +112,19 @@ void write(void* to, const void* from, size_t bytes) {
 void read(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 
 const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
-                    std::function<void()> body) {
+                    bool overlaps, std::function<void()> body) {
   const Lock lock(mutex);
   if (const char* failure = begin_call_on_device()) return failure;
   constexpr unsigned kMaxThreads = 1024, kMaxGridY = 65535;
   const bool sound = threads >= 1 && threads <= kMaxThreads && threads % 32 == 0 && grid.x >= 1 &&
                      grid.y >= 1 && grid.z >= 1 && grid.y <= kMaxGridY && grid.z <= kMaxGridY;
   if (!sound) return "invalid configuration argument (emulated)";
+  if (overlaps && options.capability < 90) return "the card's kernels do not overlap (emulated)";
   // Of Hopper, and the least of all others from sm_80 on.
   const size_t shared_bytes_there_are = (options.capability == 90 ? 227 : 99) * 1024;
   if (shared_bytes > shared_bytes_there_are) return "too much shared memory asked for (emulated)";
   std::function<void()> work = [=, body = std::move(body)] {
-    run_grid(kernel, grid, threads, shared_bytes, body);
+    run_grid(kernel, grid, threads, shared_bytes, overlaps, body);
   };
   if (queue->capturing) {
     queue->captured.push_back(std::move(work));

@@ -18,7 +18,7 @@ struct Graph;
 
 // Enqueues a kernel; `body` is one thread's run of it.
 const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
-                    std::function<void()> body);
+                    bool overlaps, std::function<void()> body);
 
 }  // namespace simt
 
@@ -31,6 +31,7 @@ using TensorMap = simt::TensorMap;
 struct Stream {
   simt::Queue* queue = nullptr;
   Launches* kept = nullptr;
+  bool overlaps = false;
 };
 
 struct DeviceProperties {
@@ -73,7 +74,7 @@ Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned
   if (stream.kept) return stream.kept->add(kernel, grid, threads, shared_bytes, arguments...);
   std::tuple<std::remove_cv_t<Parameters>...> held(arguments...);
   return simt::enqueue(stream.queue, reinterpret_cast<const void*>(kernel), grid, threads, shared_bytes,
-                       [kernel, held] { std::apply(kernel, held); });
+                       stream.overlaps, [kernel, held] { std::apply(kernel, held); });
 }
 
 Failure begin_capture(Stream stream);
