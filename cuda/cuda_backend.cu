@@ -15,11 +15,10 @@ namespace {
 
 using cuda::Failure;
 
-constexpr int kOldestMajor = 8;             // compute capability: Ampere
-constexpr int kOverlappingMajor = 9;        // kernels may begin before those in front have ended
-constexpr uint32_t kSmallBatchTokens = 64;  // up to here reading the weights is what takes the time
-constexpr size_t kKeptBytes = 256 << 10;    // of launches; the largest model's small batch has 100 KiB
-constexpr size_t kOpBytes = 4 << 10;        // of those that one op makes, at most
+constexpr int kOldestMajor = 8;           // compute capability: Ampere
+constexpr int kOverlappingMajor = 9;      // kernels may begin before those in front have ended
+constexpr size_t kKeptBytes = 256 << 10;  // of launches; the largest model's small batch has 100 KiB
+constexpr size_t kOpBytes = 4 << 10;      // of those that one op makes, at most
 constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
 constexpr uint32_t kPooledRows = 4096;
@@ -137,6 +136,7 @@ class CudaBackend final : public Backend {
     staging_.close();
     pooled_.close();  // which waits for the device
     replay_.close();
+    if (card_.parts) cuda::release_device(card_.parts);
     if (has_done_) cuda::destroy_event(done_);
     cuda::destroy_stream(stream_);
   }
@@ -150,7 +150,7 @@ class CudaBackend final : public Backend {
     if (card.major < kOldestMajor) return "the card is older than Ampere (compute capability 8.0)";
     std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
     card_ = {static_cast<uint32_t>(card.multiprocessors),
-             card.major == 9 && card.minor == 0 && !hopper_is_off()};
+             card.major == 9 && card.minor == 0 && !hopper_is_off(), nullptr};
     overlaps_ = card.major >= kOverlappingMajor;
 
     if (const Failure failure = cuda::use_device(device_)) return failure;
@@ -160,6 +160,7 @@ class CudaBackend final : public Backend {
     if (!kept_.open(kKeptBytes)) return "there is not enough host memory";
     if (const Failure failure = cuda::create_event(&done_)) return failure;
     has_done_ = true;
+    if (const Failure failure = cuda::allocate_device(&card_.parts, cuda::kPartBytes)) return failure;
     if (const Failure failure = staging_.open()) return failure;
     return pooled_.open();
   }
@@ -170,7 +171,7 @@ class CudaBackend final : public Backend {
 
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
     launch_kept();
-    const bool small = !invariant && tokens <= kSmallBatchTokens;
+    const bool small = !invariant && tokens <= cuda::kSmallBatchTokens;
     plan_ = small ? cuda::Plan::small : cuda::Plan::large;
   }
 
@@ -280,6 +281,7 @@ class CudaBackend final : public Backend {
 
   void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
                     DType stored) noexcept override {
+    weights_are_on_their_way_ = true;
     const bool levelled = weight.dtype == DType::s8 && use == WeightUse::linear_add;
     const size_t row_bytes = size_t{weight.cols} * bytes_of(stored);
     if (levelled && first_row == 0) take_whole(weight.rows * row_bytes);
@@ -340,6 +342,11 @@ class CudaBackend final : public Backend {
     if (!failure_) failure_ = op(cuda::Stream{stream_.queue, &kept_});
   }
   void launch_kept() noexcept {
+    if (!kept_.empty() &&
+        weights_are_on_their_way_) {  // kernels read weights before they wait for what is in front
+      ask([&] { return cuda::synchronize(stream_); });
+      weights_are_on_their_way_ = false;
+    }
     if (!kept_.empty()) ask([&] { return replay_.launch({stream_.queue, nullptr, overlaps_}, kept_); });
     kept_.clear();
   }
@@ -360,6 +367,7 @@ class CudaBackend final : public Backend {
       const Failure failure = cuda::record(done_, stream_);
       return failure ? failure : cuda::wait_for(done_);
     });
+    weights_are_on_their_way_ = false;
     pooled_.deliver(failure_ != nullptr);
   }
 
@@ -375,6 +383,7 @@ class CudaBackend final : public Backend {
   void* whole_ = nullptr;
   size_t whole_bytes_ = 0;
   cuda::Plan plan_ = cuda::Plan::large;
+  bool weights_are_on_their_way_ = false;
   cuda::Launches kept_;
   cuda::Replay replay_;
   Failure failure_ = nullptr;

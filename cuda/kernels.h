@@ -34,8 +34,10 @@ struct RowOrder {
 // How linear ops divide their sums. Within a plan a row's bits depend on nothing but the row.
 enum class Plan : uint8_t {
   large,  // one sum over all of `in`
-  small,  // eight, added at the end: for so few rows that reading the weights is what takes the time
+  small,  // several, as the weight's shape says: for so few rows that reading the weights is what takes the time
 };
+
+constexpr uint32_t kSmallBatchTokens = 64;  // that the small plan is for
 
 enum class Epilogue : uint8_t { store, add, swiglu };
 
@@ -43,7 +45,9 @@ enum class Epilogue : uint8_t { store, add, swiglu };
 struct Card {
   uint32_t multiprocessors;
   bool has_wgmma;  // it has, and nobody wants to do without
+  void* parts;     // kPartBytes of its memory, for sums of a product of the small plan
 };
+constexpr size_t kPartBytes = size_t{4} << 20;
 
 // A vector to be made, in host memory that kernels can reach.
 struct PooledRow {

@@ -13,6 +13,7 @@ const manyTexts = 'attention: many texts';
 const banks = 'cuda: no bank conflicts';
 const sums = 'cuda: int8: sums are exact';
 const rows = 'cuda: int8: rows are as defined';
+const wide = 'wide weights: linear_add';
 const graphs = 'cuda: graphs are bounded and in order';
 const replayed = 'cuda: short batches are replayed';
 const overlap = 'cuda: hopper: short batches are replayed';
@@ -25,15 +26,15 @@ const faults = [
   [
     'no barrier before a stage is read',
     'gemm_mma.cu',
-    'cp_async_wait<kLargeStages - 2>();\n    sync_block();',
-    'cp_async_wait<kLargeStages - 2>();',
+    'cp_async_wait<kStages - 2>();\n    sync_block();',
+    'cp_async_wait<kStages - 2>();',
     linear,
   ],
   [
     'a wait for one group too few',
     'gemm_mma.cu',
-    'cp_async_wait<kLargeStages - 2>',
-    'cp_async_wait<kLargeStages - 1>',
+    'cp_async_wait<kStages - 2>();\n    sync_block();',
+    'cp_async_wait<kStages - 1>();\n    sync_block();',
     linear,
   ],
   [
@@ -83,8 +84,8 @@ const faults = [
   [
     'a stage loaded too early',
     'gemm_mma.cu',
-    'if (turn + kStages - 1 < mine) load(turn + kStages - 1);',
-    'if (turn + kStages < mine) load(turn + kStages);',
+    'if (turn + kStages - 1 < mine) {\n      load_weight(turn + kStages - 1);\n      load_in(turn + kStages - 1);',
+    'if (turn + kStages < mine) {\n      load_weight(turn + kStages);\n      load_in(turn + kStages);',
     linear,
   ],
   ["one warp's sum left out", 'gemm_mma.cu', 'w < kSmallWarps; ++w', 'w < kSmallWarps - 1; ++w', linear],
@@ -329,6 +330,29 @@ const faults = [
     '  for (uint32_t turn = 0; turn < kStages - 1; ++turn) {\n    if (turn < mine) load_in(turn);\n    cp_async_commit();\n  }\n  wait_for_previous();\n',
     overlap,
   ],
+  [
+    'a step in two parts',
+    'gemm_mma.cu',
+    '(blockIdx.y + 1) / gridDim.y - first_step',
+    '(blockIdx.y + 1) / gridDim.y - first_step + (blockIdx.y == 0)',
+    wide,
+  ],
+  ['the last part left out', 'gemm_mma.cu', 'part < count; ++part', 'part + 1 < count; ++part', wide],
+  [
+    'parts in one place',
+    'gemm_mma.cu',
+    '(static_cast<size_t>(blockIdx.y) * x.rows + row)',
+    'static_cast<size_t>(row)',
+    wide,
+  ],
+  [
+    'parts added before they are there',
+    'gemm_mma.cu',
+    'wait_for_previous();\n  const uint32_t row = blockIdx.y',
+    'const uint32_t row = blockIdx.y',
+    'wide weights: linear_swiglu',
+  ],
+  ['weights multiplied before they are stored', 'cuda_backend.cu', 'weights_are_on_their_way_ = true;', '', linear],
   ['attention waits for nothing', 'attention_mma.cu', '  wait_for_previous();\n', '', overlap],
   ['int8 rows wait for nothing', 'quantize.cu', '  wait_for_previous();\n', '', overlap],
   [

@@ -31,7 +31,8 @@ const ofBytes = { HMMA: 'IMMA', HGMMA: 'IGMMA' }; // what int8_t has in their pl
 // wgmma_gemm, which has one to itself, what its 384 threads begin with. `only`: the card that it has code for. `overlaps`:
 // from sm_90 on it begins before the kernel in front of it has ended.
 const hotKernels = {
-  large_gemm: { registers: 248, atLeast: { HMMA: 16, LDSM: 8, LDGSTS: 4 } },
+  tile_gemm: { registers: 248, atLeast: { HMMA: 8, LDSM: 6, LDGSTS: 4 }, overlaps: true },
+  add_parts_kernel: { registers: 64, atLeast: {}, overlaps: true },
   small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 }, overlaps: true },
   wgmma_gemm: { registers: 168, atLeast: { HGMMA: 4, UTMALDG: 2 }, only: '90a' },
   attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 }, overlaps: true },
