@@ -57,6 +57,8 @@ struct Rows {
 template <typename T>
 __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query, Heads heads, Spans spans,
                                                              const T* pages, float scale, Rows<T> out) {
+  let_next_begin();
+  wait_for_previous();
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const uint32_t head = blockIdx.y, kv_head = head / (heads.query / heads.key_value);
   const Tile tile = tile_of(spans, gridDim.x - 1 - blockIdx.x, kRows);  // the longest texts' ends come first
@@ -218,12 +220,12 @@ Failure attention_of(Stream stream, Matrix query, Heads heads, Spans spans, cons
 
 }  // namespace
 
-Failure attention(Stream stream, const Card& card, uint32_t* tickets, Matrix query, Heads heads, Spans spans,
+Failure attention(Stream stream, Plan plan, const Card& card, Matrix query, Heads heads, Spans spans,
                   const void* pages, Matrix out) {
   if (query.rows == 0 || spans.count == 0) return nullptr;
   // Not by the rows of the batch or of a text: their bits would depend on it.
-  if (card.has_wgmma && fits_wgmma(query, heads, pages, out)) {
-    return attention_wgmma(stream, card, tickets, query, heads, spans, pages, out);
+  if (plan == Plan::large && card.has_wgmma && fits_wgmma(query, heads, pages, out)) {
+    return attention_wgmma(stream, card, query, heads, spans, pages, out);
   }
   return query.dtype == DType::f16 ? attention_of<f16>(stream, query, heads, spans, pages, out)
                                    : attention_of<bf16>(stream, query, heads, spans, pages, out);

@@ -452,8 +452,8 @@ __global__ void __launch_bounds__(kThreads, 1)
 // --- Launchers ---------------------------------------------------------------------------------------------------------------
 
 template <typename T>
-Failure attention_of(Stream stream, const Card& card, uint32_t* tickets, Matrix query, Heads heads,
-                     Spans spans, const void* pages, Matrix out) {
+Failure attention_of(Stream stream, const Card& card, Matrix query, Heads heads, Spans spans,
+                     const void* pages, Matrix out) {
   size_t bytes;
   if (const Failure failure = bytes_from(pages, &bytes)) return failure;
   TensorMap map;
@@ -474,7 +474,7 @@ Failure attention_of(Stream stream, const Card& card, uint32_t* tickets, Matrix 
                        spans,
                        static_cast<const T*>(pages),
                        scale,
-                       tickets};
+                       card.tickets};
   return launch(stream, wgmma_attention<T>, tiles < card.multiprocessors ? tiles : card.multiprocessors,
                 kThreads, sizeof(Shared), map, a);
 }
@@ -490,11 +490,10 @@ bool fits_wgmma(Matrix query, Heads heads, const void* pages, Matrix out) {
          heads.query / heads.key_value <= kRows;
 }
 
-Failure attention_wgmma(Stream stream, const Card& card, uint32_t* tickets, Matrix query, Heads heads,
-                        Spans spans, const void* pages, Matrix out) {
-  return query.dtype == DType::f16
-             ? attention_of<f16>(stream, card, tickets, query, heads, spans, pages, out)
-             : attention_of<bf16>(stream, card, tickets, query, heads, spans, pages, out);
+Failure attention_wgmma(Stream stream, const Card& card, Matrix query, Heads heads, Spans spans,
+                        const void* pages, Matrix out) {
+  return query.dtype == DType::f16 ? attention_of<f16>(stream, card, query, heads, spans, pages, out)
+                                   : attention_of<bf16>(stream, card, query, heads, spans, pages, out);
 }
 
 }  // namespace qwen3::cuda

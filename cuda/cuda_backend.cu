@@ -8,14 +8,17 @@
 
 #include "cuda_backend.h"
 #include "kernels.h"
+#include "replay.h"
 
 namespace qwen3 {
 namespace {
 
 using cuda::Failure;
 
-constexpr int kOldestMajor = 8;             // compute capability: Ampere
-constexpr uint32_t kSmallBatchTokens = 64;  // up to here reading the weights is what takes the time
+constexpr int kOldestMajor = 8;           // compute capability: Ampere
+constexpr int kOverlappingMajor = 9;      // kernels may begin before those in front have ended
+constexpr size_t kKeptBytes = 256 << 10;  // of launches; the largest model's small batch has 100 KiB
+constexpr size_t kOpBytes = 4 << 10;      // of those that one op makes, at most
 constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
 constexpr uint32_t kPooledRows = 4096;
@@ -131,8 +134,10 @@ class CudaBackend final : public Backend {
     cuda::use_device(device_);
     release_whole();
     staging_.close();
-    pooled_.close();
-    if (tickets_) cuda::release_device(tickets_);
+    pooled_.close();  // which waits for the device
+    replay_.close();
+    if (card_.parts) cuda::release_device(card_.parts);
+    if (card_.tickets) cuda::release_device(card_.tickets);
     if (has_done_) cuda::destroy_event(done_);
     cuda::destroy_stream(stream_);
   }
@@ -146,14 +151,17 @@ class CudaBackend final : public Backend {
     if (card.major < kOldestMajor) return "the card is older than Ampere (compute capability 8.0)";
     std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
     card_ = {static_cast<uint32_t>(card.multiprocessors),
-             card.major == 9 && card.minor == 0 && !hopper_is_off()};
+             card.major == 9 && card.minor == 0 && !hopper_is_off(), nullptr, nullptr};
+    overlaps_ = card.major >= kOverlappingMajor;
 
     if (const Failure failure = cuda::use_device(device_)) return failure;
     if (const Failure failure = cuda::check_card()) return failure;
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
     has_stream_ = true;
+    if (!kept_.open(kKeptBytes)) return "there is not enough host memory";
     if (const Failure failure = cuda::create_event(&done_)) return failure;
     has_done_ = true;
+    if (const Failure failure = cuda::allocate_device(&card_.parts, cuda::kPartBytes)) return failure;
     if (const Failure failure = staging_.open()) return failure;
     if (const Failure failure = pooled_.open()) return failure;
     return card_.has_wgmma ? open_tickets() : nullptr;
@@ -164,16 +172,17 @@ class CudaBackend final : public Backend {
   }
 
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
-    const bool small = !invariant && tokens <= kSmallBatchTokens;
+    launch_kept();
+    const bool small = !invariant && tokens <= cuda::kSmallBatchTokens;
     plan_ = small ? cuda::Plan::small : cuda::Plan::large;
   }
 
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
-    enqueue([&] { return cuda::gather(stream_, ids, table, out); });
+    compute([&](cuda::Stream stream) { return cuda::gather(stream, ids, table, out); });
   }
 
   void rms_norm(Matrix x, Matrix gain, float eps, Matrix out) noexcept override {
-    enqueue([&] { return cuda::rms_norm(stream_, x, values_of(gain), eps, out); });
+    compute([&](cuda::Stream stream) { return cuda::rms_norm(stream, x, values_of(gain), eps, out); });
   }
 
   void linear(Matrix in, Matrix weight, Matrix out) noexcept override {
@@ -181,7 +190,8 @@ class CudaBackend final : public Backend {
   }
 
   void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override {
-    if (weight.dtype == DType::s8) enqueue([&] { return cuda::quantize_input(stream_, in, weight, &in); });
+    if (weight.dtype == DType::s8)
+      compute([&](cuda::Stream stream) { return cuda::quantize_input(stream, in, weight, &in); });
     enqueue_gemm(cuda::Epilogue::add, in, weight, x);
   }
 
@@ -190,16 +200,21 @@ class CudaBackend final : public Backend {
   }
 
   void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
-    enqueue([&] { return cuda::norm_rope(stream_, query, values_of(gain), heads, spans); });
+    compute(
+        [&](cuda::Stream stream) { return cuda::norm_rope(stream, query, values_of(gain), heads, spans); });
   }
 
   void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
                        void* pages) noexcept override {
-    enqueue([&] { return cuda::norm_rope_store(stream_, key_value, values_of(gain), heads, spans, pages); });
+    compute([&](cuda::Stream stream) {
+      return cuda::norm_rope_store(stream, key_value, values_of(gain), heads, spans, pages);
+    });
   }
 
   void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
-    enqueue([&] { return cuda::attention(stream_, card_, tickets_, query, heads, spans, pages, out); });
+    compute([&](cuda::Stream stream) {
+      return cuda::attention(stream, plan_, card_, query, heads, spans, pages, out);
+    });
   }
 
   void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
@@ -207,8 +222,8 @@ class CudaBackend final : public Backend {
       if (!pooled_.has_room_for(outputs[done])) finish();
       const uint32_t first = pooled_.size();
       for (; done < count && pooled_.has_room_for(outputs[done]); ++done) pooled_.add(&outputs[done]);
-      enqueue([&] {
-        return cuda::pool(stream_, x, values_of(gain), eps, pooled_.rows() + first, pooled_.size() - first);
+      compute([&](cuda::Stream stream) {
+        return cuda::pool(stream, x, values_of(gain), eps, pooled_.rows() + first, pooled_.size() - first);
       });
     }
   }
@@ -270,6 +285,7 @@ class CudaBackend final : public Backend {
 
   void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
                     DType stored) noexcept override {
+    weights_are_on_their_way_ = true;
     const bool levelled = weight.dtype == DType::s8 && use == WeightUse::linear_add;
     const size_t row_bytes = size_t{weight.cols} * bytes_of(stored);
     if (levelled && first_row == 0) take_whole(weight.rows * row_bytes);
@@ -297,9 +313,9 @@ class CudaBackend final : public Backend {
   Failure open_tickets() {
     void* memory = nullptr;
     if (const Failure failure = cuda::allocate_device(&memory, sizeof(uint32_t))) return failure;
-    tickets_ = static_cast<uint32_t*>(memory);
+    card_.tickets = static_cast<uint32_t*>(memory);
     const uint32_t none = 0;
-    return cuda::copy_to_device(tickets_, &none, sizeof none, stream_);
+    return cuda::copy_to_device(card_.tickets, &none, sizeof none, stream_);
   }
 
   // What is kept of values in 16 bits: queries, keys, values.
@@ -324,14 +340,38 @@ class CudaBackend final : public Backend {
 
   // After the first failure nothing more is asked of the device.
   template <typename Op>
-  void enqueue(Op op) noexcept {
+  void ask(Op op) noexcept {
     if (failure_) return;
     failure_ = cuda::use_device(device_);
     if (!failure_) failure_ = op();
   }
 
+  // An op of a batch. Those of the small plan are kept until something else is asked of the device.
+  template <typename Op>
+  void compute(Op op) noexcept {
+    if (plan_ == cuda::Plan::large) return ask([&] { return op(stream_); });
+    if (!kept_.has_room_for(kOpBytes)) launch_kept();
+    if (!failure_) failure_ = op(cuda::Stream{stream_.queue, &kept_});
+  }
+  void launch_kept() noexcept {
+    if (!kept_.empty() &&
+        weights_are_on_their_way_) {  // kernels read weights before they wait for what is in front
+      ask([&] { return cuda::synchronize(stream_); });
+      weights_are_on_their_way_ = false;
+    }
+    if (!kept_.empty()) ask([&] { return replay_.launch({stream_.queue, nullptr, overlaps_}, kept_); });
+    kept_.clear();
+  }
+
+  // Anything else, behind the ops that came before.
+  template <typename Op>
+  void enqueue(Op op) noexcept {
+    launch_kept();
+    ask(op);
+  }
+
   void enqueue_gemm(cuda::Epilogue epilogue, Matrix in, Matrix weight, Matrix out) noexcept {
-    enqueue([&] { return cuda::gemm(stream_, plan_, epilogue, card_, in, weight, out); });
+    compute([&](cuda::Stream stream) { return cuda::gemm(stream, plan_, epilogue, card_, in, weight, out); });
   }
 
   void finish() noexcept {
@@ -339,6 +379,7 @@ class CudaBackend final : public Backend {
       const Failure failure = cuda::record(done_, stream_);
       return failure ? failure : cuda::wait_for(done_);
     });
+    weights_are_on_their_way_ = false;
     pooled_.deliver(failure_ != nullptr);
   }
 
@@ -348,13 +389,15 @@ class CudaBackend final : public Backend {
   cuda::Card card_{};
   cuda::Stream stream_{};
   cuda::Event done_{};
-  bool has_stream_ = false, has_done_ = false;
+  bool has_stream_ = false, has_done_ = false, overlaps_ = false;
   Staging staging_;
   PooledRows pooled_;
-  uint32_t* tickets_ = nullptr;  // for attention
   void* whole_ = nullptr;
   size_t whole_bytes_ = 0;
   cuda::Plan plan_ = cuda::Plan::large;
+  bool weights_are_on_their_way_ = false;
+  cuda::Launches kept_;
+  cuda::Replay replay_;
   Failure failure_ = nullptr;
 };
 

@@ -15,8 +15,11 @@
 //          64 x 64        4 of 32^2  4       32 KiB         3    few tiles, or rows that cp.async cannot read
 //   small  16..64 x 32    8          4..2    96 KiB         1    each warp has every eighth step and a ring of its
 //                                                                own; the eight sums are added in order at the end
+//          16..64 x 128   4, a       8       72..96 KiB     1    weights of 4,096 rows and more; where tiles are few,
+//                         quarter                                blocks share a tile's columns and a second kernel
+//                                                                adds their sums in order
 //
-// In the large plan every element is one chain of mma over the steps, whatever the tile: tile shapes change no bit.
+// In a tile every element is one chain of mma over the steps, whatever the tile: tile shapes change no bit.
 // f16 holds gated values to 65,504, and some models reach 180,000: they are stored as 1/128 of themselves.
 #include "gemm.cuh"
 
@@ -27,6 +30,7 @@ constexpr uint32_t kStepBytes = 64;  // of a row
 constexpr uint32_t kChunkBytes = 16;
 constexpr uint32_t kChunks = kStepBytes / kChunkBytes;
 constexpr uint32_t kGroupTiles = 8;
+constexpr uint32_t kWideCols = 128;
 
 template <typename T>
 constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
@@ -53,101 +57,146 @@ __device__ __forceinline__ void load_chunk(uint32_t to, const T* matrix, uint32_
   }
 }
 
-// --- The large plan --------------------------------------------------------------------------------------------------------
+// --- Tiles: the large plan, and wide weights in the small one ---------------------------------------------------------------
 
-struct Tile128 {
-  static constexpr uint32_t kSide = 128;
-  static constexpr bool kAligned = true;
+template <uint32_t kRowCount, uint32_t kColCount, uint32_t kWarpRowCount, uint32_t kWarpColCount,
+          uint32_t kStageCount, bool kIsAligned = true, bool kIsPart = false>
+struct Tile {
+  static constexpr uint32_t kRows = kRowCount, kCols = kColCount, kStages = kStageCount;
+  static constexpr uint32_t kWarpRows = kWarpRowCount, kWarpCols = kWarpColCount;
+  static constexpr bool kAligned = kIsAligned;
+  static constexpr bool kPart = kIsPart;  // what it makes is a part of each sum
+  static constexpr uint32_t kStageBytes = (kRows + kCols) * kStepBytes;
 };
-struct Tile64 {
-  static constexpr uint32_t kSide = 64;
-  static constexpr bool kAligned = true;
-};
-struct Tile64Unaligned {
-  static constexpr uint32_t kSide = 64;
-  static constexpr bool kAligned = false;
-};
+using Tile128 = Tile<128, 128, 64, 64, 4>;
+using Tile64 = Tile<64, 64, 32, 32, 4>;
+using Tile64Unaligned = Tile<64, 64, 32, 32, 4, false>;
+template <uint32_t kRows, bool kAligned, bool kPart>
+using WideTile = Tile<kRows, kWideCols, kRows, 32, 8, kAligned, kPart>;
 
-constexpr uint32_t kLargeThreads = 128;
-constexpr uint32_t kLargeStages = 4;
+constexpr uint32_t kTileThreads = 128;
 
-template <typename Tile>
-constexpr uint32_t kLargeSharedBytes = kLargeStages * 2 * Tile::kSide* kStepBytes;
-
+// Block (i, p) makes part p of tile i: steps of an equal share of the columns.
 template <typename T, Epilogue kEpilogue, typename Tile>
-__global__ void __launch_bounds__(kLargeThreads) large_gemm(Operands<T> x, Result out) {
-  constexpr uint32_t kSide = Tile::kSide;
-  constexpr uint32_t kWarpSide = kSide / 2;
-  constexpr uint32_t kTiles16 = kWarpSide / 16, kTiles8 = kWarpSide / 8;
-  constexpr uint32_t kOperandBytes = kSide * kStepBytes;
+__global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result out) {
+  constexpr uint32_t kStages = Tile::kStages;
+  constexpr uint32_t kRowTiles = Tile::kWarpRows / 16, kColTiles = Tile::kWarpCols / 8;
+  constexpr uint32_t kWarpsDown = Tile::kRows / Tile::kWarpRows;
+  static_assert(kWarpsDown * (Tile::kCols / Tile::kWarpCols) * 32 == kTileThreads);
   const uint32_t ring = shared_address(shared_memory<uint4>());
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const uint32_t steps = (x.inner + kStepElements<T> - 1) / kStepElements<T>;
+  const uint32_t all_steps = tiles(x.inner, kStepElements<T>);
+  const uint32_t first_step = all_steps * blockIdx.y / gridDim.y;
+  const uint32_t steps = all_steps * (blockIdx.y + 1) / gridDim.y - first_step;
 
   uint32_t tile_row, tile_col;
-  tile_of<kGroupTiles>(blockIdx.x, (x.rows + kSide - 1) / kSide, (x.cols + kSide - 1) / kSide, &tile_row,
+  tile_of<kGroupTiles>(blockIdx.x, tiles(x.rows, Tile::kRows), tiles(x.cols, Tile::kCols), &tile_row,
                        &tile_col);
-  const uint32_t first_row = tile_row * kSide, first_col = tile_col * kSide;
-  const uint32_t warp_row = warp % 2 * kWarpSide, warp_col = warp / 2 * kWarpSide;
+  const uint32_t first_row = tile_row * Tile::kRows, first_col = tile_col * Tile::kCols;
+  const uint32_t warp_row = warp % kWarpsDown * Tile::kWarpRows,
+                 warp_col = warp / kWarpsDown * Tile::kWarpCols;
 
-  const auto load = [&](uint32_t step) {
-    const uint32_t in = ring + step % kLargeStages * 2 * kOperandBytes, weight = in + kOperandBytes;
+  const auto in_at = [&](uint32_t step) { return ring + step % kStages * Tile::kStageBytes; };
+  const auto weight_at = [&](uint32_t step) { return in_at(step) + Tile::kRows * kStepBytes; };
+  const auto element_of = [&](uint32_t step, uint32_t chunk) {
+    return (first_step + step) * kStepElements<T> + chunk * kChunkElements<T>;
+  };
+  const auto load_weight = [&](uint32_t step) {
 #pragma unroll
-    for (uint32_t i = 0; i < kSide * kChunks / kLargeThreads; ++i) {
-      const uint32_t task = i * kLargeThreads + threadIdx.x;
+    for (uint32_t task = threadIdx.x; task < Tile::kCols * kChunks; task += kTileThreads) {
       const uint32_t row = task / kChunks, chunk = task % kChunks;
-      const uint32_t element = step * kStepElements<T> + chunk * kChunkElements<T>;
-      load_chunk<Tile::kAligned>(in + place(row, chunk), x.in, x.in_stride, x.rows, x.inner, first_row + row,
-                                 element);
-      load_chunk<true>(weight + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
-                       first_col + row, element);
+      load_chunk<true>(weight_at(step) + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
+                       first_col + row, element_of(step, chunk));
+    }
+  };
+  const auto load_in = [&](uint32_t step) {
+#pragma unroll
+    for (uint32_t task = threadIdx.x; task < Tile::kRows * kChunks; task += kTileThreads) {
+      const uint32_t row = task / kChunks, chunk = task % kChunks;
+      load_chunk<Tile::kAligned>(in_at(step) + place(row, chunk), x.in, x.in_stride, x.rows, x.inner,
+                                 first_row + row, element_of(step, chunk));
     }
   };
 
-  typename Kind<T>::Sum sum[kTiles16][kTiles8][4] = {};
-  for (uint32_t step = 0; step < kLargeStages - 1; ++step) {
-    if (step < steps) load(step);
-    cp_async_commit();
+  typename Kind<T>::Sum sum[kRowTiles][kColTiles][4] = {};
+  for (uint32_t step = 0; step < kStages - 1 && step < steps; ++step) load_weight(step);
+  let_next_begin();
+  wait_for_previous();
+  for (uint32_t step = 0; step < kStages - 1; ++step) {
+    if (step < steps) load_in(step);
+    cp_async_commit();  // the first group has the weights of all these steps
   }
   for (uint32_t step = 0; step < steps; ++step) {
-    cp_async_wait<kLargeStages - 2>();
+    cp_async_wait<kStages - 2>();
     sync_block();
-    if (step + kLargeStages - 1 < steps) load(step + kLargeStages - 1);
+    if (step + kStages - 1 < steps) {
+      load_weight(step + kStages - 1);
+      load_in(step + kStages - 1);
+    }
     cp_async_commit();
 
-    const uint32_t in = ring + step % kLargeStages * 2 * kOperandBytes, weight = in + kOperandBytes;
 #pragma unroll
     for (uint32_t k = 0; k < kChunks; k += 2) {  // 32 bytes
-      uint32_t a[kTiles16][4], b[kTiles16][4];
+      uint32_t a[kRowTiles][4], b[kColTiles / 2][4];
 #pragma unroll
-      for (uint32_t i = 0; i < kTiles16; ++i) {
-        ldmatrix_x4(a[i], in + place(warp_row + i * 16 + lane % 16, k + lane / 16));
-        ldmatrix_x4(b[i], weight + place(warp_col + i * 16 + lane % 8 + lane / 16 * 8, k + lane / 8 % 2));
+      for (uint32_t i = 0; i < kRowTiles; ++i) {
+        ldmatrix_x4(a[i], in_at(step) + place(warp_row + i * 16 + lane % 16, k + lane / 16));
       }
 #pragma unroll
-      for (uint32_t i = 0; i < kTiles16; ++i) {
+      for (uint32_t j = 0; j < kColTiles / 2; ++j) {
+        ldmatrix_x4(b[j],
+                    weight_at(step) + place(warp_col + j * 16 + lane % 8 + lane / 16 * 8, k + lane / 8 % 2));
+      }
 #pragma unroll
-        for (uint32_t j = 0; j < kTiles8; ++j)
+      for (uint32_t i = 0; i < kRowTiles; ++i) {
+#pragma unroll
+        for (uint32_t j = 0; j < kColTiles; ++j)
           mma<T>(sum[i][j], a[i], b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]);
       }
     }
   }
 
 #pragma unroll
-  for (uint32_t i = 0; i < kTiles16; ++i) {
+  for (uint32_t i = 0; i < kRowTiles; ++i) {
 #pragma unroll
     for (uint32_t half = 0; half < 2; ++half) {
       const uint32_t row = first_row + warp_row + i * 16 + half * 8 + lane / 4;
       if (row >= x.rows) continue;
       const float scale = x.row_scale(row);
 #pragma unroll
-      for (uint32_t j = 0; j < kTiles8; ++j) {
+      for (uint32_t j = 0; j < kColTiles; ++j) {
         const uint32_t col = first_col + warp_col + j * 8 + lane % 4 * 2;
         if (col >= x.cols) continue;
-        finish<T, kEpilogue>(x, out, row, col, scale, sum[i][j][half * 2], sum[i][j][half * 2 + 1]);
+        const auto a = sum[i][j][half * 2], b = sum[i][j][half * 2 + 1];
+        if constexpr (Tile::kPart) {
+          auto* to = static_cast<typename Kind<T>::Sum*>(out.data) +
+                     (static_cast<size_t>(blockIdx.y) * x.rows + row) * out.stride + col;
+          to[0] = a;
+          to[1] = b;
+        } else {
+          finish<T, kEpilogue>(x, out, row, col, scale, a, b);
+        }
       }
     }
   }
+}
+
+// The sums of all parts, in order: a thread for every two columns.
+template <typename T, Epilogue kEpilogue>
+__global__ void __launch_bounds__(kTileThreads)
+    add_parts_kernel(const typename Kind<T>::Sum* parts, uint32_t count, uint32_t stride, Operands<T> x,
+                     Result out) {
+  let_next_begin();
+  wait_for_previous();
+  const uint32_t row = blockIdx.y, col = (blockIdx.x * kTileThreads + threadIdx.x) * 2;
+  if (col >= x.cols) return;
+  typename Kind<T>::Sum a = 0, b = 0;
+  for (uint32_t part = 0; part < count; ++part) {
+    const auto* from = parts + (static_cast<size_t>(part) * x.rows + row) * stride + col;
+    a += from[0];
+    if (col + 1 < x.cols) b += from[1];
+  }
+  finish<T, kEpilogue>(x, out, row, col, x.row_scale(row), a, b);
 }
 
 // --- The small plan --------------------------------------------------------------------------------------------------------
@@ -177,31 +226,42 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
   const uint32_t mine = (steps + kSmallWarps - 1 - warp) / kSmallWarps;  // steps warp, warp + 8, ...
   const uint32_t first_row = blockIdx.y * kRows, first_col = blockIdx.x * kSmallCols;
 
-  const auto load = [&](uint32_t turn) {
-    const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>, weight = in + kRows * kStepBytes;
-    const uint32_t chunk = lane % kChunks;
-    const uint32_t element = (turn * kSmallWarps + warp) * kStepElements<T> + chunk * kChunkElements<T>;
+  const uint32_t chunk = lane % kChunks;
+  const auto element_of = [&](uint32_t turn) {
+    return (turn * kSmallWarps + warp) * kStepElements<T> + chunk * kChunkElements<T>;
+  };
+  const auto load_weight = [&](uint32_t turn) {
+    const uint32_t weight = ring + turn % kStages * kSmallStageBytes<kTiles16> + kRows * kStepBytes;
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kSmallCols; row += 32 / kChunks) {
       load_chunk<true>(weight + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
-                       first_col + row, element);
+                       first_col + row, element_of(turn));
     }
+  };
+  const auto load_in = [&](uint32_t turn) {
+    const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>;
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kRows; row += 32 / kChunks) {
       load_chunk<kAligned>(in + place(row, chunk), x.in, x.in_stride, x.rows, x.inner, first_row + row,
-                           element);
+                           element_of(turn));
     }
   };
 
   typename Kind<T>::Sum sum[kTiles16][kTiles8][4] = {};
+  for (uint32_t turn = 0; turn < kStages - 1 && turn < mine; ++turn) load_weight(turn);
+  let_next_begin();
+  wait_for_previous();
   for (uint32_t turn = 0; turn < kStages - 1; ++turn) {
-    if (turn < mine) load(turn);
-    cp_async_commit();
+    if (turn < mine) load_in(turn);
+    cp_async_commit();  // the first group has the weights of all these turns
   }
   for (uint32_t turn = 0; turn < mine; ++turn) {
     cp_async_wait<kStages - 2>();
     sync_warp();  // the other lanes' copies have arrived too, and nobody reads the stage that is loaded next
-    if (turn + kStages - 1 < mine) load(turn + kStages - 1);
+    if (turn + kStages - 1 < mine) {
+      load_weight(turn + kStages - 1);
+      load_in(turn + kStages - 1);
+    }
     cp_async_commit();
 
     const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>, weight = in + kRows * kStepBytes;
@@ -255,13 +315,53 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
   }
 }
 
+// --- Which of them -----------------------------------------------------------------------------------------------------------
+
+// In the small plan weights of so many rows take tiles of 128: narrow ones would read the rows of `in` from the L2 cache as
+// often as all of the weight from memory.
+constexpr uint32_t kLeastWideCols = 4096;
+// Fewer tiles are divided into parts, to about so many blocks, each of at least so many steps.
+constexpr uint32_t kEnoughTiles = 48, kPartBlocks = 128, kLeastPartSteps = 4;
+static_assert(kPartBytes >= sizeof(float) * kSmallBatchTokens * kPartBlocks * kWideCols);
+
 // --- Launchers ---------------------------------------------------------------------------------------------------------------
 
 template <typename T, Epilogue kEpilogue, typename Tile>
-Failure launch_large(Stream stream, const Operands<T>& x, const Result& out) {
-  return launch(stream, large_gemm<T, kEpilogue, Tile>,
-                tiles(x.rows, Tile::kSide) * tiles(x.cols, Tile::kSide), kLargeThreads,
-                kLargeSharedBytes<Tile>, x, out);
+Failure launch_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t parts = 1) {
+  const dim3 grid(tiles(x.rows, Tile::kRows) * tiles(x.cols, Tile::kCols), parts);
+  return launch(stream, tile_gemm<T, kEpilogue, Tile>, grid, kTileThreads, Tile::kStages * Tile::kStageBytes,
+                x, out);
+}
+
+template <typename T, Epilogue kEpilogue, bool kPart>
+Failure launch_wide_tiles(Stream stream, bool aligned, const Operands<T>& x, const Result& out,
+                          uint32_t parts) {
+  if (!aligned) return launch_tiles<T, kEpilogue, WideTile<64, false, kPart>>(stream, x, out, parts);
+  if (x.rows <= 16) return launch_tiles<T, kEpilogue, WideTile<16, true, kPart>>(stream, x, out, parts);
+  if (x.rows <= 32) return launch_tiles<T, kEpilogue, WideTile<32, true, kPart>>(stream, x, out, parts);
+  return launch_tiles<T, kEpilogue, WideTile<64, true, kPart>>(stream, x, out, parts);
+}
+
+// How many parts a wide weight's sums are divided into: its shape alone decides.
+template <typename T>
+uint32_t parts_of(const Operands<T>& x) {
+  const uint32_t col_tiles = tiles(x.cols, kWideCols);
+  if (col_tiles >= kEnoughTiles) return 1;
+  return min(kPartBlocks / col_tiles, max(tiles(x.inner, kStepElements<T>) / kLeastPartSteps, 1u));
+}
+
+template <typename T, Epilogue kEpilogue>
+Failure launch_wide(Stream stream, const Card& card, bool aligned, const Operands<T>& x, const Result& out) {
+  const uint32_t parts = parts_of(x);
+  if (parts == 1) return launch_wide_tiles<T, kEpilogue, false>(stream, aligned, x, out, 1);
+  if (x.rows > kSmallBatchTokens) return "a small batch has too many rows";
+  const uint32_t stride = tiles(x.cols, kWideCols) * kWideCols;
+  const Failure failure = launch_wide_tiles<T, Epilogue::store, true>(
+      stream, aligned, x, {card.parts, stride, nullptr, true}, parts);
+  if (failure) return failure;
+  const dim3 grid(tiles(x.cols, 2 * kTileThreads), x.rows);
+  return launch(stream, add_parts_kernel<T, kEpilogue>, grid, kTileThreads, 0,
+                static_cast<const typename Kind<T>::Sum*>(card.parts), parts, stride, x, out);
 }
 
 template <typename T, Epilogue kEpilogue, uint32_t kTiles16, bool kAligned = true>
@@ -281,15 +381,16 @@ template <typename T, Epilogue kEpilogue>
 Failure gemm_with(Stream stream, Plan plan, const Card& card, const Operands<T>& x, const Result& out) {
   const bool aligned = is_aligned(x.in, x.in_stride * sizeof(T));
   if (plan == Plan::small) {
+    if (x.cols >= kLeastWideCols) return launch_wide<T, kEpilogue>(stream, card, aligned, x, out);
     if (!aligned) return launch_small<T, kEpilogue, 4, false>(stream, x, out);
     if (x.rows <= 16) return launch_small<T, kEpilogue, 1>(stream, x, out);
     if (x.rows <= 32) return launch_small<T, kEpilogue, 2>(stream, x, out);
     return launch_small<T, kEpilogue, 4>(stream, x, out);
   }
-  if (!aligned) return launch_large<T, kEpilogue, Tile64Unaligned>(stream, x, out);
-  const uint32_t tiles128 = tiles(x.rows, Tile128::kSide) * tiles(x.cols, Tile128::kSide);
-  return tiles128 >= card.multiprocessors ? launch_large<T, kEpilogue, Tile128>(stream, x, out)
-                                          : launch_large<T, kEpilogue, Tile64>(stream, x, out);
+  if (!aligned) return launch_tiles<T, kEpilogue, Tile64Unaligned>(stream, x, out);
+  const uint32_t tiles128 = tiles(x.rows, Tile128::kRows) * tiles(x.cols, Tile128::kCols);
+  return tiles128 >= card.multiprocessors ? launch_tiles<T, kEpilogue, Tile128>(stream, x, out)
+                                          : launch_tiles<T, kEpilogue, Tile64>(stream, x, out);
 }
 
 template <typename T>

@@ -34,16 +34,21 @@ struct RowOrder {
 // How linear ops divide their sums. Within a plan a row's bits depend on nothing but the row.
 enum class Plan : uint8_t {
   large,  // one sum over all of `in`
-  small,  // eight, added at the end: for so few rows that reading the weights is what takes the time
+  small,  // several, as the weight's shape says: for so few rows that reading the weights is what takes the time
 };
+
+constexpr uint32_t kSmallBatchTokens = 64;  // that the small plan is for
 
 enum class Epilogue : uint8_t { store, add, swiglu };
 
 // What decides between kernels.
 struct Card {
   uint32_t multiprocessors;
-  bool has_wgmma;  // it has, and nobody wants to do without
+  bool has_wgmma;     // it has, and nobody wants to do without
+  void* parts;        // kPartBytes of its memory, for sums of a product of the small plan
+  uint32_t* tickets;  // in its memory, 0 between launches of attention
 };
+constexpr size_t kPartBytes = size_t{4} << 20;
 
 // A vector to be made, in host memory that kernels can reach.
 struct PooledRow {
@@ -67,8 +72,8 @@ Failure norm_rope_store(Stream stream, Matrix key_value, const float* gain, Head
 Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in, Matrix weight,
              Matrix out);
 
-// attention_mma.cu. `tickets`, in device memory, is 0 between launches.
-Failure attention(Stream stream, const Card& card, uint32_t* tickets, Matrix query, Heads heads, Spans spans,
+// attention_mma.cu
+Failure attention(Stream stream, Plan plan, const Card& card, Matrix query, Heads heads, Spans spans,
                   const void* pages, Matrix out);
 
 // quantize.cu

@@ -177,6 +177,25 @@ __device__ __forceinline__ void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+// --- Kernels that begin before those in front of them have ended -----------------------------------------------------------
+
+// A kernel that was launched as `Stream::overlaps` says runs beside the one in front of it until wait_for_previous, which
+// returns when that one has ended and its writes are there. Every thread calls it, before it touches anything that other
+// kernels of a batch write and before it writes anything. So the one in front has ended only after its own wait, that is,
+// after the one in front of it had: nothing that came earlier is left either. Weights, which no kernel of a batch writes,
+// may be read before. For all other launches, and on cards before compute capability 9.0, nothing happens.
+__device__ __forceinline__ void wait_for_previous() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+// The next kernel may begin when every block of this one has said so, or has ended.
+__device__ __forceinline__ void let_next_begin() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 // --- Hopper: mbarriers, copies by tensor map, products of whole warpgroups ------------------------------------------------
 
 // Whether the code that is being compiled is for compute capability 9.0 and nothing else: no other card has wgmma, and

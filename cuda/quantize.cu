@@ -115,6 +115,8 @@ struct Quantized {
 template <typename Source>
 __global__ void __launch_bounds__(kRowThreads)
     quantize_kernel(Source source, Quantized out, uint32_t cols, uint32_t bits) {
+  let_next_begin();
+  wait_for_previous();
   float* const warps = shared_memory<float>();
   float* const row = warps + kRowWarps;
   source.read(blockIdx.x, cols, row, warps);

@@ -55,6 +55,8 @@ __device__ __forceinline__ void norm_rope_head(const T* from, const float* gain,
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     norm_rope_kernel(T* query, uint32_t stride, uint32_t rows, const float* gain, Heads heads, Spans spans) {
+  let_next_begin();
+  wait_for_previous();
   const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;
   const uint32_t row = task / heads.query, head = task % heads.query;
   if (row >= rows) return;
@@ -70,6 +72,8 @@ template <typename T>
 __global__ void __launch_bounds__(kThreads)
     norm_rope_store_kernel(const T* key_value, uint32_t stride, uint32_t rows, const float* gain, Heads heads,
                            Spans spans, T* pages) {
+  let_next_begin();
+  wait_for_previous();
   const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;
   const uint32_t row = task / (2 * heads.key_value), part_head = task % (2 * heads.key_value);
   if (row >= rows) return;

@@ -18,6 +18,8 @@ template <typename T>
 __global__ void __launch_bounds__(kRowThreads)
     gather_kernel(const uint32_t* ids, const T* table, uint32_t table_stride, float* out, uint32_t out_stride,
                   uint32_t cols) {
+  let_next_begin();
+  wait_for_previous();
   const T* from = table + static_cast<size_t>(ids[blockIdx.x]) * table_stride;
   float* to = out + static_cast<size_t>(blockIdx.x) * out_stride;
   for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) to[i] = to_float(from[i]);
@@ -27,6 +29,8 @@ template <typename T>
 __global__ void __launch_bounds__(kRowThreads)
     rms_norm_kernel(const float* x, uint32_t x_stride, const float* gain, float eps, T* out,
                     uint32_t out_stride, uint32_t cols) {
+  let_next_begin();
+  wait_for_previous();
   const float* row = x + static_cast<size_t>(blockIdx.x) * x_stride;
   T* to = out + static_cast<size_t>(blockIdx.x) * out_stride;
   const float scale = inverse_rms(row, cols, eps, shared_memory<float>());
@@ -36,6 +40,8 @@ __global__ void __launch_bounds__(kRowThreads)
 __global__ void __launch_bounds__(kRowThreads)
     pool_kernel(const float* x, uint32_t x_stride, const float* gain, float eps, PooledRow* rows,
                 uint32_t cols) {
+  let_next_begin();
+  wait_for_previous();
   const PooledRow pooled = rows[blockIdx.x];
   const float* row = x + static_cast<size_t>(pooled.row) * x_stride;
   const float scale = inverse_rms(row, cols, eps, shared_memory<float>());

@@ -9,16 +9,23 @@
 #include <cstdint>
 #include <cstring>
 
+#include "launches.h"
+
 namespace qwen3::cuda {
 
-using Failure = const char*;
-using Stream = cudaStream_t;
 using Event = cudaEvent_t;
+using Graph = cudaGraphExec_t;
 using TensorMap = CUtensorMap;
 
 inline Failure failure_of(cudaError_t error) {
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
+
+struct Stream {
+  cudaStream_t queue = nullptr;
+  Launches* kept = nullptr;  // kernels go here instead
+  bool overlaps = false;  // kernels may begin before those in front have ended: wait_for_previous of ptx.cuh
+};
 
 struct DeviceProperties {
   char name[256];
@@ -56,18 +63,18 @@ inline void* find_in_driver(const char* name) {
 }
 
 inline Failure create_stream(Stream* stream) {
-  return failure_of(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking));
+  return failure_of(cudaStreamCreateWithFlags(&stream->queue, cudaStreamNonBlocking));
 }
-inline void destroy_stream(Stream stream) { cudaStreamDestroy(stream); }
+inline void destroy_stream(Stream stream) { cudaStreamDestroy(stream.queue); }
 
 // For programs that have nothing else to do: it keeps a core busy, where waiting for an event sleeps.
-inline Failure synchronize(Stream stream) { return failure_of(cudaStreamSynchronize(stream)); }
+inline Failure synchronize(Stream stream) { return failure_of(cudaStreamSynchronize(stream.queue)); }
 
 inline Failure create_event(Event* event) {
   return failure_of(cudaEventCreateWithFlags(event, cudaEventDisableTiming | cudaEventBlockingSync));
 }
 inline void destroy_event(Event event) { cudaEventDestroy(event); }
-inline Failure record(Event event, Stream stream) { return failure_of(cudaEventRecord(event, stream)); }
+inline Failure record(Event event, Stream stream) { return failure_of(cudaEventRecord(event, stream.queue)); }
 inline Failure wait_for(Event event) { return failure_of(cudaEventSynchronize(event)); }
 
 inline Failure allocate_device(void** memory, size_t bytes) { return failure_of(cudaMalloc(memory, bytes)); }
@@ -98,7 +105,7 @@ inline Failure free_bytes(size_t* bytes) {
 }
 
 inline Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream) {
-  return failure_of(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
+  return failure_of(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream.queue));
 }
 
 // Whether there is code for the current device. One kernel stands for all: they are compiled together.
@@ -125,19 +132,40 @@ inline Failure make_tensor_map(TensorMap* map, const void* data, size_t element_
   return result == CUDA_SUCCESS ? nullptr : "the driver does not take the tensor map";
 }
 
-// The one way to start a kernel.
+// The one way to start a kernel, or to keep it for later.
 template <typename... Parameters, typename... Arguments>
 Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
                Arguments... arguments) {
+  if (stream.kept) return stream.kept->add(kernel, grid, threads, shared_bytes, arguments...);
   if (shared_bytes > 48 * 1024) {  // more has to be asked for
     const cudaError_t error =
         cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                              cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
     if (error != cudaSuccess) return failure_of(error);
   }
-  cudaLaunchConfig_t config{grid, dim3(threads), shared_bytes, stream, nullptr, 0};
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{grid, dim3(threads), shared_bytes, stream.queue, &overlap, stream.overlaps};
   return failure_of(cudaLaunchKernelEx(&config, kernel, Parameters(arguments)...));
 }
+
+// Launches from here to end_capture are not made: they become a graph. Other threads may do as they like meanwhile.
+inline Failure begin_capture(Stream stream) {
+  return failure_of(cudaStreamBeginCapture(stream.queue, cudaStreamCaptureModeThreadLocal));
+}
+// Where it fails there is no graph.
+inline Failure end_capture(Stream stream, Graph* graph) {
+  cudaGraph_t captured = nullptr;
+  cudaError_t error = cudaStreamEndCapture(stream.queue, &captured);
+  if (error == cudaSuccess) error = cudaGraphInstantiate(graph, captured, 0);
+  if (captured) cudaGraphDestroy(captured);
+  return failure_of(error);
+}
+inline Failure launch_graph(Graph graph, Stream stream) {
+  return failure_of(cudaGraphLaunch(graph, stream.queue));
+}
+inline void destroy_graph(Graph graph) { cudaGraphExecDestroy(graph); }
 
 }  // namespace qwen3::cuda
 #endif

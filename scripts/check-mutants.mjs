@@ -13,6 +13,11 @@ const manyTexts = 'attention: many texts';
 const banks = 'cuda: no bank conflicts';
 const sums = 'cuda: int8: sums are exact';
 const rows = 'cuda: int8: rows are as defined';
+const wide = 'wide weights: linear_add';
+const graphs = 'cuda: graphs are bounded and in order';
+const replayed = 'cuda: short batches are replayed';
+const overlap = 'cuda: hopper: short batches are replayed';
+const keeps = 'cuda: keeps no more launches than fit';
 const hopper = 'cuda: hopper: tiles and schedules change no bit: bf16';
 const wgmma = 'hopper bf16: linear ops: large shapes';
 const schedules = 'cuda: hopper: attention is the same in any schedule';
@@ -25,15 +30,15 @@ const faults = [
   [
     'no barrier before a stage is read',
     'gemm_mma.cu',
-    'cp_async_wait<kLargeStages - 2>();\n    sync_block();',
-    'cp_async_wait<kLargeStages - 2>();',
+    'cp_async_wait<kStages - 2>();\n    sync_block();',
+    'cp_async_wait<kStages - 2>();',
     linear,
   ],
   [
     'a wait for one group too few',
     'gemm_mma.cu',
-    'cp_async_wait<kLargeStages - 2>',
-    'cp_async_wait<kLargeStages - 1>',
+    'cp_async_wait<kStages - 2>();\n    sync_block();',
+    'cp_async_wait<kStages - 1>();\n    sync_block();',
     linear,
   ],
   [
@@ -83,8 +88,8 @@ const faults = [
   [
     'a stage loaded too early',
     'gemm_mma.cu',
-    'if (turn + kStages - 1 < mine) load(turn + kStages - 1);',
-    'if (turn + kStages < mine) load(turn + kStages);',
+    'if (turn + kStages - 1 < mine) {\n      load_weight(turn + kStages - 1);\n      load_in(turn + kStages - 1);',
+    'if (turn + kStages < mine) {\n      load_weight(turn + kStages);\n      load_in(turn + kStages);',
     linear,
   ],
   ["one warp's sum left out", 'gemm_mma.cu', 'w < kSmallWarps; ++w', 'w < kSmallWarps - 1; ++w', linear],
@@ -486,6 +491,92 @@ const faults = [
     'static_cast<int8_t>(round_to_int(row[slot(i)] * steps))',
     'static_cast<int8_t>(row[slot(i)] * steps)',
     rows,
+  ],
+  ['a copy overtakes the ops in front of it', 'cuda_backend.cu', 'launch_kept();\n    ask(op);', 'ask(op);', graphs],
+  [
+    'a batch overtakes the one in front of it',
+    'cuda_backend.cu',
+    'launch_kept();\n    const bool small',
+    'const bool small',
+    keeps,
+  ],
+  [
+    'more launches kept than there is room for',
+    'cuda_backend.cu',
+    'if (!kept_.has_room_for(kOpBytes)) launch_kept();',
+    '',
+    keeps,
+  ],
+  ['launches made twice', 'cuda_backend.cu', '    kept_.clear();\n', '', replayed],
+  [
+    'a graph destroyed while it runs',
+    'replay.h',
+    'if (const Failure failure = synchronize(stream)) return failure;',
+    '',
+    graphs,
+  ],
+  [
+    'graphs never destroyed',
+    'replay.h',
+    'if (known.has_graph) destroy_graph(known.graph);',
+    '',
+    'survives the failure',
+  ],
+  [
+    'the list used last goes first',
+    'replay.h',
+    'last_used < oldest->last_used',
+    'last_used > oldest->last_used',
+    graphs,
+  ],
+  ['no list is known again', 'replay.h', '? ++uses_ : 0', '? 0 : 0', replayed],
+  ['every parameter is the first', 'launches.h', '*from += room_of<T>();', '', replayed],
+  ['a list ends after its first launch', 'launches.h', 'at += kept.parameter_bytes;', 'at = used_;', replayed],
+  [
+    'rows brought before they are there',
+    'gemm_mma.cu',
+    '  wait_for_previous();\n  for (uint32_t turn = 0; turn < kStages - 1; ++turn) {\n    if (turn < mine) load_in(turn);\n    cp_async_commit();  // the first group has the weights of all these turns\n  }\n',
+    '  for (uint32_t turn = 0; turn < kStages - 1; ++turn) {\n    if (turn < mine) load_in(turn);\n    cp_async_commit();\n  }\n  wait_for_previous();\n',
+    overlap,
+  ],
+  [
+    'a step in two parts',
+    'gemm_mma.cu',
+    '(blockIdx.y + 1) / gridDim.y - first_step',
+    '(blockIdx.y + 1) / gridDim.y - first_step + (blockIdx.y == 0)',
+    wide,
+  ],
+  ['the last part left out', 'gemm_mma.cu', 'part < count; ++part', 'part + 1 < count; ++part', wide],
+  [
+    'parts in one place',
+    'gemm_mma.cu',
+    '(static_cast<size_t>(blockIdx.y) * x.rows + row)',
+    'static_cast<size_t>(row)',
+    wide,
+  ],
+  [
+    'parts added before they are there',
+    'gemm_mma.cu',
+    'wait_for_previous();\n  const uint32_t row = blockIdx.y',
+    'const uint32_t row = blockIdx.y',
+    'wide weights: linear_swiglu',
+  ],
+  ['weights multiplied before they are stored', 'cuda_backend.cu', 'weights_are_on_their_way_ = true;', '', linear],
+  ['attention waits for nothing', 'attention_mma.cu', '  wait_for_previous();\n', '', overlap],
+  ['int8 rows wait for nothing', 'quantize.cu', '  wait_for_previous();\n', '', overlap],
+  [
+    'keys and values wait for nothing',
+    'rope.cu',
+    'wait_for_previous();\n  const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;\n  const uint32_t row = task / (2',
+    'const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;\n  const uint32_t row = task / (2',
+    overlap,
+  ],
+  [
+    'launches overlap on every card',
+    'cuda_backend.cu',
+    'overlaps_ = card.major >= kOverlappingMajor;',
+    'overlaps_ = true;',
+    replayed,
   ],
   ['invariance ignored', 'cuda_backend.cu', '!invariant && tokens', 'tokens', 'invariant batches'],
   [

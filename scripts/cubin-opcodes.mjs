@@ -23,6 +23,8 @@ const opcodes = {
   UTMALDG: 0x5b4,
   UTMASTG: 0x3b5,
   UTMAREDG: 0x3b6,
+  ACQBULK: 0x82e, // griddepcontrol.wait
+  PREEXIT: 0x82d, // griddepcontrol.launch_dependents
   LDL: 0x983,
   STL: 0x387,
 };
@@ -31,17 +33,19 @@ const told = [...Object.entries(ofBytes).flat(), 'HGMMA_REGISTERS', 'UTMALDG', '
 const ofSums = { UTMASTG: 'UTMAREDG' }; // what linear_add has in its place: its results are added
 
 // Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8); of
-// wgmma_gemm and wgmma_attention, which have one to themselves, what their 384 threads begin with. `only`: the card that it has code for.
+// wgmma_gemm and wgmma_attention, which have one to themselves, what their 384 threads begin with. `only`: the card that it has
+// code for. `overlaps`: from sm_90 on it begins before the kernel in front of it has ended.
 const hotKernels = {
-  large_gemm: { registers: 248, atLeast: { HMMA: 16, LDSM: 8, LDGSTS: 4 } },
-  small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 } },
+  tile_gemm: { registers: 248, atLeast: { HMMA: 8, LDSM: 6, LDGSTS: 4 }, overlaps: true },
+  add_parts_kernel: { registers: 64, atLeast: {}, overlaps: true },
+  small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 }, overlaps: true },
   wgmma_gemm: { registers: 168, atLeast: { HGMMA: 8, UTMALDG: 2, UTMASTG: 2 }, only: '90a' },
   wgmma_attention: { registers: 168, atLeast: { HGMMA: 16, HGMMA_REGISTERS: 16, UTMALDG: 1, LDGSTS: 2 }, only: '90a' },
-  attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 } },
-  quantize_kernel: { registers: 64, atLeast: {} },
-  rms_norm_kernel: { registers: 64, atLeast: {} },
-  norm_rope_kernel: { registers: 64, atLeast: {} },
-  norm_rope_store_kernel: { registers: 64, atLeast: {} },
+  attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 }, overlaps: true },
+  quantize_kernel: { registers: 64, atLeast: {}, overlaps: true },
+  rms_norm_kernel: { registers: 64, atLeast: {}, overlaps: true },
+  norm_rope_kernel: { registers: 64, atLeast: {}, overlaps: true },
+  norm_rope_store_kernel: { registers: 64, atLeast: {}, overlaps: true },
 };
 const warnings = /C75\d\d|serializ|Potential Performance Loss/i;
 
@@ -75,7 +79,8 @@ function checkCapability(capability) {
       for (const name of ['LDL', 'STL']) {
         if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}`);
       }
-      for (const [kind, least] of Object.entries(hot.atLeast)) {
+      const overlap = hot.overlaps && Number.parseInt(capability, 10) >= 90 ? { ACQBULK: 1, PREEXIT: 1 } : {};
+      for (const [kind, least] of Object.entries({ ...hot.atLeast, ...overlap })) {
         const name =
           (/_gemmIa/.test(kernel.symbol) && ofBytes[kind]) ||
           (/EpilogueE1/.test(kernel.symbol) && ofSums[kind]) ||

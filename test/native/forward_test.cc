@@ -92,6 +92,27 @@ void same_bits_in_any_chunks_and_batch(const BackendEntry& entry) {
   expect_same(turned, wanted, "in reverse, in new memory");
 }
 
+// A backend may keep what it did for a short batch, and do it again for others of the same shape.
+void same_bits_time_after_time(const BackendEntry& entry) {
+  const std::shared_ptr<Model> model = load_tiny_model(entry.open.back()());
+  const uint32_t vocabulary = model->config.vocabulary;
+  const std::vector<std::vector<Ids>> batches{
+      {random_ids(1, 3, vocabulary)},
+      {random_ids(2, 33, vocabulary)},
+      {random_ids(3, 3, vocabulary)},
+      {random_ids(4, 3, vocabulary), random_ids(5, 1, vocabulary)},
+  };
+  std::vector<std::vector<Vector>> wanted;
+  for (const std::vector<Ids>& batch : batches) {
+    const std::shared_ptr<Model> other = load_tiny_model(entry.open.back()());
+    wanted.push_back(embed(*other, *other->workspace, batch, kDimensions));
+  }
+  for (const size_t i : {0, 1, 2, 3, 0, 3, 1, 1, 2, 0}) {
+    expect_same(embed(*model, *model->workspace, batches[i], kDimensions), wanted[i],
+                "batch " + std::to_string(i) + ", again");
+  }
+}
+
 void bad_texts_fail_alone(const BackendEntry& entry) {
   constexpr uint32_t kBad = 9;
   const std::shared_ptr<Model> well = load_tiny_model(entry.open.back()());
@@ -121,6 +142,8 @@ void add_forward_tests(Tests& tests, const BackendEntry& entry) {
       {entry.name + ": forward: agrees with the reference", [entry] { agrees_with_the_reference(entry); }});
   tests.push_back({entry.name + ": forward: same bits in any chunks, batch and order, on any threads",
                    [entry] { same_bits_in_any_chunks_and_batch(entry); }});
+  tests.push_back(
+      {entry.name + ": forward: same bits time after time", [entry] { same_bits_time_after_time(entry); }});
   tests.push_back({entry.name + ": forward: bad texts fail alone, then and later",
                    [entry] { bad_texts_fail_alone(entry); }});
 }

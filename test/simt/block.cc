@@ -99,6 +99,7 @@ void run_thread() {
               describe(self.open[0].site)));
   }
   if (const std::string message = unfinished_work(); !message.empty()) fail(message);
+  if (!block.waited[block.me]) fail(text("thread ", block.me, " returns without wait_for_previous"));
   self.state = Thread::State::done;
   --block.unreturned;
   const size_t waiting = block.barrier.waiting.size();
@@ -147,6 +148,7 @@ void begin_block(unsigned threads) {
   block.named_barriers.clear();
   block.warps.assign((threads + kWarpThreads - 1) / kWarpThreads, {});
   block.clocks.resize(threads + kAsynchronous);
+  block.waited.assign(threads + kAsynchronous, !block.overlaps);
   block.next_asynchronous = 0;
   block.uses_proxies = false;
   begin_hopper_block();
@@ -210,7 +212,7 @@ void run_block() {
 
 }  // namespace
 
-void run_grid(const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
+void run_grid(const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes, bool overlaps,
               const std::function<void()>& body) {
   set_up();
   kernel_function = kernel;
@@ -219,6 +221,8 @@ void run_grid(const void* kernel, dim3 grid, unsigned threads, size_t shared_byt
   blockDim = dim3(threads);
   shared.bytes = shared_bytes;
   block.count = static_cast<int>(threads);
+  block.overlaps = overlaps;
+  counters.overlapping += overlaps;
   while (block.threads.size() < threads) block.threads.push_back(std::make_unique<Thread>());
   failed = false;
   era.launch = latest;
@@ -238,6 +242,10 @@ void run_grid(const void* kernel, dim3 grid, unsigned threads, size_t shared_byt
   alarm(0);
   if (failed) throw Fault(failure);
 }
+
+void host_has_waited() { era.waited = latest; }
+
+void wait_for_previous() { block.waited[block.me] = true; }
 
 void fail(const std::string& message) {
   if (!block.running) throw Fault(message);
@@ -280,6 +288,7 @@ int begin_asynchronous(const Clock& seen) {
   const int number = block.count + block.next_asynchronous++ % kAsynchronous;
   block.uses_proxies = true;
   block.clocks[number] = seen;
+  block.waited[number] = block.waited[block.me];
   block.clocks[number][number] = ++latest;
   return number;
 }

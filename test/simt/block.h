@@ -69,6 +69,8 @@ struct Block {
   bool running = false;
   std::vector<std::unique_ptr<Thread>> threads;  // kept for the next block, stacks and all
   std::vector<Clock> clocks;
+  bool overlaps = false;     // the launch runs beside the one in front of it until its threads have waited
+  std::vector<bool> waited;  // of each clock, those of copies and products too
   int next_asynchronous = 0;
   bool uses_proxies = false;  // copies, products or fences of the asynchronous proxy
   std::vector<Collective> warps;
@@ -81,8 +83,11 @@ struct Block {
 extern Block block;
 
 // Runs every block of a launch, one after another. Throws Fault.
-void run_grid(const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
+void run_grid(const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes, bool overlaps,
               const std::function<void()>& body);
+
+// The host has waited for all launches so far.
+void host_has_waited();
 
 // Ends the launch with a report; from a kernel's thread it does not come back to it.
 [[noreturn]] void fail(const std::string& message);

@@ -303,6 +303,19 @@ __global__ void multiplies_registers(uint32_t* out, const __grid_constant__ Tens
   }
 }
 
+// A slow kernel, and one that begins meanwhile and passes on what it gives.
+__global__ void takes_its_time(uint32_t* words) {
+  let_next_begin();
+  wait_for_previous();
+  uint32_t word = threadIdx.x;
+  for (int i = 0; i < 20'000; ++i) word = word * 1664525 + 1013904223;
+  words[threadIdx.x] = word;
+}
+__global__ void waits_for_it(const uint32_t* words, uint32_t* out) {
+  wait_for_previous();
+  out[threadIdx.x] = words[threadIdx.x];
+}
+
 enum class Fill { bf16, f16, s8, f32 };
 
 struct HopperProbe {
@@ -373,7 +386,16 @@ Failure run_hopper_probes(Stream stream) {
       std::printf("\n");
     }
   }
-  return nullptr;
+
+  stream.overlaps = true;
+  auto* between = static_cast<uint32_t*>(operands);
+  Failure failure = launch(stream, takes_its_time, 1, kLanes, 0, between);
+  if (!failure) failure = launch(stream, waits_for_it, 1, kLanes, 0, between, out);
+  if (!failure) failure = synchronize(stream);
+  for (uint32_t lane = 0; lane < kLanes && !failure; ++lane) {
+    std::printf("hopper: griddepcontrol, lane %u: %08x\n", lane, out[lane]);
+  }
+  return failure;
 }
 
 }  // namespace

@@ -1,16 +1,21 @@
 #include "cuda_tests.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
+#include <thread>
 
 #include "cuda_backend.h"
+#include "engine.h"
 #include "guarded.h"
 #include "number.h"
 #include "paged_attention.h"
 #include "random.h"
 #include "rotated.h"
+#include "tiny_model.h"
 
 namespace qwen3::test {
 namespace {
@@ -66,9 +71,16 @@ std::string run_some_ops(Backend& on, uint64_t* calls) {
     for (const Matrix& each : {x, normed, gated})
       on.upload(each.scales, values.data(), kRows * sizeof(float));
     on.upload(x.data, values.data(), kRows * kCols * sizeof(float));
-    on.rms_norm(x, gain, 1e-6f, normed);
-    on.linear_swiglu(normed, gate_up, gated);
-    on.linear_add(gated, down, x);
+    const auto compute = [&] {
+      on.rms_norm(x, gain, 1e-6f, normed);
+      on.linear_swiglu(normed, gate_up, gated);
+      on.linear_add(gated, down, x);
+    };
+    compute();
+    for (int time = 0; time < 3; ++time) {  // one by one, as a graph that is made, as one that is there
+      on.begin_batch(1, false);
+      compute();
+    }
     std::vector<float> vector(kCols, 7);
     Pooled pooled{1, kCols, vector.data(), true};
     on.pool(x, gain, 1e-6f, &pooled, 1);
@@ -112,9 +124,9 @@ void survives_any_failing_call(DType input) {
 void gives_no_more_memory_than_there_is() {
   simt::reset();
   const std::unique_ptr<Backend> backend = open_emulated(DType::bf16);
-  simt::options.device_bytes = 1 << 20;
+  simt::options.device_bytes = 16 << 20;
   const size_t available = backend->available_bytes();
-  expect(available == simt::options.device_bytes, "a fresh card is not empty");
+  expect(available + (4 << 20) == simt::options.device_bytes, "a fresh card is not empty");
   expect(!backend->allocate(available + 1), "more is given than there is");
   void* memory = backend->allocate(available / 2);
   expect(memory != nullptr && backend->available_bytes() == available - available / 2,
@@ -172,6 +184,8 @@ void linear_reads_aligned_rows() {
                         {true, 4, 10, 1700, 40},
                         {true, 4, 20, 1700, 40},
                         {true, 4, 50, 1700, 40},
+                        {true, 4, 20, 424, 4097},
+                        {true, 4, 10, 321, 6100, kHopper},
                         {false, 1, 140, 357, 500, kHopper},
                         {false, 132, 140, 357, 500, kHopper},
                         {false, 132, 1, 3, 1, kHopper},
@@ -303,6 +317,7 @@ void int8_sums_are_exact() {
                         {true, 4, 20, 3400, 40, 0},
                         {true, 4, 50, 3400, 40, 0},
                         {true, 4, 20, 700, 40, 3},
+                        {true, 4, 20, 520, 4100, 0},
                         {false, 132, 3, 12'288, 5, 0, true},
                         {true, 132, 3, 12'288, 5, 0, true},
                         {false, 1, 140, 700, 504, 0, false, kHopper},
@@ -429,6 +444,156 @@ void invariant_batches_have_the_large_plans_bits() {
     expect_same_bits(sums(65, false), wanted, kOut, "a batch past the small plan");
     // Whole numbers have the same sum in any plan.
     expect((sums(1, false) == wanted) == (input == DType::s8), "the test cannot tell the plans apart");
+  }
+}
+
+// --- Short batches ----------------------------------------------------------------------------------------------------
+
+// A batch is launched one by one, then as a graph that is made, then as one that is there, whatever comes between. Its bits
+// are those of its first time.
+void short_batches_are_replayed(DType input, int capability) {
+  constexpr uint32_t kDimensions = 72;
+  const std::vector<std::vector<Ids>> batches{
+      {random_ids(1, 3, 64)}, {random_ids(2, 5, 64)}, {random_ids(3, 3, 64)}, {random_ids(4, 3, 64), {7}}};
+  simt::counters = {};
+  const auto other = load_tiny_model(open_emulated(input, 2, 4, capability)),
+             model = load_tiny_model(open_emulated(input, 2, 4, capability));
+  const auto embed_in = [&](Model& in, size_t i) {
+    return embed(in, *in.workspace, batches[i], kDimensions);
+  };
+  const uint64_t loading = simt::counters.launches;
+  std::vector<std::vector<Vector>> wanted{embed_in(*model, 0)};
+  const uint64_t one_by_one = simt::counters.launches - loading;
+  for (const size_t i : {1, 2, 3}) wanted.push_back(embed_in(*other, i));
+  expect(simt::counters.graphs == 0, "a graph is made of what comes once");
+  expect(wanted[0][0].values != wanted[2][0].values, "two texts have the same vector");
+  simt::counters = {};
+  for (const size_t i : {1, 2, 3, 0, 3, 1, 1}) {
+    const std::vector<Vector> actual = embed_in(*model, i);
+    for (size_t t = 0; t < actual.size(); ++t) {
+      expect(actual[t].finite, "a vector is lost");
+      expect_same_bits(actual[t].values, wanted[i][t].values, kDimensions, "batch " + std::to_string(i));
+    }
+  }
+  // Two texts of a length are one graph.
+  expect(simt::counters.graphs == 3 && simt::counters.graph_launches == 5, "other graphs than expected");
+  expect(one_by_one > 20 && simt::counters.launches == 2 * one_by_one, "graphs leave launches over");
+  expect((simt::counters.overlapping > 0) == (capability == kHopper), "launches overlap on the wrong cards");
+  for (int time = 0; time < 2; ++time) embed(*model, *model->workspace, batches[0], kDimensions, true);
+  expect(simt::counters.graphs == 3, "a graph is made of the large plan");
+}
+
+// Lists that differ in one parameter, more than are kept, each in time for its graph. Uploads between them change what
+// the next one reads, and nobody waits.
+void graphs_are_bounded_and_in_order() {
+  constexpr uint32_t kCols = 8, kLists = 70;
+  Device device(entry_of(DType::bf16, kSmallBatch, false, 4), 0);
+  const std::vector<float> ones(kCols, 1);
+  const GuardedMatrix x(device, 1, kCols, 0, DType::f32, &ones);
+  const StoredWeight gain(device, WeightUse::gain, 1, kCols, ones);
+  std::deque<GuardedMatrix> outs;
+  for (uint32_t i = 0; i < kLists; ++i) outs.emplace_back(device, 1, kCols, 0, DType::bf16);
+  const size_t before = simt::live_allocations();
+  simt::counters = {};
+  std::vector<std::vector<float>> rows;
+  for (uint32_t i = 0; i < kLists; ++i) rows.emplace_back(kCols, static_cast<float>(i + 1));
+  for (uint32_t i = 0; i < kLists; ++i) {
+    for (int time = 0; time < 2; ++time) {
+      device.on.upload(Matrix(x).data, rows[time == 0 ? 0 : i].data(), kCols * sizeof(float));
+      device.on.rms_norm(x, gain, static_cast<float>(i), outs[i]);
+    }
+  }
+  device.sync();
+  expect(simt::counters.graphs == kLists, "not a graph for every list");
+  expect(simt::live_allocations() - before == 64, "graphs are not bounded");
+  for (uint32_t i = 0; i < kLists; ++i) {
+    const float size = rows[i][0], wanted = size / std::sqrt(size * size + static_cast<float>(i));
+    expect(std::abs(outs[i].read()[0] / wanted - 1) < 0.01, "list " + std::to_string(i) + " read other rows");
+  }
+}
+
+// More ops than are kept at once, and one of another plan: each reads what the one before it wrote.
+void keeps_no_more_launches_than_fit() {
+  constexpr uint32_t kOps = 3000;
+  Device device(entry_of(DType::bf16, kSmallBatch, false, 4), 0);
+  std::vector<float> values(kOps + 1, -1);
+  values[0] = 7;
+  GuardedArray<float> chain(device, values);
+  const GuardedArray<uint32_t> id(device, {0});
+  const auto link = [&](uint32_t i) { return Matrix{chain.data() + i, 1, 1, 1, DType::f32}; };
+  for (uint32_t i = 0; i < kOps; ++i) {
+    if (i == kOps - 1) device.on.begin_batch(kLargeBatch, false);
+    device.on.gather(id.data(), link(i), link(i + 1));
+  }
+  device.sync();
+  expect(chain.read() == std::vector<float>(kOps + 1, 7), "ops are lost");
+}
+
+// Every call into the runtime for a text that came before: the same two copies, two graphs and two waits for any model.
+// The engine waits before it takes the owner's lock, and again when the vector is there.
+void a_query_takes_few_calls() {
+  const auto model = load_tiny_model(open_emulated(DType::bf16));
+  std::vector<float> vector(8);
+  const auto calls_of_one = [&] {
+    simt::counters = {};
+    std::atomic<bool> finished = false;
+    const auto request = std::make_shared<Request>();
+    request->model = model;
+    request->ids = random_ids(1, 32, 64);
+    request->ends = {request->ids.size()};
+    request->dimensions = static_cast<uint32_t>(vector.size());
+    request->max_batch_tokens = 1000;
+    request->out = vector.data();
+    request->owner = std::make_shared<MemoryOwner>();
+    request->finish = [&](Request&) { finished = true; };
+    Engine engine;
+    engine.submit(request);
+    while (!finished) std::this_thread::yield();
+    expect(!request->error, "the query fails");
+    return simt::counters.runtime_calls;
+  };
+  calls_of_one();
+  expect(simt::counters.launches > 20, "the first query does not make its launches one by one");
+  calls_of_one();
+  const uint64_t calls = calls_of_one();
+  expect(simt::counters.launches == 0 && simt::counters.graph_launches == 2, "it is not two graphs");
+  expect(calls == 14, "a query takes " + std::to_string(calls) + " calls");
+}
+
+// Weights of 4,096 rows and more have tiles of their own, and sums in parts: close to those of the large plan, and the same
+// bits whatever shares the batch and wherever rows begin.
+void wide_weights_agree(WeightUse use, int capability) {
+  constexpr uint32_t kIn = 264, kOut = 4098, kRows = 40;  // two parts, of 4 and 5 steps
+  const bool gated = use == WeightUse::gate_up;
+  const uint32_t cols = gated ? kOut / 2 : kOut;
+  Device device({"", {[=] { return open_emulated(DType::bf16, 2, 132, capability); }}, simt::read, true}, 0);
+  Random random(12);
+  const std::vector<float> values = rounded(random.values(size_t{kRows} * kIn), kIn, DType::bf16),
+                           weights = random.values(size_t{kOut} * kIn), zeros(size_t{kRows} * cols);
+  const StoredWeight weight(device, use, kOut, kIn, weights);
+  const auto result = [&](uint32_t batch_tokens, uint32_t rows, uint32_t gap) {
+    device.on.begin_batch(batch_tokens, false);
+    const std::vector<float> some(values.begin(), values.begin() + rows * kIn),
+        none(zeros.begin(), zeros.begin() + rows * cols);
+    const GuardedMatrix in(device, rows, kIn, gap, DType::bf16, &some);
+    const GuardedMatrix out(device, rows, cols, 0, gated ? DType::bf16 : DType::f32, gated ? nullptr : &none);
+    if (gated) {
+      device.on.linear_swiglu(in, weight, out);
+    } else {
+      device.on.linear_add(in, weight, out);
+    }
+    device.sync();
+    return out.read();
+  };
+  const std::vector<float> large = result(kLargeBatch, kRows, 8), small = result(kSmallBatch, kRows, 8);
+  expect(large != small, "the test cannot tell the plans apart");
+  for (size_t i = 0; i < small.size(); ++i) {
+    const double allowed = 0x1p-6 * std::abs(large[i]) + 1e-4;
+    expect(std::abs(small[i] - large[i]) <= allowed, "another sum at " + std::to_string(i));
+  }
+  for (const auto& [rows, gap] : {std::pair{20u, 8u}, {3u, 8u}, {2u, 3u}}) {
+    const std::vector<float> wanted(small.begin(), small.begin() + rows * cols);
+    expect_same_bits(result(kSmallBatch, rows, gap), wanted, cols, std::to_string(rows) + " rows");
   }
 }
 
@@ -619,6 +784,15 @@ void add_cuda_tests(Tests& tests) {
   tests.push_back({"cuda: int8: ones beside a massive value", int8_keeps_ones_beside_a_massive_value});
   tests.push_back(
       {"cuda: invariant batches have the large plan's bits", invariant_batches_have_the_large_plans_bits});
+  tests.push_back({"cuda: short batches are replayed", [] { short_batches_are_replayed(DType::bf16, 80); }});
+  tests.push_back(
+      {"cuda: hopper: short batches are replayed", [] { short_batches_are_replayed(DType::s8, kHopper); }});
+  tests.push_back({"cuda: wide weights: linear_add", [] { wide_weights_agree(WeightUse::linear_add, 80); }});
+  tests.push_back(
+      {"cuda: wide weights: linear_swiglu", [] { wide_weights_agree(WeightUse::gate_up, kHopper); }});
+  tests.push_back({"cuda: graphs are bounded and in order", graphs_are_bounded_and_in_order});
+  tests.push_back({"cuda: keeps no more launches than fit", keeps_no_more_launches_than_fit});
+  tests.push_back({"cuda: a query takes few calls", a_query_takes_few_calls});
   for (const auto& [name, input] :
        {std::pair{"bf16", DType::bf16}, {"f16", DType::f16}, {"int8", DType::s8}}) {
     for (const auto& [op, use] : {std::pair{"", WeightUse::linear},

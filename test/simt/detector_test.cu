@@ -1,4 +1,5 @@
 // Tests of the detector itself: tiny kernels with one known fault each, and some with none.
+#include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
@@ -277,6 +278,20 @@ __global__ void hand_over(float* out, NamedFault fault) {
   }
 }
 
+enum class OverlapFault { none, reads_early, writes_early, never_waits, does_nothing };
+
+// What `weight` holds the host has waited for; `in` the launch in front of this one wrote.
+__global__ void runs_beside_the_previous(float* out, const float* weight, const float* in,
+                                         OverlapFault fault) {
+  if (fault == OverlapFault::does_nothing) return;
+  float sum = weight[threadIdx.x];
+  if (fault == OverlapFault::reads_early) sum += in[threadIdx.x];
+  if (fault == OverlapFault::writes_early) out[threadIdx.x] = sum;
+  let_next_begin();
+  if (fault != OverlapFault::never_waits || threadIdx.x > 0) wait_for_previous();
+  if (fault != OverlapFault::never_waits) out[threadIdx.x] = sum + in[threadIdx.x];
+}
+
 // --- Tests -------------------------------------------------------------------------------------------------------------
 
 struct DeviceStream {
@@ -542,6 +557,55 @@ void add_named_barrier_tests(Tests& tests) {
   named("a named barrier that nobody waits for", "barrier 1 incomplete", NamedFault::nobody_waits);
 }
 
+void add_overlap_tests(Tests& tests) {
+  const auto overlap = [&](const char* name, const char* expected, OverlapFault fault, int capability = 90,
+                           bool waits = true) {
+    add(tests, name, expected, [=](Stream stream) {
+      simt::options.capability = capability;
+      float *out = fresh(32), *weight = fresh(32), *in = fresh(32);
+      for (float* each : {weight, in}) launch(stream, bump, 1, 32, 0, each);
+      if (waits) synchronize(stream);
+      launch(stream, bump, 1, 32, 0, in);
+      stream.overlaps = true;
+      return launch(stream, runs_beside_the_previous, 1, 32, 0, out, weight, in, fault);
+    });
+  };
+  overlap("a launch beside the previous one", "", OverlapFault::none);
+  overlap("a read before the wait", "wait_for_previous is missing: thread", OverlapFault::reads_early);
+  overlap("a write before the wait", "wait_for_previous is missing: thread", OverlapFault::writes_early);
+  overlap("a thread without a wait", "thread 0 returns without wait_for_previous", OverlapFault::never_waits);
+  overlap("a launch without a wait", "returns without wait_for_previous", OverlapFault::does_nothing);
+  overlap("a read of what a launch before the previous one wrote", "which an earlier launch wrote",
+          OverlapFault::none, 90, false);
+  overlap("launches beside each other on older cards", "do not overlap", OverlapFault::none, 80);
+}
+
+struct Padded {
+  char small;
+  int large;
+};
+__global__ void takes_padded(Padded) {}
+
+// Whatever lies between the members of a parameter, launches of the same values are the same bytes.
+void add_launch_tests(Tests& tests) {
+  tests.push_back({"launches: the same values, the same bytes", [] {
+                     const auto launches_of = [](int fill, int value) {
+                       Launches launches;
+                       launches.open(1024);
+                       Padded padded;
+                       std::memset(&padded, fill, sizeof padded);
+                       padded.small = 1;
+                       padded.large = value;
+                       launches.add(takes_padded, 1, 32, 0, padded);
+                       return launches;
+                     };
+                     const Launches one = launches_of(0, 5), same = launches_of(0xff, 5),
+                                    other = launches_of(0, 6);
+                     qwen3::test::expect(one == same && one.hash() == same.hash(), "gaps make a difference");
+                     qwen3::test::expect(!(one == other) && one.hash() != other.hash(), "values make none");
+                   }});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -556,5 +620,7 @@ int main(int argc, char** argv) {
   add_product_tests(tests);
   add_register_tests(tests);
   add_named_barrier_tests(tests);
+  add_overlap_tests(tests);
+  add_launch_tests(tests);
   return qwen3::test::run_tests(tests, argc, argv);
 }

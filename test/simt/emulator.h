@@ -28,7 +28,9 @@ extern Options options;
 
 struct Counters {
   uint64_t runtime_calls;
-  uint64_t launches;
+  uint64_t launches;  // of kernels, one by one
+  uint64_t graphs, graph_launches;
+  uint64_t overlapping;  // launches that ran beside those in front of them
   uint64_t mma;
   uint64_t wgmma;
   uint64_t ldmatrix_rows, bank_conflicts;  // rows of one 8-row phase that meet in the same banks
@@ -38,7 +40,7 @@ extern Counters counters;
 // What the last failed launch reported in full.
 const std::string& last_report();
 
-// Device and pinned memory that nobody released.
+// Device and pinned memory, and graphs, that nobody released.
 size_t live_allocations();
 
 // Between tests: a failed device works again, all memory is gone.

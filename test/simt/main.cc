@@ -27,8 +27,8 @@ BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80
 }
 
 // TMA reads and writes rows that begin at multiples of 16 bytes.
-BackendEntry hopper(const char* name, DType input) {
-  BackendEntry result = entry(name, input, Plan::large, 90);
+BackendEntry hopper(const char* name, DType input, Plan plan = Plan::large) {
+  BackendEntry result = entry(name, input, plan, 90);
   result.row_bytes = 16;
   return result;
 }
@@ -69,6 +69,8 @@ int main(int argc, char** argv) {
   add_attention_tests(tests, hopper_bf16);
   add_attention_tests(attention, hopper_f16);
   add_named(tests, attention, all ? "" : "one text of any length");
+  add_linear_tests(tests, hopper("hopper bf16, small plan", DType::bf16, Plan::small));
+  add_row_op_tests(tests, hopper("hopper int8, small plan", DType::s8, Plan::small));
   for (const BackendEntry& each : {bf16, f16, int8, hopper_bf16}) add_forward_tests(forward, each);
   add_named(tests, forward, all ? "" : "agrees with the reference");
   return run_tests(tests, argc - all, argv + all);

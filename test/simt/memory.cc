@@ -151,6 +151,16 @@ void check_races(const Cell& cell, const Toucher& by, const Clock& seen) {
   }
 }
 
+// What launches wrote that may still run beside this one, and all writes, have to wait for them.
+void check_overlap(const Cell& cell, const Toucher& by) {
+  if (by.in_shared || block.waited[by.thread]) return;
+  const bool fresh = cell.write_time > era.waited && cell.write_time <= era.launch;
+  if (by.access == Access::read && !fresh) return;
+  fail(text("wait_for_previous is missing: ", by.who(), " ", by.verb(), " ", by.place(), " at ",
+            describe(by.site),
+            fresh ? ", which an earlier launch wrote at " + describe(cell.write_site) : ""));
+}
+
 // TMA and wgmma see what threads wrote only behind a fence that the writer, or who has seen the write, has passed.
 void check_proxies(const Cell& cell, const Toucher& by, const Clock& seen) {
   if (!is_asynchronous(by.thread) || cell.write_time <= era.block || is_asynchronous(cell.writer)) return;
@@ -192,6 +202,7 @@ void touch_cell(Cell& cell, bool* was_written, const Toucher& by, const Clock& s
     fail(text("read of ", by.place(), " while a copy to it is in flight: ", by.who(), " at ",
               describe(by.site), ", copy issued at ", describe(cell.write_site)));
   }
+  if (options.races) check_overlap(cell, by);
   if (reads && options.races) check_proxies(cell, by, seen);
   note(cell, by, seen);
   if (!reads && was_written) *was_written = true;

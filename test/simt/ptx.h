@@ -34,6 +34,8 @@ uint32_t shuffle(uint32_t value, Lane from, const char* file, int line);
 Lane lane();
 uint32_t atomic_add(uint32_t* to, uint32_t value, const char* file, int line);
 
+void wait_for_previous();
+
 void cp_async(uint32_t to, const void* from, int bytes, const char* file, int line);
 void cp_async_commit();
 void cp_async_wait(int groups_left);
@@ -170,6 +172,9 @@ inline void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, 
 
 inline void sync_threads(int id, int threads, SIMT_PLACE) { simt::named_barrier(id, threads, file, line); }
 inline void arrive_threads(int id, int threads, SIMT_PLACE) { simt::named_arrival(id, threads, file, line); }
+
+inline void wait_for_previous() { simt::wait_for_previous(); }
+inline void let_next_begin() {}
 
 constexpr bool kHasWgmma = true;
 [[noreturn]] inline void trap() { __builtin_trap(); }

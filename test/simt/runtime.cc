@@ -6,6 +6,7 @@
 #include <deque>
 #include <mutex>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "block.h"
@@ -13,26 +14,35 @@
 
 namespace simt {
 
-struct Stream {
+struct Queue {
   std::deque<std::function<void()>> work;
   uint64_t enqueued = 0, done = 0;
+  bool capturing = false;
+  std::vector<std::function<void()>> captured;
 };
 
 struct Event {
-  Stream* stream = nullptr;
-  uint64_t after = 0;  // how much of the stream has to be done
+  Queue* queue = nullptr;
+  uint64_t after = 0;  // how much of the queue has to be done
+};
+
+struct Graph {
+  std::vector<std::function<void()>> launches;
+  Event done;  // of all that it was launched for
 };
 
 namespace {
 
 constexpr const char* kInjected = "an injected fault";
 constexpr const char* kLaunchFailed = "unspecified launch failure (emulated)";
+constexpr const char* kCapturing = "operation not permitted when stream is capturing (emulated)";
 
 thread_local int current_device = -1;  // nobody has chosen one
 // Never destroyed: threads may call when the process exits.
 auto& mutex = *new std::recursive_mutex;
 using Lock = std::lock_guard<std::recursive_mutex>;
-auto& streams = *new std::set<Stream*>;
+auto& queues = *new std::set<Queue*>;
+auto& graphs = *new std::set<Graph*>;
 bool device_failed = false;
 std::string report;
 
@@ -52,11 +62,11 @@ const char* begin_call_on_device() {
   return begin_call();
 }
 
-const char* run_until(Stream* stream, uint64_t target) {
-  while (stream->done < target && !device_failed) {
-    const std::function<void()> next = std::move(stream->work.front());
-    stream->work.pop_front();
-    ++stream->done;
+const char* run_until(Queue* queue, uint64_t target) {
+  while (queue->done < target && !device_failed) {
+    const std::function<void()> next = std::move(queue->work.front());
+    queue->work.pop_front();
+    ++queue->done;
     try {
       next();
     } catch (const Fault& fault) {
@@ -65,21 +75,24 @@ const char* run_until(Stream* stream, uint64_t target) {
       std::fprintf(stderr, "simt: %s\n", fault.what());
     }
   }
+  host_has_waited();
   return device_failed ? kLaunchFailed : nullptr;
 }
 
-void push(Stream* stream, std::function<void()> work) {
-  stream->work.push_back(std::move(work));
-  ++stream->enqueued;
+void push(Queue* queue, std::function<void()> work) {
+  queue->work.push_back(std::move(work));
+  ++queue->enqueued;
 }
 
 }  // namespace
 
 const std::string& last_report() { return report; }
-size_t live_allocations() { return allocations(); }
+size_t live_allocations() { return allocations() + graphs.size(); }
 
 void reset() {
-  for (Stream* stream : streams) *stream = {};
+  for (Queue* queue : queues) *queue = {};
+  for (const Graph* graph : graphs) delete graph;
+  graphs.clear();
   release_everything();
   device_failed = false;
   report.clear();
@@ -98,19 +111,27 @@ void write(void* to, const void* from, size_t bytes) {
 
 void read(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 
-const char* enqueue(Stream* stream, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
-                    std::function<void()> body) {
+const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
+                    bool overlaps, std::function<void()> body) {
   const Lock lock(mutex);
   if (const char* failure = begin_call_on_device()) return failure;
   constexpr unsigned kMaxThreads = 1024, kMaxGridY = 65535;
   const bool sound = threads >= 1 && threads <= kMaxThreads && threads % 32 == 0 && grid.x >= 1 &&
                      grid.y >= 1 && grid.z >= 1 && grid.y <= kMaxGridY && grid.z <= kMaxGridY;
   if (!sound) return "invalid configuration argument (emulated)";
+  if (overlaps && options.capability < 90) return "the card's kernels do not overlap (emulated)";
   // Of Hopper, and the least of all others from sm_80 on.
   const size_t shared_bytes_there_are = (options.capability == 90 ? 227 : 99) * 1024;
   if (shared_bytes > shared_bytes_there_are) return "too much shared memory asked for (emulated)";
-  ++counters.launches;
-  push(stream, [=, body = std::move(body)] { run_grid(kernel, grid, threads, shared_bytes, body); });
+  std::function<void()> work = [=, body = std::move(body)] {
+    run_grid(kernel, grid, threads, shared_bytes, overlaps, body);
+  };
+  if (queue->capturing) {
+    queue->captured.push_back(std::move(work));
+  } else {
+    ++counters.launches;
+    push(queue, std::move(work));
+  }
   return nullptr;
 }
 
@@ -144,20 +165,21 @@ Failure use_device(int device) {
 Failure create_stream(Stream* stream) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call_on_device()) return failure;
-  *stream = new simt::Stream;
-  streams.insert(*stream);
+  stream->queue = new simt::Queue;
+  queues.insert(stream->queue);
   return nullptr;
 }
 void destroy_stream(Stream stream) {
   const Lock lock(mutex);
-  run_until(stream, stream->enqueued);
-  streams.erase(stream);
-  delete stream;
+  run_until(stream.queue, stream.queue->enqueued);
+  queues.erase(stream.queue);
+  delete stream.queue;
 }
 Failure synchronize(Stream stream) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call()) return failure;
-  return run_until(stream, stream->enqueued);
+  if (stream.queue->capturing) return kCapturing;
+  return run_until(stream.queue, stream.queue->enqueued);
 }
 Failure create_event(Event* event) {
   const Lock lock(mutex);
@@ -169,13 +191,14 @@ void destroy_event(Event event) { delete event; }
 Failure record(Event event, Stream stream) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call_on_device()) return failure;
-  *event = {stream, stream->enqueued};
+  if (stream.queue->capturing) return kCapturing;
+  *event = {stream.queue, stream.queue->enqueued};
   return nullptr;
 }
 Failure wait_for(Event event) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call_on_device()) return failure;
-  return event->stream ? run_until(event->stream, event->after) : nullptr;
+  return event->queue ? run_until(event->queue, event->after) : nullptr;
 }
 
 Failure allocate_device(void** memory, size_t bytes) {
@@ -186,7 +209,7 @@ Failure allocate_device(void** memory, size_t bytes) {
 }
 void release_device(void* memory) {
   const Lock lock(mutex);  // waits for the device, as CUDA does
-  for (Stream stream : streams) run_until(stream, stream->enqueued);
+  for (Queue* queue : queues) run_until(queue, queue->enqueued);
   release(memory);
 }
 Failure allocate_host(void** memory, size_t bytes) {
@@ -211,15 +234,16 @@ Failure free_bytes(size_t* bytes) {
 Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call_on_device()) return failure;
+  if (stream.queue->capturing) return kCapturing;
   const auto copy = [to, bytes](const void* source) {
     if (!holds(to, bytes)) throw Fault(text("copy of ", bytes, " bytes past the end of device memory"));
     write(to, source, bytes);
   };
   if (is_emulated(from)) {  // pinned: read when its turn comes
-    push(stream, [=] { copy(from); });
+    push(stream.queue, [=] { copy(from); });
   } else {
     const auto* bytes_of_source = static_cast<const char*>(from);
-    push(stream, [copy, staged = std::vector<char>(bytes_of_source, bytes_of_source + bytes)] {
+    push(stream.queue, [copy, staged = std::vector<char>(bytes_of_source, bytes_of_source + bytes)] {
       copy(staged.data());
     });
   }
@@ -239,6 +263,45 @@ Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, 
   *map = {static_cast<const char*>(data),       rows,    cols, static_cast<uint32_t>(stride * element_bytes),
           static_cast<uint32_t>(element_bytes), box_rows};
   return nullptr;
+}
+
+Failure begin_capture(Stream stream) {
+  const Lock lock(mutex);
+  if (const Failure failure = begin_call_on_device()) return failure;
+  if (stream.queue->capturing) return kCapturing;
+  stream.queue->capturing = true;
+  return nullptr;
+}
+Failure end_capture(Stream stream, Graph* graph) {
+  const Lock lock(mutex);
+  std::vector<std::function<void()>> launches = std::move(stream.queue->captured);
+  stream.queue->captured.clear();
+  const bool captured = std::exchange(stream.queue->capturing, false);
+  if (const Failure failure = begin_call_on_device()) return failure;
+  if (!captured) return "the stream is not capturing (emulated)";
+  *graph = new simt::Graph{std::move(launches), {}};
+  graphs.insert(*graph);
+  ++counters.graphs;
+  return nullptr;
+}
+Failure launch_graph(Graph graph, Stream stream) {
+  const Lock lock(mutex);
+  if (const Failure failure = begin_call_on_device()) return failure;
+  if (stream.queue->capturing) return kCapturing;
+  ++counters.graph_launches;
+  for (const auto& work : graph->launches) push(stream.queue, work);
+  graph->done = {stream.queue, stream.queue->enqueued};
+  return nullptr;
+}
+void destroy_graph(Graph graph) {
+  const Lock lock(mutex);
+  const simt::Event& last = graph->done;
+  if (last.queue && last.queue->done < last.after && !device_failed) {
+    device_failed = true;
+    report = "a graph is destroyed while it runs";
+  }
+  graphs.erase(graph);
+  delete graph;
 }
 
 }  // namespace qwen3::cuda

@@ -8,23 +8,31 @@
 #include <tuple>
 #include <type_traits>
 
+#include "launches.h"
+
 namespace simt {
 
-struct Stream;
+struct Queue;
 struct Event;
+struct Graph;
 
 // Enqueues a kernel; `body` is one thread's run of it.
-const char* enqueue(Stream* stream, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
-                    std::function<void()> body);
+const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
+                    bool overlaps, std::function<void()> body);
 
 }  // namespace simt
 
 namespace qwen3::cuda {
 
-using Failure = const char*;
-using Stream = simt::Stream*;
 using Event = simt::Event*;
+using Graph = simt::Graph*;
 using TensorMap = simt::TensorMap;
+
+struct Stream {
+  simt::Queue* queue = nullptr;
+  Launches* kept = nullptr;
+  bool overlaps = false;
+};
 
 struct DeviceProperties {
   char name[256];
@@ -64,9 +72,15 @@ Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, 
 template <typename... Parameters, typename... Arguments>
 Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
                Arguments... arguments) {
+  if (stream.kept) return stream.kept->add(kernel, grid, threads, shared_bytes, arguments...);
   std::tuple<std::remove_cv_t<Parameters>...> held(arguments...);
-  return simt::enqueue(stream, reinterpret_cast<const void*>(kernel), grid, threads, shared_bytes,
-                       [kernel, held] { std::apply(kernel, held); });
+  return simt::enqueue(stream.queue, reinterpret_cast<const void*>(kernel), grid, threads, shared_bytes,
+                       stream.overlaps, [kernel, held] { std::apply(kernel, held); });
 }
+
+Failure begin_capture(Stream stream);
+Failure end_capture(Stream stream, Graph* graph);
+Failure launch_graph(Graph graph, Stream stream);
+void destroy_graph(Graph graph);
 
 }  // namespace qwen3::cuda

@@ -1,0 +1,126 @@
+// Launches that are kept, to be made together later. Kernels, grids and parameters are there by value, bytes between
+// them are zeros: lists of the same bytes do the same.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <tuple>
+#include <type_traits>
+
+namespace qwen3::cuda {
+
+using Failure = const char*;
+struct Stream;  // runtime.h's
+
+class Launches {
+ public:
+  // Room for so many bytes. False: there is not enough memory.
+  bool open(size_t bytes) {
+    bytes_.reset(new (std::nothrow) unsigned char[bytes]);
+    size_ = bytes_ ? bytes : 0;
+    used_ = 0;
+    return bytes_ != nullptr;
+  }
+  bool copy(const Launches& other) {
+    if (!open(other.used_)) return false;
+    std::memcpy(bytes_.get(), other.bytes_.get(), other.used_);
+    used_ = other.used_;
+    return true;
+  }
+
+  bool empty() const { return used_ == 0; }
+  bool has_room_for(size_t bytes) const { return size_ - used_ >= bytes; }
+  void clear() { used_ = 0; }
+
+  template <typename... Parameters, typename... Arguments>
+  Failure add(void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
+              Arguments... arguments) {
+    const Kept kept{launch_kept<Parameters...>,
+                    reinterpret_cast<void (*)()>(kernel),
+                    grid,
+                    threads,
+                    shared_bytes,
+                    (size_t{0} + ... + room_of<std::remove_cv_t<Parameters>>())};
+    if (!has_room_for(sizeof kept + kept.parameter_bytes)) return "a batch has too many launches";
+    append(kept);
+    (append(static_cast<std::remove_cv_t<Parameters>>(arguments)), ...);
+    return nullptr;
+  }
+
+  // Makes all of them, and keeps them.
+  Failure launch_on(const Stream& stream) const {
+    for (size_t at = 0; at < used_;) {
+      Kept kept;
+      std::memcpy(&kept, &bytes_[at], sizeof kept);
+      at += sizeof kept;
+      if (const Failure failure = kept.launch(stream, kept, &bytes_[at])) return failure;
+      at += kept.parameter_bytes;
+    }
+    return nullptr;
+  }
+
+  uint64_t hash() const {
+    uint64_t hash = used_;
+    for (size_t at = 0; at < used_; at += sizeof(uint64_t)) {
+      uint64_t word;
+      std::memcpy(&word, &bytes_[at], sizeof word);
+      hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+      hash ^= hash >> 32;
+    }
+    return hash;
+  }
+  friend bool operator==(const Launches& a, const Launches& b) {
+    return a.used_ == b.used_ && (a.used_ == 0 || std::memcmp(a.bytes_.get(), b.bytes_.get(), a.used_) == 0);
+  }
+
+ private:
+  struct Kept {
+    Failure (*launch)(const Stream&, const Kept&, const unsigned char* parameters);
+    void (*kernel)();
+    dim3 grid;
+    unsigned threads;
+    size_t shared_bytes, parameter_bytes;
+  };
+  static_assert(std::has_unique_object_representations_v<Kept>);
+
+  template <typename T>
+  static constexpr size_t room_of() {
+    return (sizeof(T) + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
+  }
+
+  template <typename T>
+  void append(T value) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    __builtin_clear_padding(&value);
+    std::memset(&bytes_[used_ + room_of<T>() - sizeof(uint64_t)], 0, sizeof(uint64_t));
+    std::memcpy(&bytes_[used_], &value, sizeof value);
+    used_ += room_of<T>();
+  }
+
+  template <typename T>
+  static T take(const unsigned char** from) {
+    T value;
+    std::memcpy(&value, *from, sizeof value);
+    *from += room_of<T>();
+    return value;
+  }
+
+  template <typename... Parameters>
+  static Failure launch_kept(const Stream& stream, const Kept& kept, const unsigned char* parameters) {
+    const std::tuple<std::remove_cv_t<Parameters>...> values{
+        take<std::remove_cv_t<Parameters>>(&parameters)...};
+    return std::apply(
+        [&](const auto&... each) {
+          return launch(stream, reinterpret_cast<void (*)(Parameters...)>(kept.kernel), kept.grid,
+                        kept.threads, kept.shared_bytes, each...);
+        },
+        values);
+  }
+
+  std::unique_ptr<unsigned char[]> bytes_;
+  size_t size_ = 0, used_ = 0;
+};
+
+}  // namespace qwen3::cuda
