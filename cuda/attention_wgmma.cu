@@ -29,7 +29,7 @@ namespace {
 constexpr uint32_t kRows = 128;  // of a tile
 constexpr uint32_t kStepTokens = 128;
 [[maybe_unused]] constexpr uint32_t kStepPages = kStepTokens / kPageTokens;
-constexpr uint32_t kStages = 3;
+constexpr uint32_t kStages = 3, kParts = 2;
 constexpr uint32_t kTasks = 2;       // handed out at most before a block is done with the first
 constexpr uint32_t kAttendants = 2;  // warpgroups
 constexpr uint32_t kAttendantRows = kRows / kAttendants;
@@ -57,11 +57,9 @@ struct Panels {
 
 struct Shared {
   Panels<kAttendantRows> query[kAttendants];
-  struct {
-    Panels<kStepTokens> keys, values;
-  } stage[kStages];
-  // Mbarriers: a stage is filled, and attended to by all; a task is written, and read by all.
-  uint64_t full[kStages], empty[kStages], given[kTasks], taken[kTasks];
+  Panels<kStepTokens> stage[kParts][kStages];  // of keys and of values
+  // Mbarriers: a stage is filled, and multiplied with by all; a task is written, and read by all.
+  uint64_t full[kParts][kStages], empty[kParts][kStages], given[kTasks], taken[kTasks];
   Task task[kTasks];
 };
 
@@ -145,7 +143,7 @@ __device__ __forceinline__ void hand_out(const Attention<T>& a, Shared* shared) 
   return shared->task[turn.stage];
 }
 
-// The first `tokens` rows of a head in a page, then zeros. Of the whole warp; wgmma may read them.
+// The first `tokens` rows of a head in a page, then zeros: every lane has its part when it returns.
 template <typename T>
 __device__ __forceinline__ void copy_page(uint32_t to, uint32_t first_row, const T* from, uint32_t tokens) {
 #pragma unroll 1
@@ -155,15 +153,17 @@ __device__ __forceinline__ void copy_page(uint32_t to, uint32_t first_row, const
                 row < tokens ? 16 : 0);
   }
   cp_async_commit();
+  cp_async_wait<0>();
 }
+
+// Where a step has no page: a box that ends before the first row, of zeros.
+[[maybe_unused]] constexpr uint32_t kNoRow = 0 - kPageTokens;
 
 // Every third step, across tiles.
 template <typename T>
 __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMap* map, Shared* shared,
                                            uint32_t stage) {
   const bool elected = threadIdx.x % 32 == 0;
-  const uint32_t full = shared_address(&shared->full[stage]), empty = shared_address(&shared->empty[stage]);
-  const uint32_t start = shared_address(&shared->stage[stage]);
   uint32_t step = stage, parity = 1;  // of `empty`, which passes in the first round
   for (Turn<kTasks> turn;; turn.advance()) {
     const Task task = take(shared, turn);
@@ -183,37 +183,41 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
       // The page of the step that ends before its last slot.
       const uint32_t cut = stored / kPageTokens;
       const bool has_cut = cut < kStepPages && cut * kPageTokens < min(stored, needed);
-      mbarrier_wait(empty, parity);
-      if (elected) {
-        mbarrier_arrive_expecting(full, (has_cut ? kStepPages - 1 : kStepPages) * 2 * kPanels * kBoxBytes);
-      }
 #pragma unroll 1
-      for (uint32_t i = 0; i < kStepPages * 2; ++i) {
-        const uint32_t page = i / 2;
-        const Part part = i % 2 == 0 ? Part::key : Part::value;
-        const bool is_needed = page * kPageTokens < needed;
-        const size_t row = is_needed ? first_page_row(run, a.spans.layer, first + page * kPageTokens,
-                                                      a.heads.key_value, part, task.kv_head)
-                                     : 0;
-        const uint32_t to = start + i % 2 * static_cast<uint32_t>(sizeof(Panels<kStepTokens>));
-        if (has_cut && page == cut) {
-          copy_page(to, page * kPageTokens, a.pages + row * kHeadDim, stored - page * kPageTokens);
-        } else if (elected) {
-          // Where nothing is needed, a box before the first row: zeros.
-          const int32_t y = is_needed ? static_cast<int32_t>(row) : -static_cast<int32_t>(kPageTokens);
-#pragma unroll 1
-          for (uint32_t panel = 0; panel < kPanels; ++panel) {
-            tma_load_2d(to + panel * kStepPages * kBoxBytes + page * kBoxBytes, map, full,
-                        static_cast<int32_t>(panel * kHeadDim / kPanels), y);
+      for (uint32_t part = 0; part < kParts; ++part) {
+        uint32_t row[kStepPages];  // looked up while the stage is not yet empty
+#pragma unroll
+        for (uint32_t page = 0; page < kStepPages; ++page) {
+          const uint32_t token = page * kPageTokens;
+          row[page] = kNoRow;
+          if (token < needed) {
+            row[page] = static_cast<uint32_t>(first_page_row(
+                run, a.spans.layer, first + token, a.heads.key_value, static_cast<Part>(part), task.kv_head));
           }
         }
+        const uint32_t full = shared_address(&shared->full[part][stage]);
+        const uint32_t to = shared_address(&shared->stage[part][stage]);
+        mbarrier_wait(shared_address(&shared->empty[part][stage]), parity);
+        if (elected) {
+          mbarrier_arrive_expecting(full, (has_cut ? kStepPages - 1 : kStepPages) * kPanels * kBoxBytes);
+        }
+#pragma unroll
+        for (uint32_t page = 0; page < kStepPages; ++page) {
+          if (!elected || (has_cut && page == cut)) continue;
+#pragma unroll 1
+          for (uint32_t panel = 0; panel < kPanels; ++panel) {
+            tma_load_2d(to + (panel * kStepPages + page) * kBoxBytes, map, full,
+                        static_cast<int32_t>(panel * kHeadDim / kPanels), static_cast<int32_t>(row[page]));
+          }
+        }
+        if (has_cut) {
+          const size_t from = cut == 0 ? row[0] : row[1];
+          copy_page(to, cut * kPageTokens, a.pages + from * kHeadDim, stored % kPageTokens);
+          fence_proxy_async();
+          sync_warp();
+        }
+        if (elected) mbarrier_arrive(full);
       }
-      if (has_cut) {
-        cp_async_wait<0>();
-        fence_proxy_async();
-        sync_warp();
-      }
-      if (elected) mbarrier_arrive(full);
     }
     step -= walk.steps;
   }
@@ -319,10 +323,15 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
   const auto end_turn = [&] {
     arrive_threads(kTurnBarrier + 1 - static_cast<int>(warpgroup), kAttendants * kWarpgroupThreads);
   };
-  const auto keys_of = [&](uint32_t stage) { return shared_address(&shared->stage[stage].keys); };
-  const auto values_of = [&](uint32_t stage) { return shared_address(&shared->stage[stage].values); };
-  const auto release = [&](uint32_t stage) {
-    if (thread == 0) mbarrier_arrive(shared_address(&shared->empty[stage]));
+  const auto wait_for = [&](Part part, const Turn<kStages>& turn) {
+    mbarrier_wait(shared_address(&shared->full[static_cast<uint32_t>(part)][turn.stage]), turn.parity);
+  };
+  const auto start_of = [&](Part part, const Turn<kStages>& turn) {
+    return shared_address(&shared->stage[static_cast<uint32_t>(part)][turn.stage]);
+  };
+  const auto release = [&](Part part, const Turn<kStages>& turn) {
+    if (thread != 0) return;
+    mbarrier_arrive(shared_address(&shared->empty[static_cast<uint32_t>(part)][turn.stage]));
   };
 
   if (warpgroup == 1) end_turn();  // the first one begins
@@ -361,38 +370,42 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
     float score[kStepTokens / 2], sum[kHeadDim / 2] = {}, shrink[2];
     uint32_t probability[kStepTokens / 16][4];
     Softmax softmax;
-    mbarrier_wait(shared_address(&shared->full[turn.stage]), turn.parity);
+    wait_for(Part::key, turn);
     begin_turn();
-    multiply_keys<T>(score, query, keys_of(turn.stage));
+    multiply_keys<T>(score, query, start_of(Part::key, turn));
     end_turn();
     wgmma_wait<0>();
+    release(Part::key, turn);
     mask(score, 0);
     soften(softmax, score, a.scale, shrink);
     pack_scores<T>(probability, score);
     for (uint32_t step = 1; step < walk.steps; ++step) {
-      const uint32_t previous = turn.stage;
+      const Turn<kStages> previous = turn;
       turn.advance();
-      mbarrier_wait(shared_address(&shared->full[turn.stage]), turn.parity);
+      wait_for(Part::key, turn);
+      wait_for(Part::value, previous);
       begin_turn();
-      multiply_keys<T>(score, query, keys_of(turn.stage));
-      multiply_values<T>(sum, probability, values_of(previous));
+      multiply_keys<T>(score, query, start_of(Part::key, turn));
+      multiply_values<T>(sum, probability, start_of(Part::value, previous));
       end_turn();
       wgmma_wait<1>();
+      release(Part::key, turn);
       mask(score, step);
       soften(softmax, score, a.scale, shrink);
       wgmma_wait<0>();
-      release(previous);
+      release(Part::value, previous);
 #pragma unroll
       for (uint32_t i = 0; i < kHeadDim / 2; ++i) sum[i] *= shrink[i / 2 % 2];
       pack_scores<T>(probability, score);
     }
+    wait_for(Part::value, turn);
     begin_turn();
-    multiply_values<T>(sum, probability, values_of(turn.stage));
+    multiply_values<T>(sum, probability, start_of(Part::value, turn));
     end_turn();
     const Task next = take(shared, task_turn);
     if (next.tile.rows > 0) load_queries(a, next, query, warpgroup, thread);
     wgmma_wait<0>();
-    release(turn.stage);
+    release(Part::value, turn);
     turn.advance();
 
 #pragma unroll
@@ -421,9 +434,11 @@ __global__ void __launch_bounds__(kThreads, 1)
   if constexpr (kHasWgmma) {
     Shared* shared = shared_memory<Shared>();
     if (threadIdx.x == 0) {
-      for (uint32_t i = 0; i < kStages; ++i) {
-        mbarrier_init(shared_address(&shared->full[i]), 2);  // the bytes that TMA brings; what threads copy
-        mbarrier_init(shared_address(&shared->empty[i]), kAttendants);
+      for (uint32_t part = 0; part < kParts; ++part) {
+        for (uint32_t i = 0; i < kStages; ++i) {
+          mbarrier_init(shared_address(&shared->full[part][i]), 2);  // what TMA brings; what threads copy
+          mbarrier_init(shared_address(&shared->empty[part][i]), kAttendants);
+        }
       }
       for (uint32_t i = 0; i < kTasks; ++i) {
         mbarrier_init(shared_address(&shared->given[i]), 1);

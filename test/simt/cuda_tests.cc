@@ -20,6 +20,8 @@
 namespace qwen3::test {
 namespace {
 
+constexpr int kHopper = 90;
+
 // --- Opening ----------------------------------------------------------------------------------------------------------
 
 std::string refusal(int device, DType input) {
@@ -97,11 +99,11 @@ std::string run_some_ops(Backend& on, uint64_t* calls) {
 }
 
 // Every call into the runtime fails once: the first reason is kept, nothing leaks, nothing crashes.
-void survives_any_failing_call(DType input) {
+void survives_any_failing_call(DType input, int capability = 80) {
   simt::reset();
   uint64_t calls;
   {
-    const std::unique_ptr<Backend> backend = open_emulated(input);
+    const std::unique_ptr<Backend> backend = open_emulated(input, 0, 4, capability);
     expect(run_some_ops(*backend, &calls).empty(), "the ops fail without a fault");
   }
   expect(calls > 40, "the fault hook sees too few calls");
@@ -109,6 +111,7 @@ void survives_any_failing_call(DType input) {
     const std::string when = "when call " + std::to_string(call) + " fails: ";
     simt::reset();
     simt::options = {};
+    simt::options.capability = capability;
     simt::options.fail_call = static_cast<int>(call);
     char message[64];
     std::unique_ptr<Backend> backend(qwen3_cuda_create(0, input, message, sizeof message));
@@ -149,7 +152,6 @@ BackendEntry entry_of(DType input, uint32_t batch_tokens, bool invariant, int mu
 }
 
 constexpr uint32_t kSmallBatch = 1, kLargeBatch = 10'000;
-constexpr int kHopper = 90;
 
 // Rows of an ldmatrix that meet in a bank would only cost time: nothing else would show them.
 void has_no_bank_conflicts() {
@@ -774,6 +776,8 @@ void add_cuda_tests(Tests& tests) {
   tests.push_back({"cuda: survives the failure of any call", [] { survives_any_failing_call(DType::bf16); }});
   tests.push_back(
       {"cuda: int8: survives the failure of any call", [] { survives_any_failing_call(DType::s8); }});
+  tests.push_back({"cuda: hopper: survives the failure of any call",
+                   [] { survives_any_failing_call(DType::bf16, kHopper); }});
   tests.push_back({"cuda: gives no more memory than there is", gives_no_more_memory_than_there_is});
   tests.push_back({"cuda: no bank conflicts", has_no_bank_conflicts});
   tests.push_back({"cuda: linear ops on aligned rows", linear_reads_aligned_rows});
