@@ -16,9 +16,9 @@ namespace {
 using cuda::Failure;
 
 constexpr int kOldestMajor = 8;           // compute capability: Ampere
-constexpr int kOverlappingMajor = 9;      // kernels may begin before those in front have ended
 constexpr size_t kKeptBytes = 256 << 10;  // of launches; the largest model's small batch has 100 KiB
 constexpr size_t kOpBytes = 4 << 10;      // of those that one op makes, at most
+constexpr int kOverlappingCode = 90;      // kernels compiled for it wait for those in front of them
 constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
 constexpr uint32_t kPooledRows = 4096;
@@ -152,10 +152,11 @@ class CudaBackend final : public Backend {
     std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
     card_ = {static_cast<uint32_t>(card.multiprocessors),
              card.major == 9 && card.minor == 0 && !hopper_is_off(), nullptr, nullptr};
-    overlaps_ = card.major >= kOverlappingMajor;
 
     if (const Failure failure = cuda::use_device(device_)) return failure;
-    if (const Failure failure = cuda::check_card()) return failure;
+    int compiled_for = 0;
+    if (const Failure failure = cuda::check_card(&compiled_for)) return failure;
+    overlaps_ = compiled_for >= kOverlappingCode;
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
     has_stream_ = true;
     if (!kept_.open(kKeptBytes)) return "there is not enough host memory";
@@ -354,12 +355,11 @@ class CudaBackend final : public Backend {
     if (!failure_) failure_ = op(cuda::Stream{stream_.queue, &kept_});
   }
   void launch_kept() noexcept {
-    if (!kept_.empty() &&
-        weights_are_on_their_way_) {  // kernels read weights before they wait for what is in front
-      ask([&] { return cuda::synchronize(stream_); });
-      weights_are_on_their_way_ = false;
-    }
-    if (!kept_.empty()) ask([&] { return replay_.launch({stream_.queue, nullptr, overlaps_}, kept_); });
+    if (kept_.empty()) return;
+    // Kernels read weights before they wait for what is in front of them.
+    if (weights_are_on_their_way_) ask([&] { return cuda::synchronize(stream_); });
+    weights_are_on_their_way_ = false;
+    ask([&] { return replay_.launch({stream_.queue, nullptr, overlaps_}, kept_); });
     kept_.clear();
   }
 

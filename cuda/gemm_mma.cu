@@ -15,8 +15,8 @@
 //          64 x 64        4 of 32^2  4       32 KiB         3    few tiles, or rows that cp.async cannot read
 //   small  16..64 x 32    8          4..2    96 KiB         1    each warp has every eighth step and a ring of its
 //                                                                own; the eight sums are added in order at the end
-//          16..64 x 128   4, a       8       72..96 KiB     1    weights of 4,096 rows and more; where tiles are few,
-//                         quarter                                blocks share a tile's columns and a second kernel
+//          16..64 x 128   4 of x 32  8       72..96 KiB     1    weights of 4,096 rows and more; where tiles are few,
+//                                                                blocks share the columns of each and a second kernel
 //                                                                adds their sums in order
 //
 // In a tile every element is one chain of mma over the steps, whatever the tile: tile shapes change no bit.

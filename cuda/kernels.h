@@ -58,7 +58,8 @@ struct PooledRow {
 };
 
 // row_ops.cu
-Failure check_card();  // whether the library has code for the current device
+// Whether the library has code for the current device, and for which compute capability.
+Failure check_card(int* capability);
 Failure gather(Stream stream, const uint32_t* ids, Matrix table, Matrix out);
 Failure rms_norm(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
 Failure pool(Stream stream, Matrix x, const float* gain, float eps, PooledRow* rows, uint32_t count);

@@ -179,7 +179,7 @@ __device__ __forceinline__ void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&
 
 // --- Kernels that begin before those in front of them have ended -----------------------------------------------------------
 
-// A kernel that was launched as `Stream::overlaps` says runs beside the one in front of it until wait_for_previous, which
+// A kernel that was launched with `Stream::overlaps` runs beside the one in front of it until wait_for_previous, which
 // returns when that one has ended and its writes are there. Every thread calls it, before it touches anything that other
 // kernels of a batch write and before it writes anything. So the one in front has ended only after its own wait, that is,
 // after the one in front of it had: nothing that came earlier is left either. Weights, which no kernel of a batch writes,

@@ -108,11 +108,14 @@ inline Failure copy_to_device(void* to, const void* from, size_t bytes, Stream s
   return failure_of(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream.queue));
 }
 
-// Whether there is code for the current device. One kernel stands for all: they are compiled together.
+// Whether there is code for the current device, and the compute capability that it was written for, 90 for Hopper: less
+// than the card's where the driver made it of older PTX. One kernel stands for all: they are compiled together.
 template <typename... Parameters>
-Failure check_kernel(void (*kernel)(Parameters...)) {
+Failure check_kernel(void (*kernel)(Parameters...), int* capability) {
   cudaFuncAttributes attributes;
-  return failure_of(cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel)));
+  const cudaError_t error = cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel));
+  *capability = attributes.ptxVersion;
+  return failure_of(error);
 }
 
 // A row-major matrix that TMA reads or writes in boxes of `box_rows` rows of 128 bytes, which lie swizzled in shared memory.

@@ -575,7 +575,7 @@ const faults = [
   [
     'launches overlap on every card',
     'cuda_backend.cu',
-    'overlaps_ = card.major >= kOverlappingMajor;',
+    'overlaps_ = compiled_for >= kOverlappingCode;',
     'overlaps_ = true;',
     replayed,
   ],

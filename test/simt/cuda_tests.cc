@@ -485,6 +485,19 @@ void short_batches_are_replayed(DType input, int capability) {
   expect(simt::counters.graphs == 3, "a graph is made of the large plan");
 }
 
+// Kernels made of PTX for older cards wait for nothing: they may not overlap, whatever the card.
+void kernels_for_older_cards_do_not_overlap() {
+  simt::options = {};
+  simt::options.capability = kHopper;
+  simt::options.code_capability = 80;
+  char message[64];
+  const std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+  simt::counters = {};
+  uint64_t calls;
+  expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
+  expect(simt::counters.overlapping == 0, "kernels overlap");
+}
+
 // Lists that differ in one parameter, more than are kept, each in time for its graph. Uploads between them change what
 // the next one reads, and nobody waits.
 void graphs_are_bounded_and_in_order() {
@@ -794,6 +807,8 @@ void add_cuda_tests(Tests& tests) {
   tests.push_back({"cuda: wide weights: linear_add", [] { wide_weights_agree(WeightUse::linear_add, 80); }});
   tests.push_back(
       {"cuda: wide weights: linear_swiglu", [] { wide_weights_agree(WeightUse::gate_up, kHopper); }});
+  tests.push_back(
+      {"cuda: hopper: kernels for older cards do not overlap", kernels_for_older_cards_do_not_overlap});
   tests.push_back({"cuda: graphs are bounded and in order", graphs_are_bounded_and_in_order});
   tests.push_back({"cuda: keeps no more launches than fit", keeps_no_more_launches_than_fit});
   tests.push_back({"cuda: a query takes few calls", a_query_takes_few_calls});

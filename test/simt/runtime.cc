@@ -111,6 +111,8 @@ void write(void* to, const void* from, size_t bytes) {
 
 void read(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 
+int code_capability() { return options.code_capability ? options.code_capability : options.capability; }
+
 const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
                     bool overlaps, std::function<void()> body) {
   const Lock lock(mutex);
@@ -119,7 +121,7 @@ const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned thread
   const bool sound = threads >= 1 && threads <= kMaxThreads && threads % 32 == 0 && grid.x >= 1 &&
                      grid.y >= 1 && grid.z >= 1 && grid.y <= kMaxGridY && grid.z <= kMaxGridY;
   if (!sound) return "invalid configuration argument (emulated)";
-  if (overlaps && options.capability < 90) return "the card's kernels do not overlap (emulated)";
+  if (overlaps && code_capability() < 90) return "the card's kernels do not overlap (emulated)";
   // Of Hopper, and the least of all others from sm_80 on.
   const size_t shared_bytes_there_are = (options.capability == 90 ? 227 : 99) * 1024;
   if (shared_bytes > shared_bytes_there_are) return "too much shared memory asked for (emulated)";

@@ -16,6 +16,9 @@ struct Queue;
 struct Event;
 struct Graph;
 
+// That kernels are compiled for.
+int code_capability();
+
 // Enqueues a kernel; `body` is one thread's run of it.
 const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
                     bool overlaps, std::function<void()> body);
@@ -62,7 +65,8 @@ Failure free_bytes(size_t* bytes);
 Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream);
 
 template <typename... Parameters>
-Failure check_kernel(void (*)(Parameters...)) {
+Failure check_kernel(void (*)(Parameters...), int* capability) {
+  *capability = simt::code_capability();
   return nullptr;
 }
 
