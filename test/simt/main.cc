@@ -26,12 +26,7 @@ BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80
   return {name, {open(0, 1, 10'000, false), open(2, 132, 1, true)}, simt::read, true};
 }
 
-// TMA reads rows that begin at multiples of 16 bytes.
-BackendEntry hopper(const char* name, DType input) {
-  BackendEntry result = entry(name, input, Plan::large, 90);
-  result.row_bytes = 16;
-  return result;
-}
+BackendEntry hopper(const char* name, DType input) { return entry(name, input, Plan::large, 90); }
 
 void add_named(Tests& to, const Tests& from, const std::string& part) {
   std::copy_if(from.begin(), from.end(), std::back_inserter(to),
