@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fail } from './report.mjs';
 import { root } from './stamp.mjs';
 
-const linear = 'cuda: linear ops on aligned rows';
+const linear = 'cuda: linear ops read what is there';
 const attention = 'attention: one text of any length';
 const manyTexts = 'attention: many texts';
 const banks = 'cuda: no bank conflicts';
