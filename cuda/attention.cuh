@@ -25,9 +25,9 @@ __host__ __device__ constexpr uint32_t tile_count(uint32_t rows, uint32_t spans,
   return rows / tile_rows + spans;
 }
 
-// attention_wgmma.cu: for cards that have wgmma, rows that begin at multiples of 16 bytes, and so few query heads to a
-// head of keys and values that a token of all of them fits in a tile.
-bool fits_wgmma(Matrix query, Heads heads, const void* pages, Matrix out);
+// attention_wgmma.cu: for cards that have wgmma, and so few query heads to a head of keys and values that a token of all of
+// them fits in a tile.
+bool fits_wgmma(Heads heads);
 Failure attention_wgmma(Stream stream, const Card& card, Matrix query, Heads heads, Spans spans,
                         const void* pages, Matrix out);
 

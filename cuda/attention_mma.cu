@@ -31,27 +31,10 @@ __device__ __forceinline__ uint32_t place(uint32_t row, uint32_t chunk) {
   return row * kHeadDim * 2 + ((chunk ^ (row & 7)) << 4);
 }
 
-// Two neighbouring elements, wherever the row begins.
-template <typename T>
-__device__ __forceinline__ uint32_t load_pair(const T* from, bool paired) {
-  if (paired) return *reinterpret_cast<const uint32_t*>(from);
-  return from[0].bits | static_cast<uint32_t>(from[1].bits) << 16;
-}
-template <typename T>
-__device__ __forceinline__ void store_pair(T* to, bool paired, float low, float high) {
-  if (paired) {
-    *reinterpret_cast<uint32_t*>(to) = pack<T>(low, high);
-  } else {
-    to[0] = from_float<T>(low);
-    to[1] = from_float<T>(high);
-  }
-}
-
 template <typename T>
 struct Rows {
   T* data;
   uint32_t stride;
-  bool paired;
 };
 
 template <typename T>
@@ -102,7 +85,7 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
     for (uint32_t i = 0; i < 4; ++i) {
       const uint32_t row = first + i % 2 * 8, col = head * kHeadDim + d * 16 + i / 2 * 8 + lane % 4 * 2;
       const size_t at = static_cast<size_t>(span.first_row + tile.first + row) * query.stride + col;
-      fragment[d][i] = row < tile.rows ? load_pair(query.data + at, query.paired) : 0;
+      fragment[d][i] = row < tile.rows ? *reinterpret_cast<const uint32_t*>(query.data + at) : 0;
     }
   }
 
@@ -198,16 +181,15 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
     const float inverse = 1 / total[half];
 #pragma unroll
     for (uint32_t d = 0; d < kHeadDim / 8; ++d) {
-      store_pair(to + d * 8 + lane % 4 * 2, out.paired, sum[d][half * 2] * inverse,
-                 sum[d][half * 2 + 1] * inverse);
+      *reinterpret_cast<uint32_t*>(to + d * 8 + lane % 4 * 2) =
+          pack<T>(sum[d][half * 2] * inverse, sum[d][half * 2 + 1] * inverse);
     }
   }
 }
 
 template <typename T>
 Rows<T> rows_of(Matrix matrix) {
-  return {static_cast<T*>(matrix.data), matrix.stride,
-          reinterpret_cast<uintptr_t>(matrix.data) % 4 == 0 && matrix.stride % 2 == 0};
+  return {static_cast<T*>(matrix.data), matrix.stride};
 }
 
 template <typename T>
@@ -224,7 +206,7 @@ Failure attention(Stream stream, Plan plan, const Card& card, Matrix query, Head
                   const void* pages, Matrix out) {
   if (query.rows == 0 || spans.count == 0) return nullptr;
   // Not by the rows of the batch or of a text: their bits would depend on it.
-  if (plan == Plan::large && card.has_wgmma && fits_wgmma(query, heads, pages, out)) {
+  if (plan == Plan::large && card.has_wgmma && fits_wgmma(heads)) {
     return attention_wgmma(stream, card, query, heads, spans, pages, out);
   }
   return query.dtype == DType::f16 ? attention_of<f16>(stream, query, heads, spans, pages, out)

@@ -494,16 +494,9 @@ Failure attention_of(Stream stream, const Card& card, Matrix query, Heads heads,
                 kThreads, sizeof(Shared), map, a);
 }
 
-bool is_aligned(Matrix matrix) {
-  return reinterpret_cast<uintptr_t>(matrix.data) % 16 == 0 && matrix.stride % kChunkElements == 0;
-}
-
 }  // namespace
 
-bool fits_wgmma(Matrix query, Heads heads, const void* pages, Matrix out) {
-  return is_aligned(query) && is_aligned(out) && reinterpret_cast<uintptr_t>(pages) % 16 == 0 &&
-         heads.query / heads.key_value <= kRows;
-}
+bool fits_wgmma(Heads heads) { return heads.query / heads.key_value <= kRows; }
 
 Failure attention_wgmma(Stream stream, const Card& card, Matrix query, Heads heads, Spans spans,
                         const void* pages, Matrix out) {

@@ -48,7 +48,6 @@ struct Result {
   void* data;
   uint32_t stride;
   float* scales;
-  bool paired;  // two neighbours can be stored at once
 };
 
 __host__ __device__ constexpr uint32_t tiles(uint32_t size, uint32_t side) {
@@ -90,27 +89,25 @@ __device__ __forceinline__ void finish(const Operands<T>& x, const Result& out, 
         from_float<Stored>(gated<T>(a, b, out.scales != nullptr));
   } else if constexpr (kEpilogue == Epilogue::add) {
     float* to = static_cast<float*>(out.data) + static_cast<size_t>(row) * out.stride + col;
-    if (both && out.paired) {
+    if (both) {
       float2 sum = *reinterpret_cast<float2*>(to);
       sum.x += a;
       sum.y += b;
       *reinterpret_cast<float2*>(to) = sum;
     } else {
       to[0] += a;
-      if (both) to[1] += b;
     }
   } else {
     Stored* to = static_cast<Stored*>(out.data) + static_cast<size_t>(row) * out.stride + col;
-    if (both && out.paired) {
+    if (both) {
       *reinterpret_cast<uint32_t*>(to) = pack<Stored>(a, b);
     } else {
       to[0] = from_float<Stored>(a);
-      if (both) to[1] = from_float<Stored>(b);
     }
   }
 }
 
-// gemm_wgmma.cu: for cards that have wgmma, where rows of operands and results begin at multiples of 16 bytes.
+// gemm_wgmma.cu: for cards that have wgmma.
 template <typename T>
 Failure gemm_wgmma(Stream stream, Epilogue epilogue, const Card& card, const Operands<T>& x,
                    const Result& out);

@@ -44,35 +44,28 @@ __device__ __forceinline__ uint32_t place(uint32_t row, uint32_t chunk) {
 // --- Copies ------------------------------------------------------------------------------------------------------------
 
 // Brings one chunk of row `row` of a matrix to shared memory at `to`, zeros for what is past its edges.
-template <bool kAligned, typename T>
+template <typename T>
 __device__ __forceinline__ void load_chunk(uint32_t to, const T* matrix, uint32_t stride, uint32_t rows,
                                            uint32_t inner, uint32_t row, uint32_t element) {
   const uint32_t inside = row < rows && element < inner ? min(inner - element, kChunkElements<T>) : 0;
   const T* from = matrix + static_cast<size_t>(row) * stride + element;
-  if constexpr (kAligned) {
-    cp_async_16(to, from, static_cast<int>(inside * sizeof(T)));
-  } else {
-    T* chunk = shared_memory<T>() + (to - shared_address(shared_memory<T>())) / sizeof(T);
-    for (uint32_t i = 0; i < kChunkElements<T>; ++i) chunk[i] = i < inside ? from[i] : T{0};
-  }
+  cp_async_16(to, from, static_cast<int>(inside * sizeof(T)));
 }
 
 // --- Tiles: the large plan, and wide weights in the small one ---------------------------------------------------------------
 
 template <uint32_t kRowCount, uint32_t kColCount, uint32_t kWarpRowCount, uint32_t kWarpColCount,
-          uint32_t kStageCount, bool kIsAligned = true, bool kIsPart = false>
+          uint32_t kStageCount, bool kIsPart = false>
 struct Tile {
   static constexpr uint32_t kRows = kRowCount, kCols = kColCount, kStages = kStageCount;
   static constexpr uint32_t kWarpRows = kWarpRowCount, kWarpCols = kWarpColCount;
-  static constexpr bool kAligned = kIsAligned;
   static constexpr bool kPart = kIsPart;  // what it makes is a part of each sum
   static constexpr uint32_t kStageBytes = (kRows + kCols) * kStepBytes;
 };
 using Tile128 = Tile<128, 128, 64, 64, 4>;
 using Tile64 = Tile<64, 64, 32, 32, 4>;
-using Tile64Unaligned = Tile<64, 64, 32, 32, 4, false>;
-template <uint32_t kRows, bool kAligned, bool kPart>
-using WideTile = Tile<kRows, kWideCols, kRows, 32, 8, kAligned, kPart>;
+template <uint32_t kRows, bool kPart>
+using WideTile = Tile<kRows, kWideCols, kRows, 32, 8, kPart>;
 
 constexpr uint32_t kTileThreads = 128;
 
@@ -105,16 +98,16 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
 #pragma unroll
     for (uint32_t task = threadIdx.x; task < Tile::kCols * kChunks; task += kTileThreads) {
       const uint32_t row = task / kChunks, chunk = task % kChunks;
-      load_chunk<true>(weight_at(step) + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
-                       first_col + row, element_of(step, chunk));
+      load_chunk(weight_at(step) + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
+                 first_col + row, element_of(step, chunk));
     }
   };
   const auto load_in = [&](uint32_t step) {
 #pragma unroll
     for (uint32_t task = threadIdx.x; task < Tile::kRows * kChunks; task += kTileThreads) {
       const uint32_t row = task / kChunks, chunk = task % kChunks;
-      load_chunk<Tile::kAligned>(in_at(step) + place(row, chunk), x.in, x.in_stride, x.rows, x.inner,
-                                 first_row + row, element_of(step, chunk));
+      load_chunk(in_at(step) + place(row, chunk), x.in, x.in_stride, x.rows, x.inner, first_row + row,
+                 element_of(step, chunk));
     }
   };
 
@@ -212,7 +205,7 @@ constexpr uint32_t kSmallStageBytes = (kTiles16 * 16 + kSmallCols) * kStepBytes;
 template <uint32_t kTiles16>
 constexpr uint32_t kSmallStages = kSmallSharedBytes / kSmallWarps / kSmallStageBytes<kTiles16>;
 
-template <typename T, Epilogue kEpilogue, uint32_t kTiles16, bool kAligned>
+template <typename T, Epilogue kEpilogue, uint32_t kTiles16>
 __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Result out) {
   constexpr uint32_t kRows = kTiles16 * 16;
   constexpr uint32_t kStages = kSmallStages<kTiles16>;
@@ -234,16 +227,16 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
     const uint32_t weight = ring + turn % kStages * kSmallStageBytes<kTiles16> + kRows * kStepBytes;
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kSmallCols; row += 32 / kChunks) {
-      load_chunk<true>(weight + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
-                       first_col + row, element_of(turn));
+      load_chunk(weight + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner, first_col + row,
+                 element_of(turn));
     }
   };
   const auto load_in = [&](uint32_t turn) {
     const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>;
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kRows; row += 32 / kChunks) {
-      load_chunk<kAligned>(in + place(row, chunk), x.in, x.in_stride, x.rows, x.inner, first_row + row,
-                           element_of(turn));
+      load_chunk(in + place(row, chunk), x.in, x.in_stride, x.rows, x.inner, first_row + row,
+                 element_of(turn));
     }
   };
 
@@ -334,12 +327,10 @@ Failure launch_tiles(Stream stream, const Operands<T>& x, const Result& out, uin
 }
 
 template <typename T, Epilogue kEpilogue, bool kPart>
-Failure launch_wide_tiles(Stream stream, bool aligned, const Operands<T>& x, const Result& out,
-                          uint32_t parts) {
-  if (!aligned) return launch_tiles<T, kEpilogue, WideTile<64, false, kPart>>(stream, x, out, parts);
-  if (x.rows <= 16) return launch_tiles<T, kEpilogue, WideTile<16, true, kPart>>(stream, x, out, parts);
-  if (x.rows <= 32) return launch_tiles<T, kEpilogue, WideTile<32, true, kPart>>(stream, x, out, parts);
-  return launch_tiles<T, kEpilogue, WideTile<64, true, kPart>>(stream, x, out, parts);
+Failure launch_wide_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t parts) {
+  if (x.rows <= 16) return launch_tiles<T, kEpilogue, WideTile<16, kPart>>(stream, x, out, parts);
+  if (x.rows <= 32) return launch_tiles<T, kEpilogue, WideTile<32, kPart>>(stream, x, out, parts);
+  return launch_tiles<T, kEpilogue, WideTile<64, kPart>>(stream, x, out, parts);
 }
 
 // How many parts a wide weight's sums are divided into: its shape alone decides.
@@ -351,43 +342,33 @@ uint32_t parts_of(const Operands<T>& x) {
 }
 
 template <typename T, Epilogue kEpilogue>
-Failure launch_wide(Stream stream, const Card& card, bool aligned, const Operands<T>& x, const Result& out) {
+Failure launch_wide(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
   const uint32_t parts = parts_of(x);
-  if (parts == 1) return launch_wide_tiles<T, kEpilogue, false>(stream, aligned, x, out, 1);
+  if (parts == 1) return launch_wide_tiles<T, kEpilogue, false>(stream, x, out, 1);
   if (x.rows > kSmallBatchTokens) return "a small batch has too many rows";
   const uint32_t stride = tiles(x.cols, kWideCols) * kWideCols;
-  const Failure failure = launch_wide_tiles<T, Epilogue::store, true>(
-      stream, aligned, x, {card.parts, stride, nullptr, true}, parts);
+  const Failure failure =
+      launch_wide_tiles<T, Epilogue::store, true>(stream, x, {card.parts, stride, nullptr}, parts);
   if (failure) return failure;
   const dim3 grid(tiles(x.cols, 2 * kTileThreads), x.rows);
   return launch(stream, add_parts_kernel<T, kEpilogue>, grid, kTileThreads, 0,
                 static_cast<const typename Kind<T>::Sum*>(card.parts), parts, stride, x, out);
 }
 
-template <typename T, Epilogue kEpilogue, uint32_t kTiles16, bool kAligned = true>
+template <typename T, Epilogue kEpilogue, uint32_t kTiles16>
 Failure launch_small(Stream stream, const Operands<T>& x, const Result& out) {
   const dim3 grid(tiles(x.cols, kSmallCols), tiles(x.rows, kTiles16 * 16));
-  return launch(stream, small_gemm<T, kEpilogue, kTiles16, kAligned>, grid, kSmallThreads, kSmallSharedBytes,
-                x, out);
-}
-
-// Whether rows begin at multiples of 16 bytes, so that cp.async and TMA can read them, and TMA write them. Those of weights
-// always do.
-bool is_aligned(const void* data, size_t row_bytes) {
-  return reinterpret_cast<uintptr_t>(data) % kChunkBytes == 0 && row_bytes % kChunkBytes == 0;
+  return launch(stream, small_gemm<T, kEpilogue, kTiles16>, grid, kSmallThreads, kSmallSharedBytes, x, out);
 }
 
 template <typename T, Epilogue kEpilogue>
 Failure gemm_with(Stream stream, Plan plan, const Card& card, const Operands<T>& x, const Result& out) {
-  const bool aligned = is_aligned(x.in, x.in_stride * sizeof(T));
   if (plan == Plan::small) {
-    if (x.cols >= kLeastWideCols) return launch_wide<T, kEpilogue>(stream, card, aligned, x, out);
-    if (!aligned) return launch_small<T, kEpilogue, 4, false>(stream, x, out);
+    if (x.cols >= kLeastWideCols) return launch_wide<T, kEpilogue>(stream, card, x, out);
     if (x.rows <= 16) return launch_small<T, kEpilogue, 1>(stream, x, out);
     if (x.rows <= 32) return launch_small<T, kEpilogue, 2>(stream, x, out);
     return launch_small<T, kEpilogue, 4>(stream, x, out);
   }
-  if (!aligned) return launch_tiles<T, kEpilogue, Tile64Unaligned>(stream, x, out);
   const uint32_t tiles128 = tiles(x.rows, Tile128::kRows) * tiles(x.cols, Tile128::kCols);
   return tiles128 >= card.multiprocessors ? launch_tiles<T, kEpilogue, Tile128>(stream, x, out)
                                           : launch_tiles<T, kEpilogue, Tile64>(stream, x, out);
@@ -405,14 +386,9 @@ Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Card& card, M
                       weight.cols,
                       in.scales,
                       sizeof(T) == 1 ? weight_scales(weight) : nullptr};
-  const size_t pair_bytes = 2 * bytes_of(out.dtype);
-  const Result result{out.data, out.stride, out.scales,
-                      reinterpret_cast<uintptr_t>(out.data) % pair_bytes == 0 && out.stride % 2 == 0};
+  const Result result{out.data, out.stride, out.scales};
   // Not by the number of rows: a row's bits would depend on how many others its batch has.
-  if (card.has_wgmma && plan == Plan::large && is_aligned(in.data, in.stride * sizeof(T)) &&
-      is_aligned(out.data, out.stride * bytes_of(out.dtype))) {
-    return gemm_wgmma(stream, epilogue, card, x, result);
-  }
+  if (card.has_wgmma && plan == Plan::large) return gemm_wgmma(stream, epilogue, card, x, result);
   switch (epilogue) {
     case Epilogue::store: return gemm_with<T, Epilogue::store>(stream, plan, card, x, result);
     case Epilogue::add: return gemm_with<T, Epilogue::add>(stream, plan, card, x, result);

@@ -13,7 +13,7 @@ constexpr size_t bytes_of(DType dtype) { return dtype == DType::f32 ? 4 : dtype 
 
 // A matrix in the backend's memory. Owns nothing.
 //
-// Activations, gains and tables are row-major. What `weight_layout` made for linear ops is in the backend's own layout;
+// Activations, gains and tables are row-major; rows of activations begin at multiples of 16 bytes. What `weight_layout` made for linear ops is in the backend's own layout;
 // only that backend's linear ops can read it.
 //
 // What linear ops read has `scales`, one f32 per row in the backend's memory: the matrix holds values divided by them, and

@@ -8,8 +8,9 @@
 namespace qwen3 {
 namespace {
 
-// Rows whose length is a multiple of 4 KiB would all meet in the same few cache lines.
-constexpr uint32_t kRowPadding = 32;
+// Rows begin at multiples of 16 bytes, whatever their type. If their length were a multiple of 4 KiB, they would all meet in
+// the same few cache lines.
+constexpr uint32_t row_stride(uint32_t cols) { return (cols + 15) / 16 * 16 + 32; }
 constexpr uint32_t kLeastTokens = 512;
 // Where memory is reserved, a batch has room for texts of this many tokens on average, each in a page of its own.
 constexpr uint32_t kTokensPerText = 8;
@@ -21,7 +22,7 @@ constexpr size_t kBuffers = 11;
 constexpr const char* kScratch = "intermediate results";
 
 size_t matrix_bytes(uint32_t rows, uint32_t cols, DType dtype) {
-  return size_t{rows} * (cols + kRowPadding) * bytes_of(dtype);
+  return size_t{rows} * row_stride(cols) * bytes_of(dtype);
 }
 
 struct Columns {
@@ -101,7 +102,7 @@ void* Workspace::Buffer::reserve(Backend& on, size_t wanted, const char* what) {
 }
 
 Matrix Workspace::matrix(Buffer& buffer, uint32_t rows, uint32_t cols, DType dtype, const char* what) {
-  return {buffer.reserve(on_, matrix_bytes(rows, cols, dtype), what), rows, cols, cols + kRowPadding, dtype};
+  return {buffer.reserve(on_, matrix_bytes(rows, cols, dtype), what), rows, cols, row_stride(cols), dtype};
 }
 
 Workspace::Workspace(const Model& model, uint32_t chunk_rows)

@@ -85,7 +85,7 @@ function checkCapability(capability) {
           (/_gemmIa/.test(kernel.symbol) && ofBytes[kind]) ||
           (/EpilogueE1/.test(kernel.symbol) && ofSums[kind]) ||
           kind;
-        if (found[name] < least && !(name === 'LDGSTS' && /Unaligned/.test(kernel.symbol))) {
+        if (found[name] < least) {
           problems.push(`${where}: ${found[name]} ${name}, at least ${least} expected`);
         }
       }

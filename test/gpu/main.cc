@@ -44,10 +44,6 @@ int main(int argc, char** argv) {
     const BackendEntry entry = card_entry(name, input, kLarge);
     add_op_tests(tests, entry);
     add_forward_tests(tests, entry);
-    // Rows that cp.async and TMA can read: on Hopper these are other kernels.
-    BackendEntry aligned = card_entry(std::string(name) + ", aligned rows", input, kLarge);
-    aligned.row_bytes = 16;
-    add_linear_tests(tests, aligned);
     // The small plan is another way of doing the linear ops.
     add_linear_tests(tests, card_entry(std::string(name) + ", small plan", input, kSmall));
   }

@@ -17,8 +17,6 @@ struct BackendEntry {
   // Reads the backend's memory; what the ops never need and tests do.
   std::function<void(void* to, const void* from, size_t bytes)> download;
   bool emulated = false;  // ops take a thousand times as long: tests repeat less
-  // What linear ops read and write has rows that begin at multiples of so many bytes: some kernels take no others.
-  uint32_t row_bytes = 1;
 };
 
 BackendEntry reference_entry();

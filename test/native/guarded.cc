@@ -54,8 +54,7 @@ Device::Device(const BackendEntry& entry, size_t variant)
       owned(entry.open[variant]()),
       on(*owned),
       download(entry.download),
-      emulated(entry.emulated),
-      row_bytes(entry.row_bytes) {
+      emulated(entry.emulated) {
   const Backend::Traits traits = on.traits();
   normed = traits.normed;
   input = traits.input;
@@ -101,9 +100,18 @@ std::vector<unsigned char> GuardedMemory::read() const {
   return {all.begin() + kGuard, all.end() - kGuard};
 }
 
+namespace {
+
+uint32_t row_stride(uint32_t cols, uint32_t gap, DType dtype) {
+  const auto multiple = static_cast<uint32_t>(16 / bytes_of(dtype));
+  return (cols + gap + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace
+
 GuardedMatrix::GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t gap, DType dtype,
                              const std::vector<float>* values)
-    : matrix_{nullptr, rows, cols, cols + gap, dtype},
+    : matrix_{nullptr, rows, cols, row_stride(cols, gap, dtype), dtype},
       memory_(device, size_t{rows} * matrix_.stride * bytes_of(dtype)) {
   matrix_.data = memory_.data();
   std::vector<float> scales(rows, 1);

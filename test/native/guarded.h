@@ -27,7 +27,6 @@ struct Device {
   std::function<void(void* to, const void* from, size_t bytes)> download;
   DType normed, input, output;  // of the backend's traits
   bool emulated;                // BackendEntry::emulated
-  uint32_t row_bytes;           // BackendEntry::row_bytes
 
   void sync();  // fails the test where the backend fails
 };
@@ -78,7 +77,7 @@ class GuardedArray {
 class GuardedMatrix {
  public:
   // All sentinels, or `values` [rows, cols], which `dtype` must hold exactly. `gap`: values that each row has room for
-  // beyond its columns.
+  // beyond its columns, at least: rows begin at multiples of 16 bytes.
   GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t gap, DType dtype,
                 const std::vector<float>* values = nullptr);
 

@@ -18,7 +18,7 @@ constexpr std::array kOps{Op::linear, Op::linear_add, Op::linear_swiglu};
 struct Case {
   Op op;
   uint32_t rows, in, out;  // out: columns of the result
-  uint32_t gap = 3;        // from the last column to the stride, everywhere
+  uint32_t gap = 3;        // from the last column to the stride, at least
 
   uint32_t weight_rows() const { return op == Op::linear_swiglu ? 2 * out : out; }
   WeightUse use() const {
@@ -26,14 +26,6 @@ struct Case {
     return kUses[static_cast<int>(op)];
   }
   DType input(const Device& device) const { return op == Op::linear_add ? device.input : device.normed; }
-  DType output(const Device& device) const {
-    return op == Op::linear ? device.output : op == Op::linear_add ? DType::f32 : device.input;
-  }
-  // At least `gap`, so that rows of so many values begin where the device wants them.
-  uint32_t gap_after(const Device& device, uint32_t cols, DType dtype) const {
-    const uint32_t multiple = std::max(1u, device.row_bytes / static_cast<uint32_t>(bytes_of(dtype)));
-    return (cols + gap + multiple - 1) / multiple * multiple - cols;
-  }
   std::string text() const {
     static constexpr const char* kNames[] = {"linear", "linear_add", "linear_swiglu"};
     return std::string(kNames[static_cast<int>(op)]) + " of " + std::to_string(rows) + " rows, " +
@@ -63,11 +55,10 @@ Values random_values(Device& device, const Case& c, Random& random) {
 }
 
 std::vector<float> run(Device& device, const Case& c, const Values& values) {
-  const DType input = c.input(device), output = c.output(device);
-  const GuardedMatrix in(device, c.rows, c.in, c.gap_after(device, c.in, input), input, &values.in);
+  const GuardedMatrix in(device, c.rows, c.in, c.gap, c.input(device), &values.in);
   const StoredWeight weight(device, c.use(), c.weight_rows(), c.in, values.weight);
-  const GuardedMatrix out(device, c.rows, c.out, c.gap_after(device, c.out, output), output,
-                          c.op == Op::linear_add ? &values.x : nullptr);
+  const DType dtype = c.op == Op::linear ? device.output : c.op == Op::linear_add ? DType::f32 : device.input;
+  const GuardedMatrix out(device, c.rows, c.out, c.gap, dtype, c.op == Op::linear_add ? &values.x : nullptr);
   switch (c.op) {
     case Op::linear: device.on.linear(in, weight, out); break;
     case Op::linear_add: device.on.linear_add(in, weight, out); break;

@@ -173,8 +173,24 @@ void has_no_bank_conflicts() {
   }
 }
 
-// Rows that cp.async reads, in memory that ends with the last value and has nothing in the gaps; more steps than stages.
-void linear_reads_aligned_rows() {
+// From the start of a row of 16-bit values to that of the next, which begin at multiples of 16 bytes.
+uint32_t row_stride(uint32_t cols) { return (cols + 7) / 8 * 8; }
+
+Matrix allocate_halves(Backend& on, uint32_t rows, uint32_t cols) {
+  const uint32_t stride = row_stride(cols);
+  return {on.allocate((size_t{rows - 1} * stride + cols) * 2), rows, cols, stride, DType::bf16};
+}
+std::vector<uint16_t> read_halves(Matrix matrix) {
+  std::vector<uint16_t> values(size_t{matrix.rows} * matrix.cols);
+  for (size_t r = 0; r < matrix.rows; ++r) {
+    simt::read(&values[r * matrix.cols], static_cast<uint16_t*>(matrix.data) + r * matrix.stride,
+               matrix.cols * 2);
+  }
+  return values;
+}
+
+// In memory that ends with the last value and has nothing in the gaps; more steps than stages.
+void linear_reads_what_is_there() {
   struct Case {
     bool small;
     int multiprocessors;
@@ -196,7 +212,7 @@ void linear_reads_aligned_rows() {
     Backend& on = *backend;
     on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
     Random random(7);
-    const uint32_t stride = (c.in + 15) / 8 * 8;
+    const uint32_t stride = row_stride(c.in + 8);
     const size_t in_bytes = (size_t{c.rows - 1} * stride + c.in) * 2;
     const Matrix in{on.allocate(in_bytes), c.rows, c.in, stride, DType::bf16};
     const std::vector<float> values = rounded(random.values(size_t{c.rows} * c.in), c.in, DType::bf16);
@@ -210,22 +226,18 @@ void linear_reads_aligned_rows() {
     const WeightLayout layout = on.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
     const Matrix weight{on.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
     on.store_weight(weight, WeightUse::linear, 0, c.out, weights.data(), DType::f32);
-    const uint32_t out_stride = c.capability == kHopper ? (c.out + 7) / 8 * 8 : c.out;
-    const size_t out_values = size_t{c.rows - 1} * out_stride + c.out;
-    const Matrix out{on.allocate(out_values * 2), c.rows, c.out, out_stride, DType::bf16};
+    const Matrix out = allocate_halves(on, c.rows, c.out);
     on.linear(in, weight, out);
-    const char* failure = on.sync();
-    expect(!failure, simt::last_report());
+    expect(!on.sync(), simt::last_report());
 
-    std::vector<uint16_t> actual(out_values);
-    simt::read(actual.data(), out.data, actual.size() * 2);
+    const std::vector<uint16_t> actual = read_halves(out);
     for (uint32_t t = 0; t < c.rows; ++t) {
       for (uint32_t m = 0; m < c.out; ++m) {
         const float *x = &values[size_t{t} * c.in], *w = &weights[size_t{m} * c.in];
         double wanted = 0;
         for (uint32_t k = 0; k < c.in; ++k) wanted += double{x[k]} * w[k];
         const double allowed = sum_error(c.in, norm(x, c.in) * norm(w, c.in)) + 0x1p-8 * std::abs(wanted);
-        expect(std::abs(from_bf16(actual[size_t{t} * out_stride + m]) - wanted) <= allowed,
+        expect(std::abs(from_bf16(actual[size_t{t} * c.out + m]) - wanted) <= allowed,
                std::to_string(c.rows) + " rows: row " + std::to_string(t) + ", column " + std::to_string(m));
       }
     }
@@ -308,30 +320,28 @@ void int8_sums_are_exact() {
   struct Case {
     bool small;
     int multiprocessors;
-    uint32_t rows, in, out, gap;
+    uint32_t rows, in, out;
     bool extreme = false;
     int capability = 80;
   };
-  for (const Case& c : {Case{false, 1, 70, 300, 150, 0},
-                        {false, 132, 70, 300, 150, 0},
-                        {false, 132, 70, 300, 70, 3},
-                        {true, 4, 10, 3400, 40, 0},
-                        {true, 4, 20, 3400, 40, 0},
-                        {true, 4, 50, 3400, 40, 0},
-                        {true, 4, 20, 700, 40, 3},
-                        {true, 4, 20, 520, 4100, 0},
-                        {false, 132, 3, 12'288, 5, 0, true},
-                        {true, 132, 3, 12'288, 5, 0, true},
-                        {false, 1, 140, 700, 504, 0, false, kHopper},
-                        {false, 132, 140, 700, 504, 0, false, kHopper},
-                        {false, 132, 3, 12'288, 8, 0, true, kHopper}}) {
+  for (const Case& c : {Case{false, 1, 70, 300, 150},
+                        {false, 132, 70, 300, 150},
+                        {true, 4, 10, 3400, 40},
+                        {true, 4, 20, 3400, 40},
+                        {true, 4, 50, 3400, 40},
+                        {true, 4, 20, 520, 4100},
+                        {false, 132, 3, 12'288, 5, true},
+                        {true, 132, 3, 12'288, 5, true},
+                        {false, 1, 140, 700, 504, false, kHopper},
+                        {false, 132, 140, 700, 504, false, kHopper},
+                        {false, 132, 3, 12'288, 8, true, kHopper}}) {
     const std::unique_ptr<Backend> backend = open_emulated(DType::s8, 2, c.multiprocessors, c.capability);
     Backend& on = *backend;
     on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
     Random random(7);
     const std::vector<QuantizedRow> rows = random_quantized_rows(random, c.rows, c.in, c.extreme),
                                     weights = random_quantized_rows(random, c.out, c.in, c.extreme);
-    const Matrix in = allocate_rows(on, c.rows, c.in, (c.in + 31) / 16 * 16 + c.gap);
+    const Matrix in = allocate_rows(on, c.rows, c.in, (c.in + 31) / 16 * 16);
     for (uint32_t t = 0; t < c.rows; ++t) {
       on.upload(static_cast<int8_t*>(in.data) + size_t{t} * in.stride, rows[t].values.data(), c.in);
       on.upload(in.scales + t, &rows[t].scale, sizeof(float));
@@ -339,12 +349,11 @@ void int8_sums_are_exact() {
     const WeightLayout layout = on.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
     const Matrix weight{on.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
     on.store_weight(weight, WeightUse::linear, 0, c.out, values_of(weights).data(), DType::f32);
-    const Matrix out{on.allocate(size_t{c.rows} * c.out * 2), c.rows, c.out, c.out, DType::bf16};
+    const Matrix out = allocate_halves(on, c.rows, c.out);
     on.linear(in, weight, out);
     expect(!on.sync(), simt::last_report());
 
-    std::vector<uint16_t> actual(size_t{c.rows} * c.out);
-    simt::read(actual.data(), out.data, actual.size() * 2);
+    const std::vector<uint16_t> actual = read_halves(out);
     const auto order = static_cast<float>(rotation_order(c.in));
     for (uint32_t t = 0; t < c.rows; ++t) {
       for (uint32_t m = 0; m < c.out; ++m) {
@@ -374,7 +383,7 @@ void int8_rows_are_as_defined() {
     const size_t bytes = values.size() * sizeof(float);
     const Matrix x{on.allocate(bytes), kRows, cols, cols, DType::f32},
         gain{on.allocate(cols * sizeof(float)), 1, cols, cols, DType::f32};
-    const Matrix out = allocate_rows(on, kRows, cols, cols + 3);
+    const Matrix out = allocate_rows(on, kRows, cols, (cols + 15) / 16 * 16);
     on.upload(x.data, values.data(), bytes);
     on.upload(gain.data, ones.data(), cols * sizeof(float));
     on.rms_norm(x, gain, 0, out);
@@ -685,33 +694,30 @@ void hopper_attention_is_the_same_in_any_schedule() {
 
 // Which kernel attends, by card, by rows, and by the environment.
 void hopper_attention_is_chosen_where_it_fits() {
-  const auto uses_wgmma = [](int capability, uint32_t tokens, uint32_t query_heads, uint32_t gap) {
+  const auto uses_wgmma = [](int capability, uint32_t tokens, uint32_t query_heads) {
     Device device({"", {[=] { return open_emulated(DType::bf16, 0, 4, capability); }}, simt::read, true}, 0);
     Setting setting{query_heads, 1, {}, {{tokens, {}}}};
-    setting.gap = gap;
     const uint64_t before = simt::counters.wgmma;
     const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);
     (void)PagedAttention(device, setting).run(inputs, plan_of(setting, tokens));
     return simt::counters.wgmma > before;
   };
-  expect(uses_wgmma(kHopper, 70, 2, 0), "not where it fits");
-  expect(uses_wgmma(kHopper, 1, 2, 0), "the kernel depends on the number of rows");
-  expect(uses_wgmma(kHopper, 1, 128, 0), "not where a token fills a tile");
-  expect(!uses_wgmma(kHopper, 1, 129, 0), "where a token fits in no tile");
-  expect(!uses_wgmma(kHopper, 1, 2, 1), "for rows that are not aligned");
+  expect(uses_wgmma(kHopper, 70, 2), "not where it fits");
+  expect(uses_wgmma(kHopper, 1, 2), "the kernel depends on the number of rows");
+  expect(uses_wgmma(kHopper, 1, 128), "not where a token fills a tile");
+  expect(!uses_wgmma(kHopper, 1, 129), "where a token fits in no tile");
   for (const int capability : {80, 89, 100, 120}) {
-    expect(!uses_wgmma(capability, 1, 2, 0), "on cards without wgmma");
+    expect(!uses_wgmma(capability, 1, 2), "on cards without wgmma");
   }
   setenv("QWEN3_EMBED_HOPPER", "0", 1);
-  const bool forbidden = uses_wgmma(kHopper, 1, 2, 0);
+  const bool forbidden = uses_wgmma(kHopper, 1, 2);
   unsetenv("QWEN3_EMBED_HOPPER");
   expect(!forbidden, "where the environment forbids it");
 }
 
 // Which kernel multiplies, by card, by plan, by rows, and by the environment.
 void hopper_kernels_are_chosen_where_they_fit() {
-  const auto uses_wgmma = [](int capability, uint32_t batch_tokens, uint32_t rows, uint32_t gap,
-                             uint32_t out_gap = 0) {
+  const auto uses_wgmma = [](int capability, uint32_t batch_tokens, uint32_t rows) {
     Device device({"",
                    {[=] {
                      auto backend = open_emulated(DType::bf16, 0, 4, capability);
@@ -723,25 +729,23 @@ void hopper_kernels_are_chosen_where_they_fit() {
                   0);
     constexpr uint32_t kCols = 64;
     const std::vector<float> ones(size_t{rows} * kCols, 1), weights(kCols * kCols, 1);
-    const GuardedMatrix in(device, rows, kCols, gap, DType::bf16, &ones);
+    const GuardedMatrix in(device, rows, kCols, 0, DType::bf16, &ones);
     const StoredWeight weight(device, WeightUse::linear, kCols, kCols, weights);
-    const GuardedMatrix out(device, rows, kCols, out_gap, device.output);
+    const GuardedMatrix out(device, rows, kCols, 0, device.output);
     const uint64_t before = simt::counters.wgmma;
     device.on.linear(in, weight, out);
     device.sync();
     expect(out.read() == std::vector<float>(size_t{rows} * kCols, kCols), "the sums are wrong");
     return simt::counters.wgmma > before;
   };
-  expect(uses_wgmma(kHopper, kLargeBatch, 100, 0), "not where they fit");
-  expect(uses_wgmma(kHopper, kLargeBatch, 1, 0), "the kernel depends on the number of rows");
-  expect(!uses_wgmma(kHopper, kSmallBatch, 1, 0), "for few rows");
-  expect(!uses_wgmma(kHopper, kLargeBatch, 100, 1), "for rows that are not aligned");
-  expect(!uses_wgmma(kHopper, kLargeBatch, 100, 0, 1), "for results that are not aligned");
+  expect(uses_wgmma(kHopper, kLargeBatch, 100), "not where they fit");
+  expect(uses_wgmma(kHopper, kLargeBatch, 1), "the kernel depends on the number of rows");
+  expect(!uses_wgmma(kHopper, kSmallBatch, 1), "for few rows");
   for (const int capability : {80, 89, 100, 120}) {
-    expect(!uses_wgmma(capability, kLargeBatch, 100, 0), "on cards without wgmma");
+    expect(!uses_wgmma(capability, kLargeBatch, 100), "on cards without wgmma");
   }
   setenv("QWEN3_EMBED_HOPPER", "0", 1);
-  const bool forbidden = uses_wgmma(kHopper, kLargeBatch, 100, 0);
+  const bool forbidden = uses_wgmma(kHopper, kLargeBatch, 100);
   unsetenv("QWEN3_EMBED_HOPPER");
   expect(!forbidden, "where the environment forbids it");
 }
@@ -793,7 +797,7 @@ void add_cuda_tests(Tests& tests) {
                    [] { survives_any_failing_call(DType::bf16, kHopper); }});
   tests.push_back({"cuda: gives no more memory than there is", gives_no_more_memory_than_there_is});
   tests.push_back({"cuda: no bank conflicts", has_no_bank_conflicts});
-  tests.push_back({"cuda: linear ops on aligned rows", linear_reads_aligned_rows});
+  tests.push_back({"cuda: linear ops read what is there", linear_reads_what_is_there});
   tests.push_back({"cuda: f16: gated values may be large", [] { gated_values_may_be_large(DType::f16); }});
   tests.push_back({"cuda: int8: gated values may be large", [] { gated_values_may_be_large(DType::s8); }});
   tests.push_back({"cuda: int8: sums are exact", int8_sums_are_exact});

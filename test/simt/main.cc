@@ -26,11 +26,8 @@ BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80
   return {name, {open(0, 1, 10'000, false), open(2, 132, 1, true)}, simt::read, true};
 }
 
-// TMA reads and writes rows that begin at multiples of 16 bytes.
 BackendEntry hopper(const char* name, DType input, Plan plan = Plan::large) {
-  BackendEntry result = entry(name, input, plan, 90);
-  result.row_bytes = 16;
-  return result;
+  return entry(name, input, plan, 90);
 }
 
 void add_named(Tests& to, const Tests& from, const std::string& part) {
