@@ -8,8 +8,8 @@ import { fail } from './report.mjs';
 import { root } from './stamp.mjs';
 
 const linear = 'cuda: linear ops read what is there';
-const attention = 'attention: one text of any length';
-const manyTexts = 'attention: many texts';
+const attention = 'cuda bf16: attention: one text of any length';
+const manyTexts = 'cuda bf16: attention: many texts';
 const banks = 'cuda: no bank conflicts';
 const sums = 'cuda: int8: sums are exact';
 const rows = 'cuda: int8: rows are as defined';
@@ -131,7 +131,13 @@ const faults = [
     '',
     attention,
   ],
-  ['the total is not brought to a new highest score', 'attention_mma.cu', 'total[half] *= shrink;', '', 'sharp scores'],
+  [
+    'the total is not brought to a new highest score',
+    'attention_mma.cu',
+    'total[half] *= shrink;',
+    '',
+    'cuda bf16: attention: sharp scores',
+  ],
   ['values not transposed', 'attention_mma.cu', 'ldmatrix_x4_trans(value', 'ldmatrix_x4(value', attention],
   ['tiles of spans overlap', 'attention.cuh', 'first_row / tile_rows + s;', 'first_row / tile_rows;', manyTexts],
   ['a row sees its successor', 'attention_wgmma.cu', ': token + 1;', ': token + 2;', hopperAttention],
