@@ -15,7 +15,7 @@
 //          64 x 64        4 of 32^2  4       32 KiB         3    few tiles, or rows that cp.async cannot read
 //   small  16..64 x 32    8          4..2    96 KiB         1    each warp has every eighth step and a ring of its
 //                                                                own; the eight sums are added in order at the end
-//          16..64 x 128   4 of x 32  8       72..96 KiB     1    weights of 4,096 rows and more; where tiles are few,
+//          32, 64 x 128   4 of x 32  8       80, 96 KiB     1    weights of 4,096 rows and more; where tiles are few,
 //                                                                blocks share the columns of each and a second kernel
 //                                                                adds their sums in order
 //
@@ -328,7 +328,6 @@ Failure launch_tiles(Stream stream, const Operands<T>& x, const Result& out, uin
 
 template <typename T, Epilogue kEpilogue, bool kPart>
 Failure launch_wide_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t parts) {
-  if (x.rows <= 16) return launch_tiles<T, kEpilogue, WideTile<16, kPart>>(stream, x, out, parts);
   if (x.rows <= 32) return launch_tiles<T, kEpilogue, WideTile<32, kPart>>(stream, x, out, parts);
   return launch_tiles<T, kEpilogue, WideTile<64, kPart>>(stream, x, out, parts);
 }

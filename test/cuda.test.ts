@@ -183,9 +183,9 @@ describe('a process', () => {
       const [alone] = await embedder.embed([texts[11]]);
       const vectors = await embedder.embed(texts);
       console.log(vectors.length, alone.every((value, i) => value === vectors[11][i]));`;
-    const small = await run(cuda(emulated, body(4 << 20)));
+    const small = await run(cuda(emulated, body(8 << 20)));
     expect(small.stdout).toMatch(/^OUT_OF_MEMORY the model needs \d+ MiB in this precision, 4 MiB are free/);
-    const middle = await run(cuda(emulated, body(29 << 20)));
+    const middle = await run(cuda(emulated, body(33 << 20)));
     expect(middle.stdout).toMatch(/^loaded 6\d\d\nINPUT_TOO_LONG .*\n12 true$/m);
   });
 });
