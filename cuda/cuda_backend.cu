@@ -18,7 +18,8 @@ using cuda::Failure;
 constexpr int kOldestMajor = 8;           // compute capability: Ampere
 constexpr size_t kKeptBytes = 256 << 10;  // of launches; the largest model's small batch has 100 KiB
 constexpr size_t kOpBytes = 4 << 10;      // of those that one op makes, at most
-constexpr int kOverlappingCode = 90;      // kernels compiled for it wait for those in front of them
+constexpr int kHopperCode = 90;           // kernels compiled for it have wgmma
+constexpr int kOverlappingCode = 90;  // kernels compiled for it, or later, wait for those in front of them
 constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
 constexpr uint32_t kPooledRows = 4096;
@@ -150,13 +151,14 @@ class CudaBackend final : public Backend {
     if (const Failure failure = cuda::describe_device(device_, &card)) return failure;
     if (card.major < kOldestMajor) return "the card is older than Ampere (compute capability 8.0)";
     std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
-    card_ = {static_cast<uint32_t>(card.multiprocessors),
-             card.major == 9 && card.minor == 0 && !hopper_is_off(), nullptr, nullptr};
 
     if (const Failure failure = cuda::use_device(device_)) return failure;
     int compiled_for = 0;
     if (const Failure failure = cuda::check_card(&compiled_for)) return failure;
     overlaps_ = compiled_for >= kOverlappingCode;
+    const bool is_hopper = card.major == 9 && card.minor == 0;
+    card_ = {static_cast<uint32_t>(card.multiprocessors),
+             is_hopper && compiled_for == kHopperCode && !hopper_is_off(), nullptr, nullptr};
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
     has_stream_ = true;
     if (!kept_.open(kKeptBytes)) return "there is not enough host memory";
@@ -347,7 +349,8 @@ class CudaBackend final : public Backend {
     if (!failure_) failure_ = op();
   }
 
-  // An op of a batch. Those of the small plan are kept until something else is asked of the device.
+  // An op of a batch. Those of the small plan are kept until something else is asked of the device; they are not to ask
+  // anything of it themselves.
   template <typename Op>
   void compute(Op op) noexcept {
     if (plan_ == cuda::Plan::large) return ask([&] { return op(stream_); });
@@ -357,10 +360,16 @@ class CudaBackend final : public Backend {
   void launch_kept() noexcept {
     if (kept_.empty()) return;
     // Kernels read weights before they wait for what is in front of them.
-    if (weights_are_on_their_way_) ask([&] { return cuda::synchronize(stream_); });
+    if (weights_are_on_their_way_) ask([&] { return wait(); });
     weights_are_on_their_way_ = false;
     ask([&] { return replay_.launch({stream_.queue, nullptr, overlaps_}, kept_); });
     kept_.clear();
+  }
+
+  // For all that was asked of the device.
+  Failure wait() {
+    const Failure failure = cuda::record(done_, stream_);
+    return failure ? failure : cuda::wait_for(done_);
   }
 
   // Anything else, behind the ops that came before.
@@ -375,10 +384,7 @@ class CudaBackend final : public Backend {
   }
 
   void finish() noexcept {
-    enqueue([&] {
-      const Failure failure = cuda::record(done_, stream_);
-      return failure ? failure : cuda::wait_for(done_);
-    });
+    enqueue([&] { return wait(); });
     weights_are_on_their_way_ = false;
     pooled_.deliver(failure_ != nullptr);
   }

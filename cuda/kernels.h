@@ -31,7 +31,7 @@ struct RowOrder {
   }
 };
 
-// How linear ops divide their sums. Within a plan a row's bits depend on nothing but the row.
+// How linear ops divide their sums, and which kernel attends on Hopper. Within a plan a row's bits depend on nothing but the row.
 enum class Plan : uint8_t {
   large,  // one sum over all of `in`
   small,  // several, as the weight's shape says: for so few rows that reading the weights is what takes the time

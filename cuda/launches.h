@@ -61,16 +61,6 @@ class Launches {
     return nullptr;
   }
 
-  uint64_t hash() const {
-    uint64_t hash = used_;
-    for (size_t at = 0; at < used_; at += sizeof(uint64_t)) {
-      uint64_t word;
-      std::memcpy(&word, &bytes_[at], sizeof word);
-      hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-      hash ^= hash >> 32;
-    }
-    return hash;
-  }
   friend bool operator==(const Launches& a, const Launches& b) {
     return a.used_ == b.used_ && (a.used_ == 0 || std::memcmp(a.bytes_.get(), b.bytes_.get(), a.used_) == 0);
   }

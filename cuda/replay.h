@@ -11,20 +11,20 @@ class Replay {
   // On a stream that keeps nothing.
   Failure launch(const Stream& stream, const Launches& launches) {
     if (launches.empty()) return nullptr;
-    const uint64_t hash = launches.hash();
-    Known* known = find(hash, launches);
+    Known* known = find(launches);
     if (!known) {
-      const Failure failure = remember(stream, hash, launches);
-      return failure ? failure : launches.launch_on(stream);
+      remember(launches);
+      return launches.launch_on(stream);
     }
     known->last_used = ++uses_;
-    if (!known->has_graph) {
-      if (const Failure failure = make_graph(stream, *known)) return failure;
+    if (!known->has_graph) {  // where there is no memory for a graph, its launches may work
+      if (const Failure failure = make_graph(stream, *known)) {
+        return launches.launch_on(stream) ? failure : nullptr;
+      }
     }
     return launch_graph(known->graph, stream);
   }
 
-  // The device has finished, or has failed.
   void close() {
     for (Known& known : known_) {
       if (known.has_graph) destroy_graph(known.graph);
@@ -33,36 +33,31 @@ class Replay {
   }
 
  private:
-  static constexpr size_t kMostKnown = 64;  // a list for every length of a short text
+  static constexpr size_t kMostKnown = 128;  // lists; short texts of all lengths have 65
 
   struct Known {
     Launches launches;
-    uint64_t hash = 0, last_used = 0;  // never: nothing is there
+    uint64_t last_used = 0;  // never: nothing is there
     Graph graph{};
     bool has_graph = false;
   };
 
-  Known* find(uint64_t hash, const Launches& launches) {
+  Known* find(const Launches& launches) {
     for (Known& known : known_) {
-      if (known.last_used > 0 && known.hash == hash && known.launches == launches) return &known;
+      if (known.last_used > 0 && known.launches == launches) return &known;
     }
     return nullptr;
   }
 
   // In the place of the list that was not used for longest. Where there is no memory for it, it stays new.
-  Failure remember(const Stream& stream, uint64_t hash, const Launches& launches) {
+  void remember(const Launches& launches) {
     Known* oldest = &known_[0];
     for (Known& known : known_) {
       if (known.last_used < oldest->last_used) oldest = &known;
     }
-    if (oldest->has_graph) {
-      if (const Failure failure = synchronize(stream)) return failure;  // it may be running
-      destroy_graph(oldest->graph);
-      oldest->has_graph = false;
-    }
-    oldest->hash = hash;
+    if (oldest->has_graph) destroy_graph(oldest->graph);
+    oldest->has_graph = false;
     oldest->last_used = oldest->launches.copy(launches) ? ++uses_ : 0;
-    return nullptr;
   }
 
   static Failure make_graph(const Stream& stream, Known& known) {
@@ -70,7 +65,8 @@ class Replay {
     const Failure launched = known.launches.launch_on(stream);
     const Failure captured =
         end_capture(stream, &known.graph);  // also after a failure: the stream is to be free
-    known.has_graph = !captured;
+    known.has_graph = !launched && !captured;
+    if (launched && !captured) destroy_graph(known.graph);
     return launched ? launched : captured;
   }
 

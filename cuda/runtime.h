@@ -112,7 +112,7 @@ inline Failure copy_to_device(void* to, const void* from, size_t bytes, Stream s
 // than the card's where the driver made it of older PTX. One kernel stands for all: they are compiled together.
 template <typename... Parameters>
 Failure check_kernel(void (*kernel)(Parameters...), int* capability) {
-  cudaFuncAttributes attributes;
+  cudaFuncAttributes attributes{};
   const cudaError_t error = cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel));
   *capability = attributes.ptxVersion;
   return failure_of(error);
@@ -168,6 +168,7 @@ inline Failure end_capture(Stream stream, Graph* graph) {
 inline Failure launch_graph(Graph graph, Stream stream) {
   return failure_of(cudaGraphLaunch(graph, stream.queue));
 }
+// One that runs goes when it has ended.
 inline void destroy_graph(Graph graph) { cudaGraphExecDestroy(graph); }
 
 }  // namespace qwen3::cuda

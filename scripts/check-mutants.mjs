@@ -300,6 +300,27 @@ const faults = [
     'if (card.has_wgmma && query.rows > 16 && fits',
     'cuda: hopper: attention is chosen',
   ],
+  [
+    'wgmma for short batches',
+    'attention_mma.cu',
+    'plan == Plan::large && card',
+    'card',
+    'cuda: hopper: attention is chosen',
+  ],
+  [
+    'a graph cut short is launched',
+    'replay.h',
+    'known.has_graph = !launched && !captured;',
+    'known.has_graph = !captured;',
+    'survives the failure',
+  ],
+  [
+    'no graph, no vectors',
+    'replay.h',
+    'return launches.launch_on(stream) ? failure : nullptr;',
+    'return failure;',
+    'graphs are no need',
+  ],
   ['the layer of a run is ignored', 'pages.cuh', 'static_cast<size_t>(layer) * run.layer_stride', '0', manyTexts],
   [
     'keys and values stored past the prefix',
@@ -508,13 +529,6 @@ const faults = [
     keeps,
   ],
   ['launches made twice', 'cuda_backend.cu', '    kept_.clear();\n', '', replayed],
-  [
-    'a graph destroyed while it runs',
-    'replay.h',
-    'if (const Failure failure = synchronize(stream)) return failure;',
-    '',
-    graphs,
-  ],
   [
     'graphs never destroyed',
     'replay.h',

@@ -172,10 +172,9 @@ void sync(Backend& on) {
 
 double seconds_per_run(const Options& options, Backend& on, uint32_t least_runs,
                        const std::function<void(uint32_t run)>& enqueue) {
-  uint32_t next = 0;
   const auto sample = [&](uint32_t runs) {
     const auto begin = Clock::now();
-    for (uint32_t i = 0; i < runs; ++i) enqueue(next++);
+    for (uint32_t i = 0; i < runs; ++i) enqueue(i);
     sync(on);
     return seconds_since(begin) / runs;
   };

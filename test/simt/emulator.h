@@ -21,6 +21,7 @@ struct Options {
   unsigned seconds = 60;  // a launch may take, of wall time
   int multiprocessors = 4;
   int capability = 80;                    // the compute capability, 90 for Hopper
+  bool graphs = true;                     // there is memory for them
   int code_capability = 0;                // that kernels are compiled for; 0: the card's
   int fail_call = 0;                      // the runtime call that fails, counted from 1; 0: none
   size_t device_bytes = size_t{1} << 30;  // memory that the device has

@@ -1,6 +1,9 @@
 // What Hopper's kernels wait for: mbarriers, copies by tensor map (TMA), products of whole warpgroups (wgmma). Copies and
 // products run beside the threads, have clocks of their own, and read shared memory through the asynchronous proxy.
+#include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <deque>
 
 #include "block.h"
 #include "emulator.h"
