@@ -30,7 +30,7 @@ constexpr uint32_t kStepBytes = 64;  // of a row
 constexpr uint32_t kChunkBytes = 16;
 constexpr uint32_t kChunks = kStepBytes / kChunkBytes;
 constexpr uint32_t kGroupTiles = 8;
-constexpr uint32_t kWideCols = 128;
+constexpr uint32_t kBroadCols = 128;
 
 template <typename T>
 constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
@@ -65,7 +65,7 @@ struct Tile {
 using Tile128 = Tile<128, 128, 64, 64, 4>;
 using Tile64 = Tile<64, 64, 32, 32, 4>;
 template <uint32_t kRows, bool kPart>
-using WideTile = Tile<kRows, kWideCols, kRows, 32, 8, kPart>;
+using BroadTile = Tile<kRows, kBroadCols, kRows, 32, 8, kPart>;
 
 constexpr uint32_t kTileThreads = 128;
 
@@ -312,10 +312,10 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
 
 // In the small plan weights of so many rows take tiles of 128: narrow ones would read the rows of `in` from the L2 cache as
 // often as all of the weight from memory.
-constexpr uint32_t kLeastWideCols = 4096;
+constexpr uint32_t kLeastBroadCols = 4096;
 // Fewer tiles are divided into parts, to about so many blocks, each of at least so many steps.
 constexpr uint32_t kEnoughTiles = 48, kPartBlocks = 128, kLeastPartSteps = 4;
-static_assert(kPartBytes >= sizeof(float) * kSmallBatchTokens * kPartBlocks * kWideCols);
+static_assert(kPartBytes >= sizeof(float) * kSmallBatchTokens * kPartBlocks * kBroadCols);
 
 // --- Launchers ---------------------------------------------------------------------------------------------------------------
 
@@ -327,27 +327,27 @@ Failure launch_tiles(Stream stream, const Operands<T>& x, const Result& out, uin
 }
 
 template <typename T, Epilogue kEpilogue, bool kPart>
-Failure launch_wide_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t parts) {
-  if (x.rows <= 32) return launch_tiles<T, kEpilogue, WideTile<32, kPart>>(stream, x, out, parts);
-  return launch_tiles<T, kEpilogue, WideTile<64, kPart>>(stream, x, out, parts);
+Failure launch_broad_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t parts) {
+  if (x.rows <= 32) return launch_tiles<T, kEpilogue, BroadTile<32, kPart>>(stream, x, out, parts);
+  return launch_tiles<T, kEpilogue, BroadTile<64, kPart>>(stream, x, out, parts);
 }
 
 // How many parts a wide weight's sums are divided into: its shape alone decides.
 template <typename T>
 uint32_t parts_of(const Operands<T>& x) {
-  const uint32_t col_tiles = tiles(x.cols, kWideCols);
+  const uint32_t col_tiles = tiles(x.cols, kBroadCols);
   if (col_tiles >= kEnoughTiles) return 1;
   return min(kPartBlocks / col_tiles, max(tiles(x.inner, kStepElements<T>) / kLeastPartSteps, 1u));
 }
 
 template <typename T, Epilogue kEpilogue>
-Failure launch_wide(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
+Failure launch_broad(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
   const uint32_t parts = parts_of(x);
-  if (parts == 1) return launch_wide_tiles<T, kEpilogue, false>(stream, x, out, 1);
+  if (parts == 1) return launch_broad_tiles<T, kEpilogue, false>(stream, x, out, 1);
   if (x.rows > kSmallBatchTokens) return "a small batch has too many rows";
-  const uint32_t stride = tiles(x.cols, kWideCols) * kWideCols;
+  const uint32_t stride = tiles(x.cols, kBroadCols) * kBroadCols;
   const Failure failure =
-      launch_wide_tiles<T, Epilogue::store, true>(stream, x, {card.parts, stride, nullptr}, parts);
+      launch_broad_tiles<T, Epilogue::store, true>(stream, x, {card.parts, stride, nullptr}, parts);
   if (failure) return failure;
   const dim3 grid(tiles(x.cols, 2 * kTileThreads), x.rows);
   return launch(stream, add_parts_kernel<T, kEpilogue>, grid, kTileThreads, 0,
@@ -363,7 +363,7 @@ Failure launch_small(Stream stream, const Operands<T>& x, const Result& out) {
 template <typename T, Epilogue kEpilogue>
 Failure gemm_with(Stream stream, Plan plan, const Card& card, const Operands<T>& x, const Result& out) {
   if (plan == Plan::small) {
-    if (x.cols >= kLeastWideCols) return launch_wide<T, kEpilogue>(stream, card, x, out);
+    if (x.cols >= kLeastBroadCols) return launch_broad<T, kEpilogue>(stream, card, x, out);
     if (x.rows <= 16) return launch_small<T, kEpilogue, 1>(stream, x, out);
     if (x.rows <= 32) return launch_small<T, kEpilogue, 2>(stream, x, out);
     return launch_small<T, kEpilogue, 4>(stream, x, out);
