@@ -5,13 +5,16 @@
 
 namespace qwen3::cuda {
 
-// Some rows of a span. A span s has the tiles from first_row / kRows + s on: more than it needs, so that no list of
+// Some rows of a span. A span s has the tiles from first_row / tile_rows + s on: more than it needs, so that no list of
 // tiles has to be made. What is left over has no rows.
 struct Tile {
   const Span* span;
   uint32_t first;  // row of the span
   uint32_t rows;
 };
+
+// What scores are multiplied with: log2(e) / sqrt(kHeadDim), so that they are powers of two.
+constexpr float kScoreScale = 0.127517431f;
 
 __device__ __forceinline__ Tile tile_of(Spans spans, uint32_t index, uint32_t tile_rows) {
   const auto start = [&](uint32_t s) { return spans.data[s].first_row / tile_rows + s; };

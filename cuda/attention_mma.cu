@@ -11,7 +11,7 @@
 //   queries stay in registers as fragments; scores of two 8-column tiles are the probabilities' fragment of one step.
 //
 // A page in which a row may see nothing changes none of its bits: the highest score stays, everything else is scaled by
-// 1 and has 0 added. So a row's bits do not depend on the rows it shares a block with, nor on where a chunk begins.
+// 1 and has 0 added, unless a value of a later token is NaN. So a row's bits do not depend on the rows it shares a block with, nor on where a chunk begins.
 #include "attention.cuh"
 
 namespace qwen3::cuda {
@@ -44,7 +44,8 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
   wait_for_previous();
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const uint32_t head = blockIdx.y, kv_head = head / (heads.query / heads.key_value);
-  const Tile tile = tile_of(spans, gridDim.x - 1 - blockIdx.x, kRows);  // the longest texts' ends come first
+  const Tile tile =
+      tile_of(spans, gridDim.x - 1 - blockIdx.x, kRows);  // from the last row back: ends of texts come first
   if (tile.rows == 0) return;
   const Span& span = *tile.span;
 
@@ -194,10 +195,9 @@ Rows<T> rows_of(Matrix matrix) {
 
 template <typename T>
 Failure attention_of(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) {
-  const float scale = 1.44269504f / sqrtf(static_cast<float>(kHeadDim));  // scores in powers of two
   return launch(stream, attention_kernel<T>, dim3(tile_count(query.rows, spans.count, kRows), heads.query),
                 kThreads, kSharedBytes, rows_of<const T>(query), heads, spans, static_cast<const T*>(pages),
-                scale, rows_of<T>(out));
+                kScoreScale, rows_of<T>(out));
 }
 
 }  // namespace

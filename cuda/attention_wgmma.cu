@@ -7,7 +7,7 @@
 // pages) a step.
 //
 //   warpgroup 0   warps 0 to 2  fill a stage each: 128 keys, 128 values
-//                 warp 3        hands out tiles, the longest of a head first
+//                 warp 3        hands out tiles, the last of a head first
 //   1 and 2       attend for 64 rows of the tile each; scores, probabilities and sums stay in registers
 //
 //   shared memory 225 KiB: queries 32 KiB, 3 stages of 64 KiB, all in panels of 64 columns, swizzled
@@ -30,7 +30,6 @@ constexpr uint32_t kRows = 128;  // of a tile
 constexpr uint32_t kStepTokens = 128;
 [[maybe_unused]] constexpr uint32_t kStepPages = kStepTokens / kPageTokens;
 constexpr uint32_t kStages = 3, kParts = 2;
-constexpr uint32_t kTasks = 2;       // handed out at most before a block is done with the first
 constexpr uint32_t kAttendants = 2;  // warpgroups
 constexpr uint32_t kAttendantRows = kRows / kAttendants;
 constexpr uint32_t kThreads = (1 + kAttendants) * kWarpgroupThreads;
@@ -59,8 +58,8 @@ struct Shared {
   Panels<kAttendantRows> query[kAttendants];
   Panels<kStepTokens> stage[kParts][kStages];  // of keys and of values
   // Mbarriers: a stage is filled, and multiplied with by all; a task is written, and read by all.
-  uint64_t full[kParts][kStages], empty[kParts][kStages], given[kTasks], taken[kTasks];
-  Task task[kTasks];
+  uint64_t full[kParts][kStages], empty[kParts][kStages], given, taken;
+  Task task;  // the next one
 };
 
 // Where a chunk of a row of a matrix lies.
@@ -129,18 +128,18 @@ __device__ __forceinline__ Task draw(const Attention<T>& a) {
 
 template <typename T>
 __device__ __forceinline__ void hand_out(const Attention<T>& a, Shared* shared) {
-  for (Turn<kTasks> turn;; turn.advance()) {
+  for (uint32_t parity = 0;; parity ^= 1) {
     const Task task = draw(a);
-    mbarrier_wait(shared_address(&shared->taken[turn.stage]), turn.parity ^ 1);  // passes in the first round
-    shared->task[turn.stage] = task;
-    mbarrier_arrive(shared_address(&shared->given[turn.stage]));
+    mbarrier_wait(shared_address(&shared->taken), parity ^ 1);  // passes in the first round
+    shared->task = task;
+    mbarrier_arrive(shared_address(&shared->given));
     if (task.tile.rows == 0) return;
   }
 }
 
-[[maybe_unused]] __device__ __forceinline__ Task take(Shared* shared, const Turn<kTasks>& turn) {
-  mbarrier_wait(shared_address(&shared->given[turn.stage]), turn.parity);
-  return shared->task[turn.stage];
+[[maybe_unused]] __device__ __forceinline__ Task take(Shared* shared, uint32_t parity) {
+  mbarrier_wait(shared_address(&shared->given), parity);
+  return shared->task;
 }
 
 // The first `tokens` rows of a head in a page, then zeros: every lane has its part when it returns.
@@ -165,10 +164,10 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
                                            uint32_t stage) {
   const bool elected = threadIdx.x % 32 == 0;
   uint32_t step = stage, parity = 1;  // of `empty`, which passes in the first round
-  for (Turn<kTasks> turn;; turn.advance()) {
-    const Task task = take(shared, turn);
+  for (uint32_t task_parity = 0;; task_parity ^= 1) {
+    const Task task = take(shared, task_parity);
     sync_warp();
-    if (elected) mbarrier_arrive(shared_address(&shared->taken[turn.stage]));
+    if (elected) mbarrier_arrive(shared_address(&shared->taken));
     if (task.tile.rows == 0) return;
     const Span& span = *task.tile.span;
     const Walk walk = walk_of(task.tile);
@@ -198,6 +197,7 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
         const uint32_t full = shared_address(&shared->full[part][stage]);
         const uint32_t to = shared_address(&shared->stage[part][stage]);
         mbarrier_wait(shared_address(&shared->empty[part][stage]), parity);
+        sync_warp();  // once the stage is filled it may be empty again before a late lane has looked
         if (elected) {
           mbarrier_arrive_expecting(full, (has_cut ? kStepPages - 1 : kStepPages) * kPanels * kBoxBytes);
         }
@@ -211,7 +211,8 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
           }
         }
         if (has_cut) {
-          const size_t from = cut == 0 ? row[0] : row[1];
+          static_assert(kStepPages == 2);
+          const size_t from = cut == 0 ? row[0] : row[1];  // no index: they are registers
           copy_page(to, cut * kPageTokens, a.pages + from * kHeadDim, stored % kPageTokens);
           fence_proxy_async();
           sync_warp();
@@ -323,28 +324,28 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
   const auto end_turn = [&] {
     arrive_threads(kTurnBarrier + 1 - static_cast<int>(warpgroup), kAttendants * kWarpgroupThreads);
   };
-  const auto wait_for = [&](Part part, const Turn<kStages>& turn) {
+  const auto wait_for = [&](Part part, const RingPosition<kStages>& turn) {
     mbarrier_wait(shared_address(&shared->full[static_cast<uint32_t>(part)][turn.stage]), turn.parity);
   };
-  const auto start_of = [&](Part part, const Turn<kStages>& turn) {
+  const auto start_of = [&](Part part, const RingPosition<kStages>& turn) {
     return shared_address(&shared->stage[static_cast<uint32_t>(part)][turn.stage]);
   };
-  const auto release = [&](Part part, const Turn<kStages>& turn) {
+  const auto release = [&](Part part, const RingPosition<kStages>& turn) {
     if (thread != 0) return;
     mbarrier_arrive(shared_address(&shared->empty[static_cast<uint32_t>(part)][turn.stage]));
   };
 
   if (warpgroup == 1) end_turn();  // the first one begins
-  Turn<kStages> turn;
-  Turn<kTasks> task_turn;
-  Task task = take(shared, task_turn);
+  RingPosition<kStages> turn;
+  uint32_t task_parity = 0;
+  Task task = take(shared, task_parity);
   if (task.tile.rows > 0) load_queries(a, task, query, warpgroup, thread);
   while (task.tile.rows > 0) {
     cp_async_wait<0>();
     fence_proxy_async();
     sync_threads(kQueryBarrier + static_cast<int>(warpgroup), kWarpgroupThreads);
-    if (thread == 0) mbarrier_arrive(shared_address(&shared->taken[task_turn.stage]));
-    task_turn.advance();
+    if (thread == 0) mbarrier_arrive(shared_address(&shared->taken));
+    task_parity ^= 1;
 
     const Walk walk = walk_of(task.tile);
     const uint32_t prefix_tokens = task.tile.span->prefix.tokens;
@@ -380,7 +381,7 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
     soften(softmax, score, a.scale, shrink);
     pack_scores<T>(probability, score);
     for (uint32_t step = 1; step < walk.steps; ++step) {
-      const Turn<kStages> previous = turn;
+      const RingPosition<kStages> previous = turn;
       turn.advance();
       wait_for(Part::key, turn);
       wait_for(Part::value, previous);
@@ -402,7 +403,7 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
     begin_turn();
     multiply_values<T>(sum, probability, start_of(Part::value, turn));
     end_turn();
-    const Task next = take(shared, task_turn);
+    const Task next = take(shared, task_parity);
     if (next.tile.rows > 0) load_queries(a, next, query, warpgroup, thread);
     wgmma_wait<0>();
     release(Part::value, turn);
@@ -440,10 +441,8 @@ __global__ void __launch_bounds__(kThreads, 1)
           mbarrier_init(shared_address(&shared->empty[part][i]), kAttendants);
         }
       }
-      for (uint32_t i = 0; i < kTasks; ++i) {
-        mbarrier_init(shared_address(&shared->given[i]), 1);
-        mbarrier_init(shared_address(&shared->taken[i]), kStages + kAttendants);
-      }
+      mbarrier_init(shared_address(&shared->given), 1);
+      mbarrier_init(shared_address(&shared->taken), kStages + kAttendants);
       fence_mbarrier_init();
     }
     sync_block();
@@ -479,7 +478,6 @@ Failure attention_of(Stream stream, const Card& card, Matrix query, Heads heads,
   }
   const uint32_t tiles =
       tile_count(query.rows, spans.count, kRows / (heads.query / heads.key_value)) * heads.key_value;
-  const float scale = 1.44269504f / sqrtf(static_cast<float>(kHeadDim));  // scores in powers of two
   const Attention<T> a{static_cast<const T*>(query.data),
                        static_cast<T*>(out.data),
                        query.stride,
@@ -488,7 +486,7 @@ Failure attention_of(Stream stream, const Card& card, Matrix query, Heads heads,
                        heads,
                        spans,
                        static_cast<const T*>(pages),
-                       scale,
+                       kScoreScale,
                        card.tickets};
   return launch(stream, wgmma_attention<T>, tiles < card.multiprocessors ? tiles : card.multiprocessors,
                 kThreads, sizeof(Shared), map, a);

@@ -317,7 +317,7 @@ class CudaBackend final : public Backend {
     void* memory = nullptr;
     if (const Failure failure = cuda::allocate_device(&memory, sizeof(uint32_t))) return failure;
     card_.tickets = static_cast<uint32_t*>(memory);
-    const uint32_t none = 0;
+    static constexpr uint32_t none = 0;
     return cuda::copy_to_device(card_.tickets, &none, sizeof none, stream_);
   }
 

@@ -35,11 +35,11 @@ constexpr uint32_t kInBytes = kTileRows * kStepBytes;
 constexpr uint32_t kRingBytes = 192 * 1024;
 struct Wide {
   static constexpr uint32_t kCols = 256;
-  static constexpr uint32_t kSharers = 2;  // warpgroups to a tile
+  [[maybe_unused]] static constexpr uint32_t kSharers = 2;  // warpgroups to a tile
 };
 struct Narrow {
   static constexpr uint32_t kCols = 128;
-  static constexpr uint32_t kSharers = 1;
+  [[maybe_unused]] static constexpr uint32_t kSharers = 1;
 };
 template <typename Form>
 constexpr uint32_t kStageBytes = kInBytes + Form::kCols* kStepBytes;
@@ -70,14 +70,14 @@ struct Shared {
 struct Tiles {
   uint32_t rows, cols, steps;  // tiles in both directions, steps of each
 
-  __device__ __forceinline__ uint32_t count() const { return rows * cols; }
+  [[maybe_unused]] __device__ __forceinline__ uint32_t count() const { return rows * cols; }
 };
 
 template <typename T, typename Form>
 __device__ __forceinline__ void copy_tiles(const Shared<Form>& shared, const Tiles& all,
                                            const TensorMap* in_map, const TensorMap* weight_map) {
   constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
-  Turn<kStages<Form>> turn;
+  RingPosition<kStages<Form>> turn;
   for (uint32_t tile = blockIdx.x; tile < all.count(); tile += gridDim.x) {
     uint32_t tile_row, tile_col;
     tile_of<kGroupTiles>(tile, all.rows, all.cols, &tile_row, &tile_col);
@@ -188,7 +188,7 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
   const bool elected = threadIdx.x % kWarpgroupThreads == 0;
   unsigned char* boxes = reinterpret_cast<unsigned char*>(shared_memory<SwizzledRows>()) + kRingBytes +
                          warpgroup * kBoxes * kBoxBytes;
-  Turn<kStages<Form>> turn;
+  RingPosition<kStages<Form>> turn;
   turn.skip(turns_before * all.steps);
   for (uint32_t tile = blockIdx.x + turns_before * gridDim.x; tile < all.count();
        tile += kMultipliers / Form::kSharers * gridDim.x) {

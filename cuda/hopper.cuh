@@ -27,7 +27,7 @@ struct alignas(1024) SwizzledRows {
 
 // The stage whose turn it is, and the parity of the round that it is in.
 template <uint32_t kStages>
-struct Turn {
+struct RingPosition {
   uint32_t stage = 0, parity = 0;
 
   __device__ __forceinline__ void advance() {

@@ -199,7 +199,7 @@ __device__ __forceinline__ void let_next_begin() {
 // --- Hopper: mbarriers, copies by tensor map, products of whole warpgroups ------------------------------------------------
 
 // Whether the code that is being compiled is for compute capability 9.0 and nothing else: no other card has wgmma, and
-// ptxas refuses it. Kernels that use what follows are empty without it.
+// ptxas refuses it. Kernels that use what follows trap without it.
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 constexpr bool kHasWgmma = true;
 #else
@@ -249,7 +249,7 @@ __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity)
   asm volatile(
       "{\n.reg .pred done;\n"
       "again:\nmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-      "@done bra.uni over;\nbra.uni again;\n"
+      "@done bra over;\nbra again;\n"
       "over:\n}" ::"r"(barrier),
       "r"(parity)
       : "memory");

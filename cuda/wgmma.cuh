@@ -58,9 +58,6 @@ __device__ __forceinline__ void wgmma_registers(float (&d)[64], const uint32_t (
   QWEN3_WGMMA_SHARED(f16, float, "+f", sums, "m64n" #cols "k16.f32.f16.f16", ", p, 1, 1, 0, 0;}", a_at,    \
                      b_at, p_at)                                                                           \
   QWEN3_WGMMA_SHARED(int8_t, int32_t, "+r", sums, "m64n" #cols "k32.s32.s8.s8", ", p;}", a_at, b_at, p_at)
-QWEN3_WGMMA_TYPES(8, 16, 8, 9, 10)
-QWEN3_WGMMA_TYPES(16, 32, 16, 17, 18)
-QWEN3_WGMMA_TYPES(32, 64, 32, 33, 34)
 QWEN3_WGMMA_TYPES(64, 128, 64, 65, 66)
 QWEN3_WGMMA_TYPES(128, 256, 128, 129, 130)
 

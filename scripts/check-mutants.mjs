@@ -289,8 +289,8 @@ const faults = [
   [
     'a task replaced before all have read it',
     'attention_wgmma.cu',
-    'mbarrier_init(shared_address(&shared->taken[i]), kStages + kAttendants);',
-    'mbarrier_init(shared_address(&shared->taken[i]), kStages);',
+    'mbarrier_init(shared_address(&shared->taken), kStages + kAttendants);',
+    'mbarrier_init(shared_address(&shared->taken), kStages);',
     schedules,
   ],
   [
