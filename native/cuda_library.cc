@@ -94,7 +94,7 @@ bool is_whole([[maybe_unused]] const std::filesystem::path& file) {
 
 struct Library {
   std::string path;
-  decltype(&qwen3_cuda_create) create;
+  decltype(&qwen3_cuda_create) create = nullptr;
 };
 
 std::filesystem::path utf8_path(const std::string& path) {

@@ -155,7 +155,7 @@ describe('a process', () => {
       const tell = (error) => console.log(error.name, error.code, error.message);
       const ids = new Uint32Array(5).fill(7);
       const embedder = await Embedder.load(${JSON.stringify(randomModel('gqa2-bf16').folder)}, { device: 'cuda' });
-      for (let i = 0; i < 20; ++i) await embedder.embed(ids).catch(tell);
+      for (let i = 0; i < 60; ++i) await embedder.embed(ids).catch(tell);
       const other = await Embedder.load(folder, { device: 'cpu' });
       console.log((await other.embed('a text')).length);
       await embedder.close();
