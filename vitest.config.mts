@@ -7,6 +7,7 @@ export default defineConfig({
     exclude: process.platform === 'linux' ? [] : ['test/cuda.test.ts', 'test/simt/**', 'test/gpu/**'],
     // The real addon in processes of their own: a crash shows as a failed file, and realms are never mixed.
     pool: 'forks',
+    maxWorkers: '100%', // of the cores; otherwise one stays idle: half of a machine with two
     reporters: ['default', ['json', { outputFile: 'build/test-results.json' }]],
     testTimeout: 60_000,
     hookTimeout: 60_000,

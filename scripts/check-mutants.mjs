@@ -1,5 +1,5 @@
 // npm run check:mutants: plants one fault at a time in a copy of the CUDA code and runs the tests on the emulated
-// device, which must turn red. Takes about half an hour; words after it choose among the faults.
+// device, which must turn red. Takes about an hour; words after it choose among the faults.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
