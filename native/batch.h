@@ -55,9 +55,10 @@ struct Text {
   std::span<const uint32_t> ids() const { return request->text(index); }
 };
 
-// Takes the texts that run next off the queue: oldest first, of the oldest request's model only, within that model's
-// limits and the smallest token budget among them. The first text runs whatever its length. Requests that are cancelled,
-// failed or taken completely leave the queue.
+// Takes the texts that run next off the queue. Requests take turns: the first gives one text and goes to the end, and so
+// on until a text does not fit. A batch is of one model, the first request's; the others keep their places. It stays
+// within that model's limits and the smallest token budget of its requests; its first text runs whatever its length.
+// A request that is cancelled, failed or taken completely leaves when its turn comes.
 std::vector<Text> next_batch(std::deque<std::shared_ptr<Request>>& queue);
 
 }  // namespace qwen3

@@ -297,6 +297,16 @@ describe('embed', () => {
   });
 });
 
+it('a query does not wait for all of a large call', async () => {
+  const settled: string[] = [];
+  const large = Array.from({ length: 1_000 }, (_, i) => Uint32Array.of(40, 41, i));
+  await Promise.all([
+    small.embed(large).then(() => settled.push('large')),
+    small.embed(Uint32Array.of(42)).then(() => settled.push('query')),
+  ]);
+  expect(settled).toEqual(['query', 'large']);
+});
+
 describe('same text, same bits', () => {
   it('alone, in any batch, any order, with any budget', { timeout: 120_000 }, async () => {
     const model = randomModel('mha-sharded-f32');

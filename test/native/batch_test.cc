@@ -32,15 +32,34 @@ void expect_batch(Queue& queue, const Picks& wanted, const std::string& what) {
   expect(picks == wanted, what);
 }
 
-void takes_the_oldest_up_to_the_budget() {
+void requests_take_turns() {
   const auto model = empty_model();
-  const auto a = request(model, {30, 30}), b = request(model, {40, 1}), c = request(model, {1});
+  const auto a = request(model, {30, 30}), b = request(model, {40, 1}), c = request(model, {30});
   Queue queue{a, b, c};
-  expect_batch(queue, {{a.get(), 0}, {a.get(), 1}, {b.get(), 0}}, "exactly the budget");
-  expect(queue == Queue{b, c}, "what is taken completely leaves, the rest keeps its place");
-  expect_batch(queue, {{b.get(), 1}, {c.get(), 0}}, "the rest");
+  expect_batch(queue, {{a.get(), 0}, {b.get(), 0}, {c.get(), 0}}, "one text each, exactly the budget");
+  expect(queue == Queue{a, b}, "what is taken completely leaves, the rest keeps its order");
+  expect_batch(queue, {{a.get(), 1}, {b.get(), 1}}, "the rest");
   expect(queue.empty(), "all taken");
   expect_batch(queue, {}, "nothing is there");
+}
+
+// Whoever had the last place in a batch is last in the next one.
+void the_next_batch_begins_where_the_last_one_ended() {
+  const auto model = empty_model();
+  const auto a = request(model, {50, 50, 50}), b = request(model, {50, 50, 50}), c = request(model, {50});
+  Queue queue{a, b};
+  expect_batch(queue, {{a.get(), 0}, {b.get(), 0}}, "one each");
+  queue.push_back(c);
+  expect_batch(queue, {{a.get(), 1}, {b.get(), 1}}, "who came before");
+  expect_batch(queue, {{c.get(), 0}, {a.get(), 2}}, "then the new one, long before all else is done");
+  expect_batch(queue, {{b.get(), 2}}, "the rest");
+}
+
+void a_request_alone_fills_the_batch() {
+  const auto a = request(empty_model(), {40, 40, 40, 40});
+  Queue queue{a};
+  expect_batch(queue, {{a.get(), 0}, {a.get(), 1}}, "up to the budget");
+  expect_batch(queue, {{a.get(), 2}, {a.get(), 3}}, "the rest");
 }
 
 // A short text behind does not overtake one that no longer fits.
@@ -69,6 +88,16 @@ void models_never_mix() {
   expect_batch(queue, {{a.get(), 0}, {c.get(), 0}, {c.get(), 1}}, "the oldest's model");
   expect(queue == Queue{b, d}, "the other model's wait in order");
   expect_batch(queue, {{b.get(), 0}, {d.get(), 0}}, "then the other's");
+}
+
+void models_take_turns() {
+  const auto x = empty_model(), y = empty_model();
+  const auto a = request(x, {100, 100}), b = request(y, {100, 100});
+  Queue queue{a, b};
+  for (const size_t index : {0, 1}) {
+    expect_batch(queue, {{a.get(), index}}, "one model's");
+    expect_batch(queue, {{b.get(), index}}, "the other's");
+  }
 }
 
 void the_smallest_budget_holds() {
@@ -115,14 +144,17 @@ void the_dead_leave_the_queue() {
 }  // namespace
 
 void add_batch_tests(Tests& tests) {
-  tests.insert(tests.end(),
-               {{"next_batch: takes the oldest up to the budget", takes_the_oldest_up_to_the_budget},
-                {"next_batch: nobody overtakes", nobody_overtakes},
-                {"next_batch: a long text runs alone", a_long_text_runs_alone},
-                {"next_batch: models never mix", models_never_mix},
-                {"next_batch: the smallest budget holds", the_smallest_budget_holds},
-                {"next_batch: the model's limits hold", the_models_limits_hold},
-                {"next_batch: cancelled and failed requests leave", the_dead_leave_the_queue}});
+  tests.insert(tests.end(), {{"next_batch: requests take turns", requests_take_turns},
+                             {"next_batch: the next batch begins where the last one ended",
+                              the_next_batch_begins_where_the_last_one_ended},
+                             {"next_batch: a request alone fills the batch", a_request_alone_fills_the_batch},
+                             {"next_batch: nobody overtakes", nobody_overtakes},
+                             {"next_batch: a long text runs alone", a_long_text_runs_alone},
+                             {"next_batch: models never mix", models_never_mix},
+                             {"next_batch: models take turns", models_take_turns},
+                             {"next_batch: the smallest budget holds", the_smallest_budget_holds},
+                             {"next_batch: the model's limits hold", the_models_limits_hold},
+                             {"next_batch: cancelled and failed requests leave", the_dead_leave_the_queue}});
 }
 
 }  // namespace qwen3::test
