@@ -313,7 +313,7 @@ __device__ __forceinline__ void pack_scores(uint32_t (&probability)[kStepTokens 
 
 template <typename T>
 __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
-  const uint32_t warpgroup = threadIdx.x / kWarpgroupThreads - 1, thread = threadIdx.x % kWarpgroupThreads;
+  const uint32_t warpgroup = warpgroup_index() - 1, thread = threadIdx.x % kWarpgroupThreads;
   const uint32_t own_row = warpgroup * kAttendantRows + thread / 32 * 16 + thread % 32 / 4;
   const uint32_t own_col = thread % 4 * 2;
   const uint32_t query = shared_address(&shared->query[warpgroup]);
@@ -331,7 +331,7 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
     return shared_address(&shared->stage[static_cast<uint32_t>(part)][turn.stage]);
   };
   const auto release = [&](Part part, const RingPosition<kStages>& turn) {
-    if (thread != 0) return;
+    if (thread % 32 != 0) return;
     mbarrier_arrive(shared_address(&shared->empty[static_cast<uint32_t>(part)][turn.stage]));
   };
 
@@ -393,6 +393,8 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
       release(Part::key, turn);
       mask(score, step);
       soften(softmax, score, a.scale, shrink);
+      // Never. But ptxas moves nothing past a branch: it would end the product before the exponentials begin.
+      if (softmax.total[0] + softmax.total[1] < 0) sync_warp();
       wgmma_wait<0>();
       release(Part::value, previous);
 #pragma unroll
@@ -438,7 +440,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       for (uint32_t part = 0; part < kParts; ++part) {
         for (uint32_t i = 0; i < kStages; ++i) {
           mbarrier_init(shared_address(&shared->full[part][i]), 2);  // what TMA brings; what threads copy
-          mbarrier_init(shared_address(&shared->empty[part][i]), kAttendants);
+          mbarrier_init(shared_address(&shared->empty[part][i]), kAttendants * kWarpgroupWarps);
         }
       }
       mbarrier_init(shared_address(&shared->given), 1);

@@ -39,8 +39,8 @@ struct Operands {
   }
   template <typename Sum>
   __device__ __forceinline__ float value(Sum sum, float row_scale, float col_scale) const {
-    const float value = static_cast<float>(sum) * row_scale;
-    return sizeof(T) == 1 ? value * col_scale : value;
+    const float value = multiply(static_cast<float>(sum), row_scale);
+    return sizeof(T) == 1 ? multiply(value, col_scale) : value;
   }
 };
 

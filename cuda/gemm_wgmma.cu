@@ -121,7 +121,7 @@ __device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kS
                                            const TensorMap* out_map, unsigned char* boxes, uint32_t block) {
   constexpr uint32_t kBoxCols = kBoxRowBytes / kPairBytes<kEpilogue> * 2;  // of sums
   constexpr uint32_t kValuesOfPair = kEpilogue == Epilogue::swiglu ? 1 : 2;
-  const int barrier = static_cast<int>(threadIdx.x / kWarpgroupThreads);  // 1 or 2
+  const int barrier = static_cast<int>(warpgroup_index());  // 1 or 2
   const uint32_t thread = threadIdx.x % kWarpgroupThreads, own_row = thread / 32 * 16 + thread % 32 / 4;
   const bool elected = thread == 0;
 
@@ -183,9 +183,9 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
   constexpr uint32_t kProductBytes = 32;                               // of a row, in one wgmma
   constexpr int kTurns = 1 + kMultipliers;  // the first number of the barriers by which they take turns
   constexpr int kTurnThreads = kMultipliers * kWarpgroupThreads;
-  const uint32_t warpgroup = threadIdx.x / kWarpgroupThreads - 1;
+  const uint32_t warpgroup = warpgroup_index() - 1;
   const uint32_t share_row = kTakeTurns ? 0 : warpgroup * kBoxRows, turns_before = kTakeTurns ? warpgroup : 0;
-  const bool elected = threadIdx.x % kWarpgroupThreads == 0;
+  const bool stores = threadIdx.x % kWarpgroupThreads == 0, releases = threadIdx.x % 32 == 0;
   unsigned char* boxes = reinterpret_cast<unsigned char*>(shared_memory<SwizzledRows>()) + kRingBytes +
                          warpgroup * kBoxes * kBoxBytes;
   RingPosition<kStages<Form>> turn;
@@ -210,7 +210,7 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
       }
       wgmma_commit();
       wgmma_wait<1>();  // this step goes on while the one before has been read
-      if (elected && step > 0) mbarrier_arrive(shared.empty(previous));
+      if (releases && step > 0) mbarrier_arrive(shared.empty(previous));
       previous = turn.stage;
     }
     if (kTakeTurns) {
@@ -220,7 +220,7 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
       turn.skip(all.steps);  // the other's
     }
     wgmma_wait<0>();
-    if (elected) mbarrier_arrive(shared.empty(previous));
+    if (releases) mbarrier_arrive(shared.empty(previous));
 
     uint32_t tile_row, tile_col;
     tile_of<kGroupTiles>(tile, all.rows, all.cols, &tile_row, &tile_col);
@@ -230,7 +230,7 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
                                tile_col * Form::kCols, x, out, out_map, boxes, i);
     }
   }
-  if (elected) tma_wait_read<0>();
+  if (stores) tma_wait_read<0>();
 }
 
 template <typename T, Epilogue kEpilogue, typename Form>
@@ -244,7 +244,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     if (threadIdx.x == 0) {
       for (uint32_t stage = 0; stage < kStages<Form>; ++stage) {
         mbarrier_init(shared.full(stage), 1);
-        mbarrier_init(shared.empty(stage), Form::kSharers);
+        mbarrier_init(shared.empty(stage), Form::kSharers * kWarpgroupWarps);
       }
       fence_mbarrier_init();
     }

@@ -82,6 +82,9 @@ __device__ __forceinline__ float reciprocal_approx(float x) {
   return result;
 }
 
+// Rounded by itself: no compiler makes it part of a sum, in one kernel and not in another.
+__device__ __forceinline__ float multiply(float a, float b) { return __fmul_rn(a, b); }
+
 // --- Shared memory, threads of a block, lanes of a warp -----------------------------------------------------------------
 
 extern __shared__ __align__(1024) unsigned char dynamic_shared_memory[];
@@ -109,6 +112,8 @@ __device__ __forceinline__ void arrive_threads(int id, int threads) {
 __device__ __forceinline__ float shuffle_xor(float value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
+// The value of the warp's first lane, which the compiler then knows to be that of all. The whole warp takes part.
+__device__ __forceinline__ uint32_t first_lane(uint32_t value) { return __shfl_sync(0xffffffffu, value, 0); }
 
 // Adds to a number in device memory to which other blocks add too. Gives what it was.
 __device__ __forceinline__ uint32_t atomic_add(uint32_t* to, uint32_t value) { return atomicAdd(to, value); }

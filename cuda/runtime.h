@@ -47,11 +47,7 @@ inline Failure describe_device(int device, DeviceProperties* properties) {
 
 // Makes a device the thread's current one. It stays so: the threads that come here are this package's own, and to put
 // back a device that nobody has used would make a context on it.
-inline Failure use_device(int device) {
-  int current = -1;
-  if (cudaGetDevice(&current) == cudaSuccess && current == device) return nullptr;
-  return failure_of(cudaSetDevice(device));
-}
+inline Failure use_device(int device) { return failure_of(cudaSetDevice(device)); }
 
 // A function of the driver as of version 12.0; null if it has none. Asked for by name, so that nothing is linked with it.
 inline void* find_in_driver(const char* name) {
@@ -163,6 +159,9 @@ inline Failure end_capture(Stream stream, Graph* graph) {
   cudaError_t error = cudaStreamEndCapture(stream.queue, &captured);
   if (error == cudaSuccess) error = cudaGraphInstantiate(graph, captured, 0);
   if (captured) cudaGraphDestroy(captured);
+  if (error != cudaSuccess) return failure_of(error);
+  error = cudaGraphUpload(*graph, stream.queue);  // its memory, which the first launch would take
+  if (error != cudaSuccess) cudaGraphExecDestroy(*graph);
   return failure_of(error);
 }
 inline Failure launch_graph(Graph graph, Stream stream) {

@@ -245,8 +245,8 @@ const faults = [
   [
     'probabilities packed while wgmma reads the last ones',
     'attention_wgmma.cu',
-    '      soften(softmax, score, a.scale, shrink);\n      wgmma_wait<0>();',
-    '      soften(softmax, score, a.scale, shrink);\n      pack_scores<T>(probability, score);\n      wgmma_wait<0>();',
+    '      soften(softmax, score, a.scale, shrink);\n',
+    '      soften(softmax, score, a.scale, shrink);\n      pack_scores<T>(probability, score);\n',
     hopperAttention,
   ],
   [
@@ -363,7 +363,7 @@ const faults = [
   [
     'the last stage of a tile never released',
     'gemm_wgmma.cu',
-    'if (elected) mbarrier_arrive(shared.empty(previous));',
+    'if (releases) mbarrier_arrive(shared.empty(previous));',
     '',
     hopper,
   ],
@@ -416,7 +416,7 @@ const faults = [
     '// the box',
     hopper,
   ],
-  ['a block that ends before its boxes are read', 'gemm_wgmma.cu', 'if (elected) tma_wait_read<0>();', '', hopper],
+  ['a block that ends before its boxes are read', 'gemm_wgmma.cu', 'if (stores) tma_wait_read<0>();', '', hopper],
   ['a box not committed', 'gemm_wgmma.cu', '      tma_commit();\n', '', hopper],
   ['boxes without the swizzle', 'gemm_wgmma.cu', ' ^ row % 8 * 16', '', wgmma],
   ['both blocks of rows in the same place', 'gemm_wgmma.cu', '(block * kSums * 2 + box_col)', 'box_col', hopper],
@@ -442,8 +442,8 @@ const faults = [
   [
     'a stage empty when one of two has read it',
     'gemm_wgmma.cu',
-    'mbarrier_init(shared.empty(stage), Form::kSharers)',
-    'mbarrier_init(shared.empty(stage), 1)',
+    'mbarrier_init(shared.empty(stage), Form::kSharers * kWarpgroupWarps)',
+    'mbarrier_init(shared.empty(stage), kWarpgroupWarps)',
     hopper,
   ],
   [
@@ -461,8 +461,14 @@ const faults = [
     rows,
   ],
   ['a butterfly without its difference', 'quantize.cu', 'value[i + apart] = a - b;', 'value[i + apart] = a + b;', rows],
-  ["the weight's scale forgotten", 'gemm.cuh', 'value * col_scale : value', 'value : value', sums],
-  ["the row's scale forgotten", 'gemm.cuh', 'static_cast<float>(sum) * row_scale', 'static_cast<float>(sum)', sums],
+  ["the weight's scale forgotten", 'gemm.cuh', 'multiply(value, col_scale) : value', 'value : value', sums],
+  [
+    "the row's scale forgotten",
+    'gemm.cuh',
+    'multiply(static_cast<float>(sum), row_scale)',
+    'static_cast<float>(sum)',
+    sums,
+  ],
   ['1 / order forgotten', 'quantize.cu', '1 / static_cast<float>(1u << order_bits(weight.cols))', '1', sums],
   [
     'the peak of half the row',

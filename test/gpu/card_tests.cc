@@ -38,7 +38,8 @@ std::vector<float> run_norm(Device& device) {
   return out.read();
 }
 
-// Another library in the process uses the card: it finds its memory, its current device and its errors as they were.
+// Another library in the process uses the card: it finds its memory, its current device and its errors as they were. The
+// backend is on a thread of its own, as in the addon.
 void lives_beside_others() {
   constexpr size_t kBytes = 1 << 20;
   int count = 0;
@@ -47,13 +48,13 @@ void lives_beside_others() {
   void* memory;
   expect_sound(cudaMalloc(&memory, kBytes));
   expect_sound(cudaMemset(memory, 0x5a, kBytes));
-  {
+  std::async(std::launch::async, [] {
     Device device(card_entry("", DType::bf16, 1000), 0);
     run_norm(device);
-    int current = -1;
-    expect_sound(cudaGetDevice(&current));
-    expect(current == count - 1, "the caller's current device has changed");
-  }
+  }).get();
+  int current = -1;
+  expect_sound(cudaGetDevice(&current));
+  expect(current == count - 1, "the caller's current device has changed");
   std::vector<unsigned char> bytes(kBytes);
   download(bytes.data(), memory, kBytes);
   expect(bytes.front() == 0x5a && bytes[kBytes / 2] == 0x5a && bytes.back() == 0x5a,

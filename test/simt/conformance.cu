@@ -66,6 +66,9 @@ __global__ void approximates(uint32_t* out) {
   mine[2] = bits_of(exp2_approx(INFINITY));
   mine[3] = bits_of(reciprocal_approx(INFINITY));
   mine[4] = bits_of(reciprocal_approx(static_cast<float>(1u << threadIdx.x % 8)));
+  const float little_more = 1 + 1.0f / 4096;
+  mine[5] = bits_of(multiply(little_more, little_more) -
+                    (1 + 2.0f / 4096));  // 0: what is past the rounding is lost
 }
 
 __global__ void shuffles(uint32_t* out) {
@@ -73,6 +76,7 @@ __global__ void shuffles(uint32_t* out) {
   for (uint32_t i = 0; i < 5; ++i) {
     mine[i] = bits_of(shuffle_xor(static_cast<float>(threadIdx.x), static_cast<int>(1u << i)));
   }
+  mine[5] = first_lane(threadIdx.x + 7);
 }
 
 // Every lane adds twice to a number of its own.
@@ -404,8 +408,8 @@ int main() {
   const Probe probes[] = {
       {"cvt.bf16", converts<bf16>, 16},
       {"cvt.f16", converts<f16>, 16},
-      {"ex2, rcp", approximates, 5},
-      {"shfl.bfly", shuffles, 5},
+      {"ex2, rcp, mul.rn", approximates, 6},
+      {"shfl", shuffles, 6},
       {"atom.add", adds, 3},
       {"cp.async", copies, 8},
       {"ldmatrix", loads_matrices<false>, 4},

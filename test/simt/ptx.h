@@ -115,6 +115,7 @@ inline int32_t round_to_int(float value) {
 
 inline float exp2_approx(float x) { return std::exp2(x); }
 inline float reciprocal_approx(float x) { return 1 / x; }
+inline float multiply(float a, float b) { return a * b; }
 
 template <typename T>
 T* shared_memory() {
@@ -129,6 +130,7 @@ inline float shuffle_xor(float value, int mask, SIMT_PLACE) {
   return __builtin_bit_cast(float,
                             simt::shuffle(bits, simt::lane() ^ static_cast<uint32_t>(mask), file, line));
 }
+inline uint32_t first_lane(uint32_t value, SIMT_PLACE) { return simt::shuffle(value, 0, file, line); }
 
 inline uint32_t atomic_add(uint32_t* to, uint32_t value, SIMT_PLACE) {
   return simt::atomic_add(to, value, file, line);
