@@ -1,4 +1,17 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** What takes longest begins first: otherwise it runs last, beside idle cores. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]) {
+    const longest = ['simt/simt', 'cuda', 'vectors', 'lifetime'].map((name) => `test/${name}.test.ts`);
+    const place = ({ moduleId }: TestSpecification) => {
+      const found = longest.findIndex((name) => moduleId.endsWith(name));
+      return found < 0 ? longest.length : found;
+    };
+    return files.sort((a, b) => place(a) - place(b));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -8,6 +21,7 @@ export default defineConfig({
     // The real addon in processes of their own: a crash shows as a failed file, and realms are never mixed.
     pool: 'forks',
     maxWorkers: '100%', // of the cores; otherwise one stays idle: half of a machine with two
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', ['json', { outputFile: 'build/test-results.json' }]],
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -3,12 +3,15 @@
 //
 //   node scripts/cubin-opcodes.mjs [80 90a ...]     compute capabilities; all that are shipped by default
 
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { fail } from './report.mjs';
 import { root } from './stamp.mjs';
 
+const nvcc = promisify(execFile);
 const shipped = ['80', '86', '89', '90a', '100', '120'];
 
 // The low twelve bits of an instruction's sixteen bytes say what it is, on every card from sm_80 on.
@@ -66,7 +69,7 @@ const warnings = /C75\d\d|serializ|Potential Performance Loss/i;
 try {
   const problems = [];
   const wanted = process.argv.slice(2);
-  for (const capability of wanted.length > 0 ? wanted : shipped) problems.push(...checkCapability(capability));
+  for (const capability of wanted.length > 0 ? wanted : shipped) problems.push(...(await checkCapability(capability)));
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) throw new Error(`${problems.length} checks of the CUDA kernels failed`);
   console.log('the CUDA kernels are as they should be');
@@ -74,11 +77,11 @@ try {
   fail(error);
 }
 
-function checkCapability(capability) {
+async function checkCapability(capability) {
   const problems = [];
   const summary = new Map();
-  for (const source of fs.readdirSync(path.join(root, 'cuda')).filter((file) => file.endsWith('.cu'))) {
-    const { cubin, log } = compile(source, capability);
+  const sources = fs.readdirSync(path.join(root, 'cuda')).filter((file) => file.endsWith('.cu'));
+  for (const { source, cubin, log } of await compileAll(sources, capability)) {
     if (warnings.test(log)) problems.push(`sm_${capability} ${source}: ${log.match(warnings)[0]} in ptxas's output`);
     const counts = countOpcodes(cubin);
     for (const kernel of kernelsOf(log)) {
@@ -125,16 +128,28 @@ function checkCapability(capability) {
   return problems;
 }
 
-function compile(source, capability) {
+async function compileAll(sources, capability) {
+  const compiled = [];
+  const waiting = sources.values(); // which all workers take from
+  const worker = async () => {
+    for (const source of waiting) compiled.push({ source, ...(await compile(source, capability)) });
+  };
+  await Promise.all(Array.from({ length: os.availableParallelism() }, worker));
+  return compiled;
+}
+
+async function compile(source, capability) {
   const folder = path.join(root, 'build', 'cubins');
   fs.mkdirSync(folder, { recursive: true });
   const output = path.join(folder, `${source}.sm_${capability}.cubin`);
   const args = ['-std=c++20', '-O3', `-arch=sm_${capability}`, '-cubin', '-Xptxas', '-v', '-Inative', '-Icuda'];
-  const run = spawnSync('nvcc', [...args, `cuda/${source}`, '-o', output], { cwd: root, encoding: 'utf8' });
-  if (run.error) throw new Error(`nvcc does not run (${run.error.message}): the CUDA toolkit has to be on the PATH`);
-  const log = run.stdout + run.stderr;
-  if (run.status !== 0) throw new Error(`nvcc failed on cuda/${source}:\n${log}`);
-  return { cubin: fs.readFileSync(output), log };
+  try {
+    const { stdout, stderr } = await nvcc('nvcc', [...args, `cuda/${source}`, '-o', output], { cwd: root });
+    return { cubin: fs.readFileSync(output), log: stdout + stderr };
+  } catch (error) {
+    if (error.code === 'ENOENT') throw new Error('nvcc is not there: the CUDA toolkit has to be on the PATH');
+    throw new Error(`nvcc failed on cuda/${source}:\n${error.stdout}${error.stderr}`);
+  }
 }
 
 /** What `ptxas -v` says of each kernel. */

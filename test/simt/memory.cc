@@ -323,10 +323,20 @@ void touch(const void* p, size_t bytes, Access access, Site site, int thread, co
     cells = buffer->cells + offset;
   }
   if (!options.races && !options.unwritten) return;
+  const Cell past =
+      cells[0];  // of the first byte, and mostly of the others too: what becomes of it becomes of them
+  bool* const all_written = buffer && !buffer->host ? buffer->written + by.offset : nullptr;
+  const bool past_written = all_written && all_written[0];
   for (size_t i = 0; i < bytes; ++i, ++by.offset) {
     bool host_wrote = true;  // or not: nobody tells us
-    bool* written = !buffer ? nullptr : buffer->host ? &host_wrote : buffer->written + by.offset;
-    touch_cell(cells[i], written, by, seen);
+    bool* written = !buffer ? nullptr : buffer->host ? &host_wrote : all_written + i;
+    if (i > 0 && std::memcmp(&cells[i], &past, sizeof past) == 0 &&
+        (!all_written || all_written[i] == past_written)) {
+      cells[i] = cells[0];
+      if (all_written) all_written[i] = all_written[0];
+    } else {
+      touch_cell(cells[i], written, by, seen);
+    }
   }
 }
 
