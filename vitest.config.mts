@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** What takes longest begins first: otherwise it runs last, beside idle cores. */
+/** What takes longest begins first, not last beside idle cores: vitest knows it only from an earlier run. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]) {
     const longest = ['simt/simt', 'cuda', 'vectors', 'lifetime'].map((name) => `test/${name}.test.ts`);

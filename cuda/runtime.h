@@ -45,8 +45,8 @@ inline Failure describe_device(int device, DeviceProperties* properties) {
   return nullptr;
 }
 
-// Makes a device the thread's current one. It stays so: the threads that come here are this package's own, and to put
-// back a device that nobody has used would make a context on it.
+// Makes a device the thread's current one. It stays so: to put back a device that nobody has used would make a context on
+// it, and the threads that come here are this package's own, or Node's where it drops a model.
 inline Failure use_device(int device) { return failure_of(cudaSetDevice(device)); }
 
 // A function of the driver as of version 12.0; null if it has none. Asked for by name, so that nothing is linked with it.

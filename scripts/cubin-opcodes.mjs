@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { fail } from './report.mjs';
 import { root } from './stamp.mjs';
 
-const nvcc = promisify(execFile);
+const run = promisify(execFile);
 const shipped = ['80', '86', '89', '90a', '100', '120'];
 
 // The low twelve bits of an instruction's sixteen bytes say what it is, on every card from sm_80 on.
@@ -33,7 +33,7 @@ const opcodes = {
   STL: 0x387,
 };
 const mufu = 0x308;
-const wgmmaWait = 0x00008000000079c5n;
+const wgmmaWait = 0x00008000000079c5n; // the first eight bytes of wgmma_wait
 const ofBytes = { HMMA: 'IMMA', HGMMA: 'IGMMA' }; // what int8_t has in their place
 const told = [...Object.entries(ofBytes).flat(), 'HGMMA_REGISTERS', 'UTMALDG', 'UTMASTG', 'UTMAREDG']; // in the summary
 const ofSums = { UTMASTG: 'UTMAREDG' }; // what linear_add has in its place: its results are added
@@ -41,7 +41,7 @@ const ofSums = { UTMASTG: 'UTMAREDG' }; // what linear_add has in its place: its
 // Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8); of
 // wgmma_gemm and wgmma_attention, which have one to themselves and pass registers on among their 384 threads, exactly what
 // they need to begin with: with fewer they would wait for ever. `only`: the card that it has code for. `overlaps`: from
-// sm_90 on it begins before the kernel in front of it has ended. `MUFU between waits`: a softmax beside a product.
+// sm_90 on it begins before the kernel in front of it has ended. `MUFU beside a product`: exponentials of a softmax.
 const hotKernels = {
   tile_gemm: { registers: 248, atLeast: { HMMA: 8, LDSM: 6, LDGSTS: 4 }, overlaps: true },
   add_parts_kernel: { registers: 64, atLeast: {}, overlaps: true },
@@ -55,7 +55,7 @@ const hotKernels = {
   wgmma_attention: {
     registers: 168,
     exactly: true,
-    atLeast: { HGMMA: 16, HGMMA_REGISTERS: 16, UTMALDG: 1, LDGSTS: 2, USETMAXREG: 2, 'MUFU between waits': 64 },
+    atLeast: { HGMMA: 16, HGMMA_REGISTERS: 16, UTMALDG: 1, LDGSTS: 2, USETMAXREG: 2, 'MUFU beside a product': 64 },
     only: '90a',
   },
   attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 }, overlaps: true },
@@ -130,9 +130,9 @@ async function checkCapability(capability) {
 
 async function compileAll(sources, capability) {
   const compiled = [];
-  const waiting = sources.values(); // which all workers take from
+  const waiting = sources.entries(); // which all workers take from
   const worker = async () => {
-    for (const source of waiting) compiled.push({ source, ...(await compile(source, capability)) });
+    for (const [i, source] of waiting) compiled[i] = { source, ...(await compile(source, capability)) };
   };
   await Promise.all(Array.from({ length: os.availableParallelism() }, worker));
   return compiled;
@@ -144,7 +144,7 @@ async function compile(source, capability) {
   const output = path.join(folder, `${source}.sm_${capability}.cubin`);
   const args = ['-std=c++20', '-O3', `-arch=sm_${capability}`, '-cubin', '-Xptxas', '-v', '-Inative', '-Icuda'];
   try {
-    const { stdout, stderr } = await nvcc('nvcc', [...args, `cuda/${source}`, '-o', output], { cwd: root });
+    const { stdout, stderr } = await run('nvcc', [...args, `cuda/${source}`, '-o', output], { cwd: root });
     return { cubin: fs.readFileSync(output), log: stdout + stderr };
   } catch (error) {
     if (error.code === 'ENOENT') throw new Error('nvcc is not there: the CUDA toolkit has to be on the PATH');
@@ -178,14 +178,14 @@ function countOpcodes(elf) {
     const text = names.toString('latin1', name, names.indexOf(0, name));
     if (!text.startsWith('.text.')) continue;
     const found = Object.fromEntries(Object.keys(opcodes).map((opcode) => [opcode, 0]));
-    found['MUFU between waits'] = 0;
-    let sinceWait = 0; // MUFU, when no product was begun
+    found['MUFU beside a product'] = 0;
+    let sinceWait = 0; // MUFU since the last wait, and the last begin of a product
     for (let at = 0; at + 16 <= bytes.length; at += 16) {
       const opcode = bytes.readUInt16LE(at) & 0xfff;
       for (const [key, value] of Object.entries(opcodes)) if (opcode === value) found[key]++;
       if (opcode === mufu) sinceWait++;
       const waits = bytes.readBigUInt64LE(at) === wgmmaWait;
-      if (waits) found['MUFU between waits'] = Math.max(found['MUFU between waits'], sinceWait);
+      if (waits) found['MUFU beside a product'] = Math.max(found['MUFU beside a product'], sinceWait);
       if (waits || opcode === opcodes.HGMMA || opcode === opcodes.HGMMA_REGISTERS) sinceWait = 0;
     }
     counts.set(text.slice('.text.'.length), found);

@@ -90,6 +90,14 @@ void models_never_mix() {
   expect_batch(queue, {{b.get(), 0}, {d.get(), 0}}, "then the other's");
 }
 
+void other_models_come_first_next_time() {
+  const auto x = empty_model(), y = empty_model();
+  const auto a = request(x, {60, 60}), b = request(y, {1}), c = request(x, {60});
+  Queue queue{a, b, c};
+  expect_batch(queue, {{a.get(), 0}}, "the next of the model does not fit");
+  expect(queue == Queue{b, c, a}, "who was skipped, who did not fit, who had a turn");
+}
+
 void models_take_turns() {
   const auto x = empty_model(), y = empty_model();
   const auto a = request(x, {100, 100}), b = request(y, {100, 100});
@@ -144,17 +152,19 @@ void the_dead_leave_the_queue() {
 }  // namespace
 
 void add_batch_tests(Tests& tests) {
-  tests.insert(tests.end(), {{"next_batch: requests take turns", requests_take_turns},
-                             {"next_batch: the next batch begins where the last one ended",
-                              the_next_batch_begins_where_the_last_one_ended},
-                             {"next_batch: a request alone fills the batch", a_request_alone_fills_the_batch},
-                             {"next_batch: nobody overtakes", nobody_overtakes},
-                             {"next_batch: a long text runs alone", a_long_text_runs_alone},
-                             {"next_batch: models never mix", models_never_mix},
-                             {"next_batch: models take turns", models_take_turns},
-                             {"next_batch: the smallest budget holds", the_smallest_budget_holds},
-                             {"next_batch: the model's limits hold", the_models_limits_hold},
-                             {"next_batch: cancelled and failed requests leave", the_dead_leave_the_queue}});
+  tests.insert(tests.end(),
+               {{"next_batch: requests take turns", requests_take_turns},
+                {"next_batch: the next batch begins where the last one ended",
+                 the_next_batch_begins_where_the_last_one_ended},
+                {"next_batch: a request alone fills the batch", a_request_alone_fills_the_batch},
+                {"next_batch: nobody overtakes", nobody_overtakes},
+                {"next_batch: a long text runs alone", a_long_text_runs_alone},
+                {"next_batch: models never mix", models_never_mix},
+                {"next_batch: other models come first next time", other_models_come_first_next_time},
+                {"next_batch: models take turns", models_take_turns},
+                {"next_batch: the smallest budget holds", the_smallest_budget_holds},
+                {"next_batch: the model's limits hold", the_models_limits_hold},
+                {"next_batch: cancelled and failed requests leave", the_dead_leave_the_queue}});
 }
 
 }  // namespace qwen3::test

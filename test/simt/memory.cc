@@ -322,21 +322,22 @@ void touch(const void* p, size_t bytes, Access access, Site site, int thread, co
     by.offset = static_cast<size_t>(offset);
     cells = buffer->cells + offset;
   }
-  if (!options.races && !options.unwritten) return;
-  const Cell past =
-      cells[0];  // of the first byte, and mostly of the others too: what becomes of it becomes of them
+  if (bytes == 0 || (!options.races && !options.unwritten)) return;
+  // Bytes of one number mostly have the same past: what becomes of the first then becomes of the others.
+  const Cell past = cells[0];
   bool* const all_written = buffer && !buffer->host ? buffer->written + by.offset : nullptr;
   const bool past_written = all_written && all_written[0];
   for (size_t i = 0; i < bytes; ++i, ++by.offset) {
-    bool host_wrote = true;  // or not: nobody tells us
-    bool* written = !buffer ? nullptr : buffer->host ? &host_wrote : all_written + i;
-    if (i > 0 && std::memcmp(&cells[i], &past, sizeof past) == 0 &&
-        (!all_written || all_written[i] == past_written)) {
+    const bool same_past = i > 0 && std::memcmp(&cells[i], &past, sizeof past) == 0 &&
+                           (!all_written || all_written[i] == past_written);
+    if (same_past) {
       cells[i] = cells[0];
       if (all_written) all_written[i] = all_written[0];
-    } else {
-      touch_cell(cells[i], written, by, seen);
+      continue;
     }
+    bool host_wrote = true;  // or not: nobody tells us
+    bool* written = !buffer ? nullptr : buffer->host ? &host_wrote : all_written + i;
+    touch_cell(cells[i], written, by, seen);
   }
 }
 
