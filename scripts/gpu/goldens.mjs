@@ -1,7 +1,7 @@
 // The addon on a card against the reference outputs in test/data, in every precision. Prints a line of JSON per check:
 // {"name", "ok", "figure", "limit", ...}; ends with 77 where there is no card.
 //
-//   node scripts/check-gpu-goldens.mjs [--max-tokens N] [--filter PART_OF_NAME]     longer texts are left out
+//   node scripts/gpu/goldens.mjs [--max-tokens N] [--filter PART_OF_NAME]     longer texts are left out
 //
 // A machine without Node needs beside the repository: a Node binary (20.9 or newer, one file), dist/ (npm run build:lib),
 // and node_modules/node-gyp-build; for the texts of the small model also node_modules/tokenizers with its binary, and
@@ -13,10 +13,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import dist from '../dist/index.js';
+import dist from '../../dist/index.js';
 
 const { Embedder, EmbedderError } = dist;
-const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 const data = path.join(root, 'test', 'data');
 const smallModel = path.join(root, 'models', 'qwen3-embedding-small');
 const noDevice = 77;

@@ -1,16 +1,16 @@
 // What only the addon on a card can show: vectors in V8's memory, models loaded and closed again and again, workers, and
 // processes that end with a card in use. Prints a line of JSON per check; ends with 77 where there is no card.
-// What a machine without Node needs is said in check-gpu-goldens.mjs.
+// What a machine without Node needs is said in goldens.mjs.
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import dist from '../dist/index.js';
+import dist from '../../dist/index.js';
 
 const { Embedder, EmbedderError } = dist;
 const self = fileURLToPath(import.meta.url);
-const folder = path.join(path.dirname(self), '..', 'test', 'data', 'random-models', 'gqa2-bf16');
+const folder = path.join(path.dirname(self), '..', '..', 'test', 'data', 'random-models', 'gqa2-bf16');
 const noDevice = 77;
 const count = Number(process.env.QWEN3_CHECK_TEXTS ?? 300); // fewer on the emulated device
 const texts = Array.from({ length: count }, (_, i) =>

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Confirms and times the CUDA backend on a card, in under ten minutes: npm run check:gpu, or this file alone.
 #
-#   scripts/check-gpu.sh [--out FOLDER] [--minutes N] [--jobs N] [STEP ...]
+#   scripts/gpu/check-gpu.sh [--out FOLDER] [--minutes N] [--jobs N] [STEP ...]
 #
 # Steps, all by default:
 #   build        the library for this card, its tests and its benchmark    cmake, nvcc, a C++20 compiler
 #   conformance  what every instruction wrapper does, lane by lane, against test/simt/conformance.txt
 #   ops          the op and forward tests of test/native, on the card
-#   goldens      reference outputs in every precision, through the addon   Node, see check-gpu-goldens.mjs
+#   goldens      reference outputs in every precision, through the addon   Node, see goldens.mjs
 #   addon        V8 memory, workers, loads and closes, ends of processes   Node
 #   sanitizer    compute-sanitizer's four tools on a small model, with a library that does not hang: see mbarrier_wait.
 #                initcheck before 2025.4 does not see what TMA stores, racecheck up to 2026.3 takes mbarriers for races:
@@ -20,7 +20,7 @@
 # of something do not count. The library is left in build/Release, for this card only.
 set -u
 
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 out=$root/build/gpu
 minutes=9
 jobs=$(nproc 2>/dev/null || echo 4)
@@ -136,13 +136,13 @@ need_addon() {
 
 step_goldens() {
   need_addon
-  QWEN3_EMBED_CUDA_LIBRARY=$library "$node" "$root/scripts/check-gpu-goldens.mjs" >"$out/goldens.jsonl" ||
+  QWEN3_EMBED_CUDA_LIBRARY=$library "$node" "$root/scripts/gpu/goldens.mjs" >"$out/goldens.jsonl" ||
     tell_failures "$out/goldens.jsonl"
 }
 
 step_addon() {
   need_addon
-  QWEN3_EMBED_CUDA_LIBRARY=$library "$node" "$root/scripts/check-gpu-addon.mjs" >"$out/addon.jsonl" ||
+  QWEN3_EMBED_CUDA_LIBRARY=$library "$node" "$root/scripts/gpu/addon.mjs" >"$out/addon.jsonl" ||
     tell_failures "$out/addon.jsonl"
 }
 
@@ -200,7 +200,7 @@ sanitize() {
 
 step_report() {
   need python3
-  python3 "$root/scripts/check-gpu-report.py" "$out"
+  python3 "$root/scripts/gpu/report.py" "$out"
 }
 
 if [ -n "$only" ]; then
@@ -246,7 +246,7 @@ for step in $steps; do
     echo 'no time was left' >"$out/$step.log"
     code=$skipped
   else
-    timeout -k 5 $limit sh "$root/scripts/check-gpu.sh" --only "$step" $limit --out "$out" --jobs "$jobs" >"$out/$step.log" 2>&1
+    timeout -k 5 $limit sh "$root/scripts/gpu/check-gpu.sh" --only "$step" $limit --out "$out" --jobs "$jobs" >"$out/$step.log" 2>&1
     code=$?
   fi
   [ $code -ne 124 ] && [ $code -ne 137 ] || echo "stopped after $limit seconds" >>"$out/$step.log"

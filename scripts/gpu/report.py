@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What scripts/check-gpu.sh left in a folder -> report.json and report.md in it.
+"""What scripts/gpu/check-gpu.sh left in a folder -> report.json and report.md in it.
 
-  python3 scripts/check-gpu-report.py FOLDER
+  python3 scripts/gpu/report.py FOLDER
 
 Figures of the benchmark stand beside those of torch and transformers in the same run, and against the targets that the
 project has set itself for a Hopper card. A target that is missed is not a failure.
