@@ -35,14 +35,22 @@ function auditElf(file, expected, glibc) {
   const shown = symbols('nm', ['-D', '--defined-only', file]);
   const bare = (names) => names.map((name) => name.split('@')[0]);
   const versions = newest(needed);
+  const tooNew = newerThan(versions.GLIBC, glibc);
   const libraries = [...output('objdump', ['-p', file]).matchAll(/NEEDED\s+(\S+)/g)].map(([, name]) => name);
   const problems = problemsOf(bare(needed), bare(shown), expected);
-  if (glibc && compare(versions.GLIBC ?? '0', glibc) > 0) problems.push(`needs glibc ${versions.GLIBC}`);
+  if (tooNew) problems.push(`needs glibc ${tooNew}`);
   // A driver is not everywhere, and is looked for when the program runs.
   for (const name of libraries) if (/^libcuda/.test(name)) problems.push(`needs ${name}`);
   const needs = Object.entries(versions).map(([library, version]) => `${library}_${version}`);
   return { problems, needs: [...needs, ...libraries].join(' ') };
 }
+
+/** The C library that an ELF file needs, if that is newer than `glibc`; else undefined. */
+export function needsNewerGlibc(file, glibc) {
+  return newerThan(newest(symbols('nm', ['-D', '--undefined-only', file])).GLIBC, glibc);
+}
+
+const newerThan = (version, limit) => (version && limit && compare(version, limit) > 0 ? version : undefined);
 
 function auditWindows(file, expected) {
   const table = output('objdump', ['-p', file]);

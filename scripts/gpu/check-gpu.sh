@@ -1,47 +1,67 @@
 #!/bin/sh
-# Confirms and times the CUDA backend on a card, in under ten minutes: npm run check:gpu, or this file alone.
+# Confirms and times the CUDA backend on a GPU, in under ten minutes: npm run check:gpu. docs/gpu-day.md is its manual.
 #
-#   scripts/gpu/check-gpu.sh [--out FOLDER] [--minutes N] [--jobs N] [STEP ...]
+#   scripts/gpu/check-gpu.sh [--out FOLDER] [--seconds N] [--limit STEP=SECONDS] [--continue] [STEP ...]
+#   scripts/gpu/check-gpu.sh --bundle [FOLDER]    makes build/gpu-bundle: all of it, for a machine without Node
+#   scripts/gpu/check-gpu.sh --rehearse [--short] the bundle on an emulated GPU, with kills and hangs
 #
-# Steps, all by default:
-#   build        the library for this card, its tests and its benchmark    cmake, nvcc, a C++20 compiler
-#   conformance  what every instruction wrapper does, lane by lane, against test/simt/conformance.txt
-#   ops          the op and forward tests of test/native, on the card
-#   goldens      reference outputs in every precision, through the addon   Node, see goldens.mjs
-#   addon        V8 memory, workers, loads and closes, ends of processes   Node
-#   sanitizer    compute-sanitizer's four tools on a small model, with a library that does not hang: see mbarrier_wait.
-#                initcheck before 2025.4 does not see what TMA stores, racecheck up to 2026.3 takes mbarriers for races:
-#                of these two, the kernels that serve all cards decide; what racecheck finds in Hopper's is for a reader
-#   timings      the benchmark, then the same shapes with torch and transformers where they are there
-#   report       report.md and report.json in FOLDER (default build/gpu)   Python 3
+# Steps, in this order, all by default:
+#   build             what runs on the GPU, for the GPU that is there; a bundle's own programs, if they start here
+#   conformance       what every instruction wrapper does, lane by lane, against test/simt/conformance.txt
+#   ops-portable      the op and forward tests of test/native, without Hopper's own kernels
+#   ops-watched       the same with them, in a library where a wait that never ends fails instead of hanging;
+#                     if this step does not pass, all later ones do without them (file hopper-off)
+#   ops               the same, as shipped
+#   goldens           reference outputs in every precision, through the addon
+#   timings           the benchmark, then the same shapes with torch and transformers
+#   addon             V8 memory, workers, loads and closes, ends of processes
+#   timings-portable  the benchmark without Hopper's own kernels
+#   tiles             products in wide and in narrow tiles, which Hopper's kernels choose between
+#   profile           ncu: each kernel launched once, its share of the peak and what it waits for
+#   sanitizer         compute-sanitizer's four tools on a small model
 #
-# A step that fails, or cannot run here, never stops the others: its output is in FOLDER/STEP.log. Steps that are
-# named run on what earlier ones left in FOLDER. The exit code is 1 if any step failed; steps that were skipped for want
-# of something do not count. The library is left in build/Release, for this card only.
+# --out FOLDER   gets report.md, report.json and logs.tgz, anew every five seconds: whatever ends this, they are there
+# --seconds N    of the whole run, 540 without it; a step that comes too late is skipped
+# --continue     goes on where the last run ended: steps that passed or failed are not done again
+#
+# A step that fails, hangs or cannot run here never stops the others. The exit code is 1 if any failed; steps that were
+# skipped for want of something do not count. QWEN3_CHECK_GPU_TOY=1: next to no work in each, for the rehearsal.
 set -u
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-out=$root/build/gpu
-minutes=9
-jobs=$(nproc 2>/dev/null || echo 4)
-steps=
-only=
+self=$root/scripts/gpu/check-gpu.sh
+work=$root/build/gpu # logs of the steps; programs; the build tree; the benchmark's file of weights
+logs=$work/logs programs=$work/bin scratch=$work/scratch
+all_steps='build conformance ops-portable ops-watched ops goldens timings addon timings-portable tiles profile sanitizer'
+toy=${QWEN3_CHECK_GPU_TOY:-}
+skipped=77
+
+usage() {
+  sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p;}' "$self"
+  exit 2
+}
+
+out=$work/results total=540 limits= continue= only= steps=
 while [ $# -gt 0 ]; do
   case $1 in
-    --out) mkdir -p "$2" && out=$(cd "$2" && pwd) && shift ;;
-    --minutes) minutes=$2 && shift ;;
-    --jobs) jobs=$2 && shift ;;
-    --only) only=$2 && seconds=$3 && shift 2 ;; # a step by itself, in a process that a time limit can end
-    build | conformance | ops | goldens | addon | timings | sanitizer | report) steps="$steps $1" ;;
-    *) sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p;}' "$0" && exit 2 ;;
+    --bundle) shift && exec node "$root/scripts/gpu/bundle.mjs" "$@" ;;
+    --rehearse) shift && exec node "$root/scripts/gpu/rehearse.mjs" "$@" ;;
+    --out) [ $# -gt 1 ] && mkdir -p "$2" && out=$(cd "$2" && pwd) && shift || usage ;;
+    --seconds) [ $# -gt 1 ] && total=$2 && shift || usage ;;
+    --limit) [ $# -gt 1 ] && limits="$limits $2" && shift || usage ;;
+    --continue) continue=yes ;;
+    --only) only=$2 seconds=$3 && shift 2 ;; # one step, in a process that a time limit can end
+    *) case " $all_steps " in *" $1 "*) steps="$steps $1" ;; *) usage ;; esac ;;
   esac
   shift
 done
 
 PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin
-programs=$out/build/bin
-library=$root/build/Release/libqwen3_embed_cuda.so
-skipped=77
+library=$programs/libqwen3_embed_cuda.so
+watched=$programs/libqwen3_embed_cuda_watched.so
+[ ! -f "$logs/hopper-off" ] || export QWEN3_EMBED_HOPPER=0
+
+# --- What steps need ------------------------------------------------------------------------------------------------
 
 # Ends a step as skipped; the last line of its log is the reason.
 skip() {
@@ -55,67 +75,13 @@ need() {
   done
 }
 
-need_card() {
-  [ -x "$programs/gpu_tests" ] && [ -f "$library" ] || skip "the build step has not built gpu_tests and the library"
-  "$programs/gpu_tests" "$library" --list >/dev/null 2>"$out/card.txt" && return
+need_gpu() {
+  [ -x "$programs/gpu_tests" ] && [ -f "$library" ] || skip 'the build step has not left gpu_tests and the library'
+  "$programs/gpu_tests" "$library" --list >/dev/null && return
   code=$?
-  cat "$out/card.txt"
-  grep -q '^card=.' "$out/machine.txt" || exit $skipped
-  echo "there is a card, but gpu_tests cannot open it: exit code $code"
+  grep -q '^gpu=.' "$logs/machine.txt" || exit $skipped
+  echo "there is a GPU, but gpu_tests cannot open it: exit code $code"
   exit 1
-}
-
-# Of a program that has just failed and printed a line of JSON per check.
-tell_failures() {
-  code=$?
-  [ $code -ne $skipped ] || exit $skipped # it has said why
-  echo "exit code $code, $(grep -c '"ok":true' "$1") passed, failed:" \
-    "$(sed -n 's/^{"name":"\([^"]*\)","ok":false.*/\1/p' "$1" | head -n 20 | tr '\n' ';')"
-  exit 1
-}
-
-# As 90a, from the card's compute capability. Hopper has instructions of its own, behind the a.
-architecture() {
-  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d '. ')
-  case $capability in
-    90) echo 90a-real ;;
-    [0-9]*) echo "$capability-real" ;;
-    *) echo 80-real ;; # no card: that it builds is all that can be shown
-  esac
-}
-
-step_build() {
-  need cmake nvcc c++
-  headers="$root/node_modules/node-api-headers/include;$root/node_modules/node-addon-api"
-  cmake -S "$root" -B "$out/build" -DCMAKE_BUILD_TYPE=Release -DQWEN3_EMBED_CUDA=ON -DQWEN3_EMBED_TESTS=ON \
-    -DQWEN3_EMBED_GPU_TESTS=ON -DCMAKE_CUDA_ARCHITECTURES="$(architecture)" -DCMAKE_JS_INC="$headers" || return 1
-  cmake --build "$out/build" --parallel "$jobs" \
-    --target qwen3_embed_cuda qwen3_embed_cuda_watched gpu_tests gpu_bench gpu_conformance || return 1
-  if [ -d "$root/node_modules/node-addon-api" ] && [ -d "$root/node_modules/node-api-headers" ]; then
-    cmake --build "$out/build" --parallel "$jobs" --target qwen3_embed || return 1
-  else
-    echo "the addon is not built: its headers are not in node_modules"
-  fi
-}
-
-step_conformance() {
-  need_card
-  "$programs/gpu_conformance" >"$out/conformance.txt" || return 1
-  expected="$root/test/simt/conformance.txt"
-  if [ "$(architecture)" != 90a-real ]; then # probes of Hopper's instructions run on such cards only
-    grep -v '^hopper' "$expected" >"$out/conformance-expected.txt"
-    expected="$out/conformance-expected.txt"
-  fi
-  diff "$expected" "$out/conformance.txt" >"$out/conformance.diff" && return
-  echo 'the emulator gives (<), the card gives (>):'
-  cat "$out/conformance.diff"
-  echo "lanes that differ: $(sed -n 's/^> \(.*, lane [0-9]*\):.*/\1/p' "$out/conformance.diff" | tr '\n' ';')"
-  return 1
-}
-
-step_ops() {
-  need_card
-  "$programs/gpu_tests" "$library" >"$out/ops.jsonl" || tell_failures "$out/ops.jsonl"
 }
 
 find_node() {
@@ -125,140 +91,328 @@ find_node() {
   skip 'there is no Node here: put one on the PATH, or name it in NODE'
 }
 
+addon_loads() {
+  "$node" -e 'require("node-gyp-build")(process.argv[1])' "$root"
+}
+
 need_addon() {
-  need_card
+  need_gpu
   find_node
   [ -f "$root/dist/index.js" ] || skip 'dist/ is not there: npm run build:lib, where npm is'
-  "$node" -e "require('node-gyp-build')('$root')" >/dev/null 2>"$out/addon.txt" && return
-  cat "$out/addon.txt"
-  skip 'the addon does not load'
+  addon_loads || skip 'the addon does not load'
+}
+
+# As 90a-real, from the GPU's compute capability. Hopper has instructions of its own, behind the a.
+architecture() {
+  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d '. ')
+  case $capability in
+    90) echo 90a-real ;;
+    [0-9]*) echo "$capability-real" ;;
+    *) echo 80-real ;; # no GPU: that it builds is all that can be shown
+  esac
+}
+
+is_hopper() {
+  [ "$(architecture)" = 90a-real ]
+}
+
+# Prints lines of JSON to a file of the step's name, a line a check; names those that failed.
+checks() {
+  name=$1
+  shift
+  "$@" >"$logs/$name.jsonl" && return
+  code=$?
+  [ $code -ne $skipped ] || exit $skipped # it has said why
+  echo "exit code $code, $(grep -c '"ok":true' "$logs/$name.jsonl") passed, failed:" \
+    "$(sed -n 's/^{"name":"\([^"]*\)","ok":false.*/\1/p' "$logs/$name.jsonl" | head -n 20 | tr '\n' ';')"
+  exit 1
+}
+
+# --- Steps ------------------------------------------------------------------------------------------------------------
+
+# Whether a bundle's program or library finds all that it needs here.
+starts() {
+  is_hopper && [ -f "$1" ] && ! ldd "$1" 2>&1 | grep 'not found'
+}
+
+step_build() {
+  mkdir -p "$programs"
+  targets=
+  for file in gpu_tests gpu_bench gpu_conformance libqwen3_embed_cuda.so libqwen3_embed_cuda_watched.so; do
+    if starts "$root/prebuilt/$file"; then
+      cp "$root/prebuilt/$file" "$programs/"
+    else
+      targets="$targets $(echo "$file" | sed 's/^lib\(.*\)\.so$/\1/')"
+    fi
+  done
+  if [ -d "$root/node_modules/node-addon-api" ] && (find_node >/dev/null && ! addon_loads); then
+    targets="$targets qwen3_embed"
+  fi
+  [ -n "$targets" ] || return 0
+
+  need cmake nvcc c++
+  generator='Unix Makefiles'
+  ! command -v ninja >/dev/null 2>&1 || generator=Ninja
+  [ "$generator" = Ninja ] || need make
+  echo "to be built:$targets"
+  cmake -G "$generator" -S "$root" -B "$work/build" -DCMAKE_BUILD_TYPE=Release -DQWEN3_EMBED_CUDA=ON \
+    -DQWEN3_EMBED_TESTS=ON -DQWEN3_EMBED_GPU_TESTS=ON -DCMAKE_CUDA_ARCHITECTURES="$(architecture)" \
+    -DCMAKE_JS_INC="$root/node_modules/node-api-headers/include;$root/node_modules/node-addon-api" \
+    -DQWEN3_EMBED_OUTPUT="$work/build/bin" || return 1
+  # shellcheck disable=SC2086 # a list
+  cmake --build "$work/build" --parallel "$(nproc)" --target $targets && cp "$work/build/bin/"* "$programs/" || return 1
+  case $targets in
+    *qwen3_embed) mkdir -p "$root/build/Release" && cp "$programs/qwen3_embed.node" "$root/build/Release/" ;;
+  esac
+}
+
+step_conformance() {
+  need_gpu
+  "$programs/gpu_conformance" >"$logs/conformance.txt" || return 1
+  expected=$root/test/simt/conformance.txt
+  if ! is_hopper; then # probes of Hopper's instructions run on such GPUs only
+    grep -v '^hopper' "$expected" >"$logs/conformance-expected.txt"
+    expected=$logs/conformance-expected.txt
+  fi
+  diff "$expected" "$logs/conformance.txt" >"$logs/conformance.diff" && return
+  echo 'the emulator gives (<), the GPU gives (>):'
+  head -n 200 "$logs/conformance.diff"
+  echo "lanes that differ: $(sed -n 's/^> \(.*, lane [0-9]*\):.*/\1/p' "$logs/conformance.diff" | head -n 40 | tr '\n' ';')"
+  return 1
+}
+
+op_tests() {
+  checks "$1" "$programs/gpu_tests" "$2" --trace ${toy:+--filter 'short: '}
+}
+
+step_ops_portable() {
+  need_gpu
+  export QWEN3_EMBED_HOPPER=0
+  op_tests ops-portable "$library"
+}
+
+step_ops_watched() {
+  need_gpu
+  is_hopper || skip 'the GPU has no kernels of its own'
+  op_tests ops-watched "$watched"
+}
+
+step_ops() {
+  need_gpu
+  is_hopper || skip 'ops-portable has tested the same kernels'
+  op_tests ops "$library"
 }
 
 step_goldens() {
   need_addon
-  QWEN3_EMBED_CUDA_LIBRARY=$library "$node" "$root/scripts/gpu/goldens.mjs" >"$out/goldens.jsonl" ||
-    tell_failures "$out/goldens.jsonl"
+  export QWEN3_EMBED_CUDA_LIBRARY="$library"
+  checks goldens "$node" "$root/scripts/gpu/goldens.mjs" ${toy:+--max-tokens 3 --filter gqa2-bf16}
 }
 
 step_addon() {
   need_addon
-  QWEN3_EMBED_CUDA_LIBRARY=$library "$node" "$root/scripts/gpu/addon.mjs" >"$out/addon.jsonl" ||
-    tell_failures "$out/addon.jsonl"
+  export QWEN3_EMBED_CUDA_LIBRARY="$library" QWEN3_CHECK_TEXTS=${toy:+2}
+  checks addon "$node" "$root/scripts/gpu/addon.mjs"
 }
 
-# What matters most first: the time may be over before the rest.
+# bench FILE SECONDS OPTION...: lines of the benchmark, which begins no case after so many seconds; one may end later.
+bench() {
+  file=$logs/$1.jsonl share=$2
+  shift 2
+  timeout --foreground -k 2 $((share + 15)) "$programs/gpu_bench" --library "$library" --scratch "$scratch" \
+    --seconds "$share" ${toy:+--toy} "$@" >>"$file" || {
+    echo "gpu_bench $*: exit code $?"
+    result=1
+  }
+}
+
+# The benchmark's sections by themselves: one that fails costs the others nothing. What matters most comes first.
 step_timings() {
-  need_card
-  rm -f "$out"/bench-*.jsonl "$out"/peer-*.jsonl
+  need_gpu
+  mkdir -p "$scratch"
+  rm -f "$logs/timings.jsonl" "$logs/peer.jsonl"
   result=0
-  section linear 18 linear 8
-  section model 28 model 18
-  section attention 6 attention 5
-  section rows 3 '' 0
+  bench timings $((seconds * 19 / 100)) --sections linear
+  bench timings $((seconds * 32 / 100)) --sections model
+  bench timings $((seconds * 7 / 100)) --sections attention
+  bench timings $((seconds * 4 / 100)) --sections rows
+  ! command -v python3 >/dev/null 2>&1 || python3 "$root/bench/gpu/peer.py" ${toy:+--toy} --seconds \
+    "linear=$((seconds * 6 / 100)),attention=$((seconds * 5 / 100)),model=$((seconds * 15 / 100))" \
+    >"$logs/peer.jsonl" || echo "peer.py: exit code $?" # not our failure: the report shows what is missing
   return $result
 }
 
-# section NAME SHARE PEER SHARE: of the step's time, in percent. Neither begins a case later; a case may end later.
-section() {
-  ours=$((seconds * $2 / 100))
-  theirs=$((seconds * $4 / 100))
-  timeout --foreground $((ours + 20)) "$programs/gpu_bench" --library "$library" --scratch "$out" \
-    --sections "$1" --seconds $ours >"$out/bench-$1.jsonl" || {
-    echo "gpu_bench, $1: exit code $?"
-    result=1
-  }
-  [ -n "$3" ] && command -v python3 >/dev/null 2>&1 || return 0
-  timeout --foreground $((theirs + 20)) python3 "$root/bench/gpu/peer.py" \
-    --sections "$3" --seconds $theirs >"$out/peer-$1.jsonl" ||
-    echo "peer.py, $1: exit code $?" # not our failure: the report shows what is missing
+step_timings_portable() {
+  need_gpu
+  is_hopper || skip 'timings has timed the same kernels'
+  export QWEN3_EMBED_HOPPER=0
+  mkdir -p "$scratch"
+  rm -f "$logs/timings-portable.jsonl"
+  result=0
+  bench timings-portable $((seconds * 40 / 100)) --sections linear --models 8B --dtypes bf16,int8
+  bench timings-portable $((seconds * 15 / 100)) --sections attention --dtypes bf16
+  bench timings-portable $((seconds * 30 / 100)) --sections model --models 8B --dtypes bf16
+  return $result
 }
 
-# One after another: beside each other they would take so long that the watchdog takes waiting for hanging.
+step_tiles() {
+  need_gpu
+  is_hopper || skip 'only the kernels of Hopper have a choice of tiles'
+  result=0
+  for tile in wide narrow; do
+    rm -f "$logs/tiles-$tile.jsonl"
+    export QWEN3_EMBED_CUDA_TUNING="tile=$tile"
+    bench "tiles-$tile" $((seconds * 45 / 100)) --sections linear --dtypes bf16,int8 --rows 8192,2048,512
+  done
+  return $result
+}
+
+# Counters may be forbidden here; then ncu says so, and the report goes without.
+step_profile() {
+  need_gpu
+  need ncu
+  ncu --version | tail -n 1
+  ncu --csv --page raw --clock-control none --profile-from-start off --log-file "$logs/profile.csv" \
+    --section LaunchStats --section SpeedOfLight --section ComputeWorkloadAnalysis --section MemoryWorkloadAnalysis \
+    --section WarpStateStats \
+    "$programs/gpu_bench" --library "$library" --once ${toy:+--toy} >"$logs/profile.jsonl"
+}
+
+# One after another: beside each other they would take so long that the watchdog takes waiting for hanging. initcheck
+# before 2025.4 does not see what TMA stores, and racecheck up to 2026.3 takes mbarriers for races: of these two, the
+# portable kernels decide; what racecheck finds in Hopper's is for a reader.
 step_sanitizer() {
-  need_card
+  need_gpu
   need compute-sanitizer
   compute-sanitizer --version | tail -n 1
   result=0
-  sanitize memcheck 1 || result=1
-  sanitize synccheck 1 || result=1
+  ! is_hopper || sanitize memcheck 1 || result=1
+  ! is_hopper || sanitize synccheck 1 || result=1
+  sanitize memcheck 0 || result=1
   sanitize initcheck 0 || result=1
   sanitize racecheck 0 || result=1
-  [ "$(architecture)" != 90a-real ] || sanitize racecheck 1 || [ $? -eq 86 ] || result=1
-  [ $result -eq 0 ] || echo "see sanitizer-*.log; exit code 86 is the tool's finding, others are the tests'"
+  ! is_hopper || sanitize racecheck 1 || [ $? -eq 86 ] || result=1
+  [ $result -eq 0 ] || echo "see sanitizer-*.log; 86 is the tool's finding, 124 that it took too long, others the tests'"
   return $result
 }
 
 # sanitize TOOL HOPPER: HOPPER 0 is without the kernels for Hopper alone.
 sanitize() {
-  log=$out/sanitizer-$1-$2.log
-  QWEN3_EMBED_HOPPER=$2 compute-sanitizer --tool "$1" --error-exitcode 86 "$programs/gpu_tests" \
-    "$programs/libqwen3_embed_cuda_watched.so" --filter 'short: ' >"$log" 2>&1
+  log=$logs/sanitizer-$1-$2.log
+  QWEN3_EMBED_HOPPER=$2 timeout --foreground -k 2 $((seconds / 6)) compute-sanitizer --tool "$1" --error-exitcode 86 \
+    "$programs/gpu_tests" "$watched" --filter 'short: ' >"$log" 2>&1
   code=$?
   echo "$1, QWEN3_EMBED_HOPPER=$2: exit code $code, $(grep 'SUMMARY' "$log" | tail -n 1)"
   return $code
 }
 
-step_report() {
-  need python3
-  python3 "$root/scripts/gpu/report.py" "$out"
-}
-
 if [ -n "$only" ]; then
-  cd "$root" && "step_$only"
+  cd "$root" && "step_$(echo "$only" | tr - _)"
   exit $?
 fi
 
-mkdir -p "$out" || exit 1
-[ -n "$steps" ] || rm -f "$out"/*.outcome "$out"/*.jsonl # a whole run: nothing of an older one may show
-[ -n "$steps" ] || steps='build conformance ops goldens addon sanitizer timings report'
-started=$(date +%s)
+# --- A run of steps -----------------------------------------------------------------------------------------------------
+
+# The most seconds that a step may take.
+limit_of() {
+  for pair in $limits; do
+    [ "${pair%%=*}" != "$1" ] || { echo "${pair#*=}" && return; }
+  done
+  case $1 in
+    build) echo 240 ;;
+    conformance) echo 25 ;;
+    ops-portable | ops | goldens) echo 60 ;;
+    ops-watched) echo 100 ;;
+    timings) echo 300 ;;
+    addon) echo 45 ;;
+    timings-portable | profile) echo 90 ;;
+    tiles) echo 50 ;;
+    sanitizer) echo 180 ;;
+  esac
+}
+
+now() {
+  date '+%Y/%m/%d %H:%M:%S' # as nvidia-smi writes it
+}
+
+# Into the folder of results, each file whole or not at all.
+save() {
+  ! command -v python3 >/dev/null 2>&1 || python3 "$root/scripts/gpu/report.py" "$logs" >"$work/report.log" 2>&1
+  tar -czf "$work/logs.tgz" -C "$logs" . 2>/dev/null
+  for file in "$logs/report.md" "$logs/report.json" "$work/logs.tgz"; do
+    ! [ -f "$file" ] || cp "$file" "$out/part" && mv "$out/part" "$out/${file##*/}"
+  done
+}
+
+has_ended() {
+  grep -Eq '	(passed|failed)	' "$logs/$1.outcome" 2>/dev/null
+}
+
+mkdir -p "$logs" "$out" || exit 1
+[ -n "$continue$steps" ] || { rm -rf "$logs" && mkdir "$logs"; } # nothing of an older run may show
+[ -n "$steps" ] || steps=$all_steps
 {
   echo "date=$(date -u +%Y-%m-%dT%H:%MZ)"
-  echo "commit=$(git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)"
+  echo "commit=$(cat "$root/COMMIT" 2>/dev/null || git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null)"
   echo "cuda=$(nvcc --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\),.*/\1/p')"
   fields=name,driver_version,memory.total,power.limit,clocks.max.sm
-  echo "card=$(nvidia-smi --query-gpu=$fields --format=csv,noheader 2>/dev/null | head -n 1)"
-  echo "processors=$jobs"
-} >"$out/machine.txt"
+  echo "gpu=$(nvidia-smi --query-gpu=$fields --format=csv,noheader 2>/dev/null | head -n 1)"
+  echo "processors=$(nproc)"
+} >"$logs/machine.txt"
 
-# The most seconds that each step may take; less where the whole time is nearly over.
-limit_of() {
-  case $1 in
-    build) limit=240 ;;
-    conformance) limit=20 ;;
-    ops) limit=100 ;;
-    goldens) limit=80 ;;
-    addon) limit=50 ;;
-    timings) limit=280 ;;
-    sanitizer) limit=110 ;;
-    report) limit=20 ;;
-  esac
-  left=$((minutes * 60 - 10 - ($(date +%s) - started)))
-  [ "$1" = report ] || [ $limit -lt $left ] || limit=$left
+# Beside the steps: the clocks four times a second, and results every five seconds, also after this process was killed.
+deadline=$(($(date +%s) + total - 10))
+fields=timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu,clocks_event_reasons.active,utilization.gpu
+timeout "$total" nvidia-smi --query-gpu=$fields --format=csv -lms 250 >>"$logs/clocks.csv" 2>/dev/null &
+clocks=$!
+(while kill -0 $$ 2>/dev/null; do sleep 5 && save; done) &
+saver=$!
+running=
+finish() {
+  kill $clocks $saver $running 2>/dev/null
+  wait
+  save
 }
+trap finish EXIT
+trap 'exit 143' HUP INT TERM
 
 failed=0
 for step in $steps; do
-  limit_of "$step"
-  begin=$(date +%s)
-  [ "$step" = report ] || rm -f "$out/$step.jsonl"
-  if [ $limit -le 0 ]; then
-    echo 'no time was left' >"$out/$step.log"
+  if [ -n "$continue" ] && has_ended "$step"; then
+    echo "$step: ended before, $(cut -f 2 "$logs/$step.outcome")"
+    continue
+  fi
+  limit=$(limit_of "$step") left=$((deadline - $(date +%s)))
+  [ "$limit" -le $left ] || limit=$left
+  rm -f "$logs/$step.jsonl" "$logs/$step.outcome"
+  began=$(now) begin=$(date +%s)
+  echo "$began" >"$logs/$step.running"
+  if [ "$limit" -le 3 ]; then
+    echo 'no time was left' >"$logs/$step.log"
     code=$skipped
   else
-    timeout -k 5 $limit sh "$root/scripts/gpu/check-gpu.sh" --only "$step" $limit --out "$out" --jobs "$jobs" >"$out/$step.log" 2>&1
+    timeout -k 5 "$limit" sh "$self" --only "$step" "$limit" >"$logs/$step.log" 2>&1 &
+    running=$!
+    wait $running # which a signal ends at once
     code=$?
+    running=
   fi
-  [ $code -ne 124 ] && [ $code -ne 137 ] || echo "stopped after $limit seconds" >>"$out/$step.log"
   case $code in
     0) outcome=passed ;;
     "$skipped") outcome=skipped ;;
+    124 | 137) outcome=cut failed=1 && echo "stopped after $limit seconds" >>"$logs/$step.log" ;;
     *) outcome=failed failed=1 ;;
   esac
-  seconds=$(($(date +%s) - begin))
-  printf '%s\t%s\t%s\n' "$step" "$outcome" $seconds >"$out/$step.outcome"
-  [ "$outcome" = passed ] && reason= || reason=": $(tail -n 1 "$out/$step.log")"
-  echo "$step: $outcome, $seconds s$reason"
+  took=$(($(date +%s) - begin))
+  printf '%s\t%s\t%s\t%s\t%s\n' "$step" "$outcome" "$took" "$began" "$(now)" >"$logs/$step.outcome"
+  rm -f "$logs/$step.running"
+  [ "$outcome" = passed ] && reason= || reason=": $(tail -n 1 "$logs/$step.log")"
+  echo "$step: $outcome, $took s$reason"
+  if [ "$step" = ops-watched ] && [ "$outcome" != passed ] && [ "$outcome" != skipped ]; then
+    echo "Hopper's kernels failed or hung: from here on the portable ones run in their place"
+    : >"$logs/hopper-off"
+    export QWEN3_EMBED_HOPPER=0
+  fi
 done
-[ -f "$out/report.md" ] && echo "report: $out/report.md"
+echo "results: $out"
 exit $failed

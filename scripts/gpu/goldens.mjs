@@ -33,12 +33,8 @@ const randomModels = {
   'mha-sharded-f32': { bf16: 4.9e-4, f16: 8.2e-6 },
   'massive-bf16': { bf16: 2.9e-4, f16: 4.8e-6, int8: 5e-3 },
 };
-// Of the trained model: 1 - cos, and how far the figures of the retrieval task may move.
-const smallModelLimits = {
-  bf16: { cosine: 3.5e-5, figures: 0.002 },
-  f16: { cosine: 1e-5, figures: 0.002 },
-  int8: { cosine: 2e-3, figures: 0.005 },
-};
+// 1 - cos at most of the trained model: Hugging Face's own loss in bf16, and some times what the emulated device loses.
+const smallModelLimits = { bf16: 3.5e-5, f16: 1e-5, int8: 2e-4 };
 
 let failed = 0;
 
@@ -152,7 +148,7 @@ async function checkRandomModel(name, precision) {
 }
 
 async function checkSmallModel(precision) {
-  const limits = smallModelLimits[precision];
+  const limit = smallModelLimits[precision];
   const { cases, truncated } = readJson('small-model', 'vectors.json');
   await check(`small model in ${precision}`, () =>
     withModel(smallModel, { precision }, async (embedder) => {
@@ -165,51 +161,33 @@ async function checkSmallModel(precision) {
         figures.push(distance(await embedder.embed(truncated.text, { dimensions: Number(width) }), embedding));
       }
       const figure = worst(figures);
-      return { ok: within(figure, limits.cosine), figure, limit: limits.cosine, cases: figures.length };
+      return { ok: within(figure, limit), figure, limit, cases: figures.length };
     }),
   );
-  await check(`small model in ${precision}: retrieval`, () =>
-    withModel(smallModel, { precision }, async (embedder) => {
-      const figures = await retrievalFigures(embedder);
-      const ndcg = worst(figures.filter(({ name }) => name === 'ndcg@10').map(({ moved }) => moved));
-      return {
-        ok: within(ndcg, limits.figures),
-        figure: ndcg,
-        limit: limits.figures,
-        all: worst(figures.map(({ moved }) => moved)),
-      };
-    }),
-  );
+  // Rounding makes neighbours change places, and with them the figures: every score is held against that of the CPU in
+  // f32. Two unit vectors whose 1 - cos is `limit` have a product that is off by twice the chord at most.
+  await check(`small model in ${precision}: retrieval`, async () => {
+    const { ndcg, scores } = await withModel(smallModel, { precision }, search);
+    const wanted = await withModel(smallModel, { device: 'cpu', precision: 'f32' }, search);
+    const figure = worst(scores.map((score, i) => Math.abs(score - wanted.scores[i])));
+    const most = 2 * Math.sqrt(2 * limit);
+    return { ok: within(figure, most), figure, limit: most, ndcg, ndcgInF32: wanted.ndcg };
+  });
 }
 
-/** How far nDCG, MRR and accuracy are from sentence-transformers' in f32. */
-async function retrievalFigures(embedder) {
-  const { documents, queries, instruction, figures } = readJson('small-model', 'retrieval.json');
-  const moved = [];
-  for (const [kind, expected] of Object.entries(figures)) {
-    const dimensions = Number(kind.split('-')[1]);
-    const rows = await embedder.embed(
-      documents.map(({ text }) => text),
-      { dimensions },
-    );
-    const asked = await embedder.embed(
-      queries.map(({ text }) => text),
-      { dimensions, instruction: kind.startsWith('bare') ? undefined : instruction },
-    );
-    const ranks = asked.map((query, i) => {
-      const scores = rows.map((row) => row.reduce((sum, value, j) => sum + value * query[j], 0));
-      const right = scores[documents.findIndex(({ id }) => id === queries[i].document)];
-      return 1 + scores.filter((score) => score > right).length;
-    });
-    const mean = (value) => ranks.reduce((sum, rank) => sum + value(rank), 0) / ranks.length;
-    const got = {
-      'ndcg@10': mean((rank) => (rank <= 10 ? 1 / Math.log2(rank + 1) : 0)),
-      mrr: mean((rank) => 1 / rank),
-      'accuracy@1': mean((rank) => (rank === 1 ? 1 : 0)),
-    };
-    for (const name of Object.keys(got)) moved.push({ name, moved: Math.abs(got[name] - expected[name]) });
-  }
-  return moved;
+/** Of every query and document: scores, and the nDCG@10 that they give. */
+async function search(embedder) {
+  const { documents, queries, instruction } = readJson('small-model', 'retrieval.json');
+  const short = ({ text }) => text.slice(0, maxTokens); // a token is a character at least
+  const rows = await embedder.embed(documents.map(short));
+  const asked = await embedder.embed(queries.map(short), { instruction });
+  const scores = asked.map((query) => rows.map((row) => row.reduce((sum, value, j) => sum + value * query[j], 0)));
+  const gains = scores.map((row, i) => {
+    const right = row[documents.findIndex(({ id }) => id === queries[i].document)];
+    const rank = 1 + row.filter((score) => score > right).length;
+    return rank <= 10 ? 1 / Math.log2(rank + 1) : 0;
+  });
+  return { scores: scores.flat(), ndcg: gains.reduce((sum, gain) => sum + gain, 0) / gains.length };
 }
 
 const outlier = { size: 16_000, channel: 77, limit: 5e-3 };

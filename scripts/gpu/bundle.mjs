@@ -1,0 +1,110 @@
+// npm run check:gpu -- --bundle [FOLDER]: one folder, build/gpu-bundle as a rule, with all that the GPU check needs on a
+// machine that has a GPU, nvcc and Python, and neither Node nor a network: sh check-gpu.sh in it does the rest.
+//
+// Its programs are built here, for Hopper (sm_90a); where they do not start, or for another GPU, it builds them there.
+// `--emulated` puts the emulated device in the GPU's place and packs in haste: for the rehearsal.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { needsNewerGlibc } from '../audit.mjs';
+import { buildDirectory, buildTree } from '../build-native.mjs';
+import { bytesBelow, cleanCopy, megabytes, run } from '../package.mjs';
+import { fail, isMain } from '../report.mjs';
+import { setup } from '../setup.mjs';
+import { root } from '../stamp.mjs';
+
+const mostBytes = 60e6;
+const glibc = '2.35'; // the newest C library that what is packed may need
+
+const programs = ['gpu_tests', 'gpu_bench', 'gpu_conformance'];
+const libraries = ['qwen3_embed_cuda', 'qwen3_embed_cuda_watched'];
+const packages = ['node-gyp-build', 'node-addon-api', 'node-api-headers', 'tokenizers'];
+
+/** Makes the bundle. Gives its folder. */
+export async function makeBundle(folder = path.join(root, 'build', 'gpu-bundle'), { emulated = false } = {}) {
+  if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('The bundle is made on Linux on x86-64.');
+  await setup({ tests: emulated });
+  fs.rmSync(folder, { recursive: true, force: true });
+  const tree = path.join(folder, 'tree');
+  cleanCopy(tree);
+  const prebuilt = path.join(tree, 'prebuilt');
+  fs.mkdirSync(prebuilt);
+  if (emulated) copyEmulated(prebuilt);
+  else await build(prebuilt);
+  copyNode(tree);
+  fs.writeFileSync(path.join(tree, 'COMMIT'), run('git', ['describe', '--always', '--dirty', '--abbrev=12']));
+  if (!emulated) checkGlibc(tree);
+
+  fs.copyFileSync(path.join(root, 'scripts', 'gpu', 'start.sh'), path.join(folder, 'check-gpu.sh'));
+  const env = { XZ_OPT: emulated ? '-0' : '-9 -T0' };
+  run('tar', ['-cJf', path.join(folder, 'bundle.tar.xz'), '-C', tree, '.'], { env });
+  fs.rmSync(tree, { recursive: true });
+  if (bytesBelow(folder) > mostBytes) {
+    throw new Error(`The bundle has ${megabytes(bytesBelow(folder))}, and may have ${megabytes(mostBytes)}.`);
+  }
+  return folder;
+}
+
+async function build(prebuilt) {
+  const directory = path.join(root, 'build', 'cmake-gpu');
+  const bin = path.join(directory, 'bin');
+  const on = ['CUDA', 'TESTS', 'GPU_TESTS'].map((name) => `-DQWEN3_EMBED_${name}=ON`);
+  const options = ['-DCMAKE_CUDA_ARCHITECTURES=90a-real', `-DQWEN3_EMBED_OUTPUT=${bin}`];
+  for (const target of [...libraries, ...programs]) await buildTree(directory, [...on, ...options], target);
+  for (const name of [...programs, ...libraries.map((library) => `lib${library}.so`)]) {
+    fs.copyFileSync(path.join(bin, name), path.join(prebuilt, name));
+    run('strip', [path.join(prebuilt, name)]);
+  }
+}
+
+/** The emulator's programs under the names of those that need a GPU. Whoever sets TESTS_DO makes the tests hang or crash. */
+function copyEmulated(prebuilt) {
+  const bin = path.join(buildDirectory, 'bin');
+  const copy = (from, to) => fs.copyFileSync(path.join(bin, from), path.join(prebuilt, to));
+  for (const library of libraries) copy('libsimt_library.so', `lib${library}.so`);
+  copy('simt_conformance', 'gpu_conformance');
+  copy('gpu_bench', 'gpu_bench');
+  copy('simt_tests', 'simt_tests');
+  const script = `#!/bin/sh
+shift # the library
+case "\${TESTS_DO:-} $*" in
+  *--list*) ;;
+  hang*) "$(dirname "$0")/../../../prebuilt/simt_tests" "$@" && sleep 1000 ;;
+  crash*) kill -SEGV $$ ;;
+esac
+exec "$(dirname "$0")/../../../prebuilt/simt_tests" "$@"
+`;
+  fs.writeFileSync(path.join(prebuilt, 'gpu_tests'), script, { mode: 0o755 });
+}
+
+/** Node itself, what the addon needs to run, and to be built where its binary does not start. */
+function copyNode(tree) {
+  for (const name of ['dist', 'build/Release/qwen3_embed.node', ...packages.map((name) => `node_modules/${name}`)]) {
+    fs.cpSync(path.join(root, name), path.join(tree, name), { recursive: true });
+  }
+  for (const name of fs.readdirSync(path.join(tree, 'node_modules', 'tokenizers'), { recursive: true })) {
+    if (name.endsWith('.node') && !name.includes('linux-x64-gnu')) {
+      fs.rmSync(path.join(tree, 'node_modules', 'tokenizers', name));
+    }
+  }
+  run('strip', ['-o', path.join(tree, 'node'), process.execPath]);
+  run('strip', [path.join(tree, 'build', 'Release', 'qwen3_embed.node')]);
+}
+
+function checkGlibc(tree) {
+  const files = fs.readdirSync(path.join(tree, 'prebuilt')).map((name) => path.join(tree, 'prebuilt', name));
+  for (const file of [...files, path.join(tree, 'node'), path.join(tree, 'build', 'Release', 'qwen3_embed.node')]) {
+    const newer = needsNewerGlibc(file, glibc);
+    if (newer) throw new Error(`${path.basename(file)} needs glibc ${newer}, the bundle promises ${glibc}.`);
+  }
+}
+
+if (isMain(import.meta)) {
+  const { values, positionals } = parseArgs({
+    options: { emulated: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  const folder = await makeBundle(positionals[0] && path.resolve(positionals[0]), values).catch(fail);
+  console.log(`${path.relative(process.cwd(), folder)}: ${megabytes(bytesBelow(folder))}; sh check-gpu.sh in it`);
+}

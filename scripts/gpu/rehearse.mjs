@@ -1,0 +1,144 @@
+// npm run check:gpu -- --rehearse [--short]: the GPU check from its bundle, in an empty folder, with nothing on the PATH
+// that the machine with the GPU may lack, without a network, on the emulated device at toy sizes. Killed, hung and crashed:
+// what was there must come back, and the next run must go on from it.
+
+import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { run, temporaryFolder } from '../package.mjs';
+import { isMain } from '../report.mjs';
+import { makeBundle } from './bundle.mjs';
+
+const tools =
+  'sh bash cat cksum cp cut date diff dirname env grep gzip head ldd mkdir mv nproc python3 rm sed sleep sort tail tar timeout tr';
+
+// What is asked of nvidia-smi: a Hopper GPU, whose clock runs.
+const nvidiaSmi = `#!/bin/sh
+case "$*" in
+  *compute_cap*) echo 9.0 ;;
+  *-lms*)
+    echo 'timestamp, clocks.current.sm [MHz], clocks.current.memory [MHz], power.draw [W], temperature.gpu, clocks_event_reasons.active, utilization.gpu [%]'
+    while sleep 1; do date '+%Y/%m/%d %H:%M:%S.000, 1980 MHz, 3201 MHz, 650.00 W, 60, 0x0000000000000004, 100 %'; done ;;
+  *) echo 'NVIDIA H200, 580.159.04, 143771 MiB, 700.00 W, 1980 MHz' ;;
+esac
+`;
+
+const folder = temporaryFolder();
+const bin = path.join(folder, 'bin');
+const bundle = path.join(folder, 'a bundle');
+const logs = path.join(folder, 'a bundle.unpacked', 'build', 'gpu', 'logs');
+const isolate = spawnSync('unshare', ['-rn', 'true']).status === 0 ? ['unshare', '-rn'] : ['env'];
+
+/** Starts the check, in a process group of its own. Lines of its output are given to `onLine`. */
+function check(out, args, { env = {}, onLine = () => {} } = {}) {
+  const [command, ...first] = isolate;
+  const child = spawn(command, [...first, 'sh', path.join(bundle, 'check-gpu.sh'), '--out', out, ...args], {
+    cwd: folder,
+    env: { PATH: bin, QWEN3_CHECK_GPU_TOY: '1', QWEN3_SIMT_FAST: '1', QWEN3_SIMT_CAPABILITY: '90', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  let output = '';
+  child.stdout.on('data', (text) => {
+    output += text;
+    process.stdout.write(String(text).replace(/^(?=.)/gm, '  '));
+    onLine(output, child);
+  });
+  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code: code ?? signal, output })));
+}
+
+/** What came back: the report, and every file of the logs by its name. */
+function results(out) {
+  const unpacked = fs.mkdtempSync(path.join(folder, 'logs-'));
+  const names = fs.readdirSync(out).filter((name) => name !== 'part');
+  expect(names.sort().join(' ') === 'logs.tgz report.json report.md', `there came back: ${names.join(' ')}`);
+  run('tar', ['-xzf', path.join(out, 'logs.tgz'), '-C', unpacked]);
+  const outcomes = {};
+  for (const file of fs.readdirSync(unpacked).filter((name) => name.endsWith('.outcome'))) {
+    const [step, outcome, seconds] = fs.readFileSync(path.join(unpacked, file), 'utf8').split('\t');
+    outcomes[step] = { outcome, seconds: Number(seconds) };
+  }
+  return { report: JSON.parse(fs.readFileSync(path.join(out, 'report.json'), 'utf8')), outcomes, logs: unpacked };
+}
+
+function expect(holds, otherwise) {
+  if (!holds) throw new Error(otherwise);
+}
+
+function expectOutcomes(outcomes, wanted) {
+  for (const [step, outcome] of Object.entries(wanted)) {
+    expect(outcomes[step]?.outcome === outcome, `${step} is ${outcomes[step]?.outcome}, and should be ${outcome}`);
+  }
+}
+
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Ends the check by `signal`, `after` milliseconds after it has printed `line`; its results must be those until then. */
+async function endedBy(signal, line, after, wanted, args) {
+  const out = fs.mkdtempSync(path.join(folder, 'out-'));
+  let ending = false;
+  await check(out, args, {
+    onLine: async (output, child) => {
+      if (ending || !output.includes(line)) return;
+      ending = true;
+      await sleep(after);
+      child.kill(signal);
+    },
+  });
+  await sleep(12_000); // who was killed by SIGKILL leaves the last results to the process beside it
+  expectOutcomes(results(out).outcomes, wanted);
+}
+
+const short = process.argv.includes('--short');
+
+const rehearsal = {
+  async 'a step that hangs, one that crashes: the next ones run'() {
+    const out = fs.mkdtempSync(path.join(folder, 'out-'));
+    const steps = ['build', 'ops-portable', 'conformance'];
+    const { code } = await check(out, ['--limit', 'ops-portable=15', ...steps], { env: { TESTS_DO: 'hang' } });
+    const { outcomes, report } = results(out);
+    expectOutcomes(outcomes, { build: 'passed', 'ops-portable': 'cut', conformance: 'passed' });
+    expect(code === 1, `the exit code is ${code}`);
+    expect(outcomes['ops-portable'].seconds <= 22, `the hang took ${outcomes['ops-portable'].seconds} s`);
+    expect(report.machine.gpu.startsWith('NVIDIA H200'), 'the report does not name the GPU');
+    await check(out, ['ops-watched', 'conformance'], { env: { TESTS_DO: 'crash' } });
+    expectOutcomes(results(out).outcomes, { 'ops-watched': 'failed', conformance: 'passed' });
+    expect(fs.existsSync(path.join(logs, 'hopper-off')), 'Hopper’s kernels, which crashed, are still used');
+  },
+
+  async 'killed, and gone on with: what was there came back, and is not done again'() {
+    fs.rmSync(logs, { recursive: true });
+    await endedBy('SIGKILL', 'conformance: passed', 7_000, { build: 'passed', conformance: 'passed' }, []);
+    if (!short) {
+      const until = { conformance: 'passed', 'ops-portable': 'passed' };
+      await endedBy('SIGTERM', 'ops-portable: passed', 3_000, until, ['--continue']);
+      await endedBy('SIGKILL', 'ops: passed', 10_000, { ...until, ops: 'passed' }, ['--continue']);
+    }
+    const out = fs.mkdtempSync(path.join(folder, 'out-'));
+    const { code, output } = await check(out, ['--continue', '--seconds', short ? '200' : '900']);
+    expect(output.includes('conformance: ended before, passed'), 'the second run does not continue the first');
+    const { outcomes, report } = results(out);
+    const passed = ['build', 'conformance', 'ops-portable', 'ops-watched', 'ops', 'goldens', 'timings', 'addon'];
+    expectOutcomes(outcomes, Object.fromEntries(passed.map((step) => [step, 'passed'])));
+    expectOutcomes(outcomes, { 'timings-portable': 'passed', tiles: 'passed', profile: 'skipped' });
+    expect(code === 0, `the exit code is ${code}`);
+    expect(report.figures.length > 0, 'the report has no figures');
+  },
+};
+
+if (isMain(import.meta)) {
+  fs.mkdirSync(bin);
+  for (const name of tools.split(' ')) fs.symlinkSync(run('which', [name]).trim(), path.join(bin, name));
+  fs.writeFileSync(path.join(bin, 'nvidia-smi'), nvidiaSmi, { mode: 0o755 });
+  await makeBundle(bundle, { emulated: true });
+  console.log(isolate[0] === 'env' ? 'The network cannot be cut off here.' : 'The network is cut off.');
+  let failed = 0;
+  for (const [name, rehearse] of Object.entries(rehearsal)) {
+    const begin = performance.now();
+    const error = await rehearse().catch((reason) => reason);
+    if (error) failed++;
+    console.log(`${error ? 'FAILED' : 'ok'}  ${name}, ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+    if (error) console.log(error.stack);
+  }
+  process.exitCode = failed > 0 ? 1 : 0;
+}
