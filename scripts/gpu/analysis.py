@@ -1,6 +1,7 @@
 """What the figures of a check of the CUDA backend say: targets, comparisons, where time goes."""
 
 import re
+from functools import lru_cache
 
 MODELS = ("8B", "0.6B", "4B")
 OPS = ("query", "key_value", "attention_out", "gate_up", "down")
@@ -37,8 +38,10 @@ CLOCK_REASONS = {
 
 
 def pick(lines, kind, **names):
-    return [line for line in lines if line["kind"] == kind
-            and all(line.get(name) == value for name, value in names.items())]
+    found = [line for line in lines if line["kind"] == kind]
+    for name, value in names.items():
+        found = [line for line in found if line.get(name) == value]
+    return found
 
 
 def one(lines, kind, field, **names):
@@ -427,7 +430,12 @@ BYTES_OF = {"byte": 1, "Kbyte": 1e3, "Mbyte": 1e6, "Gbyte": 1e9}
 def percentage(kernel, pattern):
     """Of several metrics, such as those of the kinds of tensor instructions, the greatest."""
     return greatest(value for name, (value, _) in kernel["metrics"].items()
-                    if re.search(pattern, name))
+                    if matches(pattern, name))
+
+
+@lru_cache(maxsize=None)  # every kernel has the same metrics
+def matches(pattern, name):
+    return re.search(pattern, name)
 
 
 def scaled(kernel, name, scales):
@@ -438,9 +446,10 @@ def scaled(kernel, name, scales):
 
 def stalls(kernel):
     """Shares of the stall reasons among all, largest first, of the one family that has most."""
+    pattern = r"^(.*issue_stalled_)(\w+?)((?:_not_issued|_per_\w+)?(?:\.\w+)?)$"
     families = {}
     for name, (value, _) in kernel["metrics"].items():
-        found = re.fullmatch(r"(.*issue_stalled_)(\w+?)((?:_not_issued|_per_\w+)?(?:\.\w+)?)", name)
+        found = matches(pattern, name)
         if found:
             families.setdefault((found[1], found[3]), {})[found[2]] = value
     reasons = max(families.values(), key=len, default={})

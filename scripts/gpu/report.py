@@ -119,10 +119,13 @@ def show_checks(checks, _):
 
 def show_targets(targets, _):
     words = {True: "met", False: "not met", None: "not measured"}
-    return part("Targets", "For one Hopper GPU (H100, H200): of the portable kernels, and of "
-                "Hopper's own.", ["kernels", "what", "target", "figure", ""],
-                [[each["kernels"], each["what"], each["target"], number(each["figure"]),
-                  words[each["met"]]] for each in targets])
+    met = [words[each["met"]] for each in targets]
+    counts = ", ".join(f"{met.count(word)} {word}" for word in words.values())
+    return part("Targets", "For one Hopper GPU (H100, H200): what the portable kernels and what "
+                f"Hopper's own should reach. Figures are of the step timings: {counts}.",
+                ["kernels", "what", "target", "figure", ""],
+                [[each["kernels"], each["what"], each["target"], number(each["figure"]), word]
+                 for each, word in zip(targets, met)])
 
 
 # --- Evidence -------------------------------------------------------------------------------------
@@ -142,8 +145,9 @@ def show_clocks(clocks, _):
 
 def case_words(case):
     words = [str(case[name]) for name in ("model", "op", "heads", "dtype") if name in case]
-    words += [f"{case[name]} {name}" for name in ("rows", "lengths", "tokens") if name in case]
-    return " ".join(words + ([case["part"]] if case.get("part") else []))
+    words += [f"{case[name]} {name}" for name in ("rows", "tokens") if name in case]
+    words += [f"texts of {case['lengths']}"] if "lengths" in case else []
+    return " ".join(words + ([f"({case['part']})"] if case.get("part") else []))
 
 
 def show_beside_portable(rows, _):
@@ -218,7 +222,7 @@ def show_profile(rows, found):
 
 
 def tried_words(tried, scale=1):
-    return ", ".join(f"{name}: {scaled(value, scale)}" for name, value in tried.items())
+    return "; ".join(f"{name}: {scaled(value, scale)}" for name, value in tried.items())
 
 
 def show_models(rows, _):

@@ -196,8 +196,11 @@ def time_in(words):
 # --- Clocks ---------------------------------------------------------------------------------------
 
 
+NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]+)?")
+
+
 def leading_number(text):
-    found = re.match(r"-?[0-9]{1,9}(\.[0-9]+)?", text)
+    found = NUMBER.match(text)
     return float(found.group()) if found else None
 
 
@@ -249,9 +252,12 @@ def kernels(file):
 def kernel(values, units):
     metrics = {}
     for name, value in values.items():
-        value = value.replace(",", "")
-        if "__" in name and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]*)?(e[-+]?[0-9]{1,2})?", value):
-            metrics[name] = (float(value), units.get(name, ""))
+        try:
+            figure = finite(value.replace(",", "")) if "__" in name else None
+        except ValueError:
+            continue
+        if figure is not None:
+            metrics[name] = (figure, units.get(name, ""))
     return {"name": values["Kernel Name"], "kernel": short_name(values["Kernel Name"]),
             "grid": values.get("Grid Size", ""), "block": values.get("Block Size", ""),
             "metrics": metrics}
