@@ -146,7 +146,7 @@ def show_clocks(clocks, _):
 def case_words(case):
     words = [str(case[name]) for name in ("model", "op", "heads", "dtype") if name in case]
     words += [f"{case[name]} {name}" for name in ("rows", "tokens") if name in case]
-    words += [f"texts of {case['lengths']}"] if "lengths" in case else []
+    words += [f"{case['lengths']} tokens a text"] if "lengths" in case else []
     return " ".join(words + ([f"({case['part']})"] if case.get("part") else []))
 
 

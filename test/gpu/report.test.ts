@@ -39,7 +39,7 @@ const model = '8B';
 
 // Microseconds of 8,192 rows in bf16: a layer's products take 2,000.
 const products = { gate_up: 1000, down: 500, query: 200, attention_out: 200, key_value: 100 };
-const shapes: Record<string, [number, number]> = {
+const shapes = {
   gate_up: [24576, 4096],
   down: [4096, 12288],
   query: [4096, 4096],
@@ -47,7 +47,9 @@ const shapes: Record<string, [number, number]> = {
   key_value: [2048, 4096],
 };
 
-function linear(op: string, dtype: string, rows: number, us: number, tflops: number, more: Line = {}): Line {
+type Op = keyof typeof shapes;
+
+function linear(op: Op, dtype: string, rows: number, us: number, tflops: number, more: Line = {}): Line {
   const [out, width] = shapes[op];
   return { kind: 'linear', model, op, dtype, rows, out, in: width, seconds: us * 1e-6, tflops, ...more };
 }
@@ -62,7 +64,7 @@ const texts = (dtype: string, lengths: string, seconds: number, more: Line = {})
 });
 
 function timings(): Line[] {
-  const ops = Object.entries(products);
+  const ops = Object.entries(products) as [Op, number][];
   return [
     hopper,
     ...[2048, 8192].flatMap((rows) => [
@@ -104,6 +106,7 @@ const metrics = {
   'smsp__average_warps_issue_stalled_gmma_per_issue_active.ratio': ['inst', '0', '3'],
   'smsp__average_warps_issue_stalled_selected_per_issue_active.ratio': ['inst', '1', '1'],
 };
+const units = Object.values(metrics).map(([unit]) => unit ?? '');
 const kernels = [
   'void qwen3::cuda::(anonymous namespace)::quantize_kernel<float>(float *, unsigned int)',
   'void qwen3::cuda::(anonymous namespace)::wgmma_gemm<signed char, 2, (bool)1>(TensorMap, Result)',
@@ -112,9 +115,17 @@ const quoted = (values: string[]) => `${values.map((value) => `"${value}"`).join
 const profile = [
   '==PROF== Connected to process 7 (/gpu_bench)\n{"kind":"device","name":"NVIDIA H200, sm_90a"}\n',
   quoted(['ID', 'Process ID', 'Kernel Name', 'Block Size', 'Grid Size', 'CC', ...Object.keys(metrics)]),
-  quoted(['', '', '', '', '', '', ...Object.values(metrics).map((values) => values[0])]),
+  quoted(['', '', '', '', '', '', ...units]),
   ...kernels.map((name, i) =>
-    quoted([`${i}`, '7', name, '(384, 1, 1)', '(132, 1, 1)', '9.0', ...Object.values(metrics).map((v) => v[i + 1])]),
+    quoted([
+      `${i}`,
+      '7',
+      name,
+      '(384, 1, 1)',
+      '(132, 1, 1)',
+      '9.0',
+      ...Object.values(metrics).map((v) => v[i + 1] ?? ''),
+    ]),
   ),
 ].join('');
 
@@ -285,10 +296,10 @@ describe('a folder that is not whole', () => {
     expect(data.targets.every((each: Line) => each.met === null)).toBe(true);
   });
 
-  it.each([0.1, 0.5, 0.9])('may have files that end after %d of themselves', (share) => {
-    const files = Object.entries(whole()).map(([name, content]) => [name, content.slice(0, content.length * share)]);
-    const { data } = report(Object.fromEntries(files));
-    const left = String(whole()['timings.jsonl']).slice(0, whole()['timings.jsonl'].length * share);
+  it.each([0.1, 0.5, 0.9])('may have files that are cut off after %d of their length', (share) => {
+    const cut = (content: string | Buffer) => content.slice(0, content.length * share);
+    const { data } = report(Object.fromEntries(Object.entries(whole()).map(([name, all]) => [name, cut(all)])));
+    const left = String(cut(jsonl(timings())));
     const timed = left.split('\n').filter((line) => /"kind":"linear".*\}$/.test(line) && !line.includes('"part"'));
     expect(data.linear).toHaveLength(timed.length);
     expect(data.verdict.ran).toBe(share < 0.5 ? 0 : 7);
@@ -405,6 +416,7 @@ describe('GPUs', () => {
     const lines = (device: Line) => jsonl([device, ...timings().slice(1)]);
     const { text, data } = report({ ...whole(), 'timings.jsonl': lines(portable) });
     expect(data.verdict.kernels).toEqual(['portable']);
+    expect(data.beside_portable).toEqual([]);
     expect(row(text, 'WARNING')).toContain('timings ran the PORTABLE kernels');
     const other = { ...portable, name: 'NVIDIA A100-SXM4-80GB, sm_80' };
     expect(report({ ...whole(), 'timings.jsonl': lines(other) }).data.warnings).toEqual([]);
