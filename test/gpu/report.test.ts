@@ -184,12 +184,13 @@ function whole(): Files {
       sample('21:00:00.100', 1500, '690.50 W', 0x4, 99) +
       sample('21:00:30.100', 1500, '[N/A]', 0x44, 98) +
       sample('21:01:00.100', 1600, '600.00 W', 0x0, '[N/A]') +
-      sample('21:01:10.100', 345, '100.00 W', 0x1, 0) +
+      sample('21:01:10.100', 345, '100.00 W', 0x1, '[N/A]') +
+      sample('21:01:20.100', 345, '100.00 W', 0x0, 0) +
       sample('21:02:00.700', 1400, '650.00 W', 0x0, 97) +
       sample('21:03:30.000', 1980, '400.00 W', 0x0, 97) +
       sample('21:07:30.000', '[N/A]', '400.00 W', 0x0, 97) +
       sample('21:07:31.000', 1700, '400.00 W', 0x0, 97) +
-      '2026/11/27 21:01:01.100, 90 MHz, 3201 MHz, 1.0',
+      '2026/11/27 21:01:01.100, 90 MHz, 3201 MHz, 10.00 W, 66, 0x0000000000000000, 9',
   };
 }
 
@@ -341,7 +342,7 @@ describe('a folder that is not whole', () => {
       ...whole(),
       ...Object.fromEntries(names.map((name) => [`${name}.jsonl`, lines])),
       'ops.jsonl': '{"name":"sum","ok":"yes"}\n{"name":3,"ok":true}\n[]\n{"name":"add","ok":true,"figure":"x"}\n',
-      'goldens.jsonl': '{"name":"\\ud800 | cos","ok":true,"figure":NaN,"limit":[1],"cases":{"a":1}}\n',
+      'goldens.jsonl': '{"name":"\\ud800 | cos","ok":true,"figure":1e999,"limit":[1],"cases":{"a":1}}\n',
       'ops.outcome': `ops\tpassed\t${'9'.repeat(5000)}\t2026/13/45 00:00:00\tsoon\n`,
     });
     expect(data.linear).toHaveLength(1);
