@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""The shapes of gpu_bench with torch, and whole models with transformers: what the CUDA backend is held against.
+"""The shapes of gpu_bench with torch, and whole models with transformers, for comparison.
 
-Needs torch with CUDA; transformers for whole models. Prints a line of JSON per case, with the names that gpu_bench
-uses. Weights are random, timed by CUDA events, medians. Products take turns among weights larger than any cache.
-Products are torch's alone, without what our own fuse to them (SwiGLU, the residual, scales).
+Needs torch with CUDA; transformers for whole models. Prints a line of JSON per case, with the names
+that gpu_bench uses. Weights are random; times are medians, by CUDA events. Products take turns
+among weights larger than any cache, and are torch's alone: without what our kernels fuse to them
+(SwiGLU, the residual, scales).
 
-  python3 bench/gpu/peer.py [--sections linear,attention,model] [--seconds 120]
+  python3 bench/gpu/peer.py [--sections linear,attention,model] [--seconds N | linear=N,model=N]
+                            [--toy]
 
-Ends with 77 where there is no torch or no card.
+--seconds limits each section: none of its cases begins later. A number alone holds for every
+section. --toy runs every section on the CPU at tiny sizes and says so in every line.
+
+Ends with 77 where there is no torch or no GPU, with 1 if a whole section failed.
 """
 
 import argparse
@@ -19,123 +24,212 @@ LARGER_THAN_CACHES = 320 << 20
 SAMPLES = 7
 SAMPLE_SECONDS = 0.01
 MODEL_SECONDS = 0.5  # of runs per batch size, or two runs
+HEAD_DIM = 128
+SECONDS = {"linear": 60, "attention": 30, "model": 90}
 
-# hidden, intermediate, layers, query heads, key/value heads, tokens, positions
-MODELS = {
-    "8B": (4096, 12288, 36, 32, 8, 151665, 40960),
-    "0.6B": (1024, 3072, 28, 16, 8, 151669, 32768),
-    "4B": (2560, 9728, 36, 32, 8, 151665, 40960),
-}
-ROWS = (2048, 8192, 1, 16, 64, 512, 256)
-LENGTHS = {"8B": (512, 2048, 32768, 0, 32, 128, 8192), "0.6B": (512, 0, 2048, 32, 128, 8192, 32768), "4B": (512, 2048)}
-BATCH_TOKENS = {"8B": (8192, 2048), "4B": (8192, 2048), "0.6B": (8192, 32768)}  # tried
+
+class Gpu:
+    toy = False
+    device = "cuda"
+    batch_tokens = 8192
+    least_weight_bytes = LARGER_THAN_CACHES
+
+    # hidden, intermediate, layers, query heads, key/value heads, tokens, positions
+    models = {
+        "8B": (4096, 12288, 36, 32, 8, 151665, 40960),
+        "0.6B": (1024, 3072, 28, 16, 8, 151669, 32768),
+        "4B": (2560, 9728, 36, 32, 8, 151665, 40960),
+    }
+    # What has a target comes first, here and below: (precision, models, rows).
+    products = (
+        ("bf16", ("8B",), (8192, 2048)),
+        ("int8", ("8B",), (8192, 2048)),
+        ("bf16", ("0.6B", "4B"), (8192, 2048)),
+        ("bf16", ("8B", "0.6B", "4B"), (1, 16, 64, 512, 256)),
+        ("int8", ("0.6B", "4B"), (8192, 2048)),
+        ("int8", ("8B", "0.6B", "4B"), (64, 512, 256)),  # torch._int_mm takes 17 rows and more
+        ("f16", ("8B", "0.6B", "4B"), (8192, 2048, 1, 16, 64, 512, 256)),
+    )
+    heads = ((32, 8), (16, 8))
+    attended = (2048, 4096, 32768, 512, 128, 1024, 8192, 256, 16384)
+    # Tokens of a text; 0: ragged.
+    lengths = {
+        "8B": (512, 2048, 32768, 0, 32, 128, 8192),
+        "0.6B": (512, 0, 2048, 32, 128, 8192, 32768),
+        "4B": (512, 2048),
+    }
+    tried_batches = {"8B": (8192, 2048), "4B": (8192, 2048), "0.6B": (8192, 32768)}  # tokens
+    query_tokens = 32
+
+
+class Toy:
+    toy = True
+    device = "cpu"
+    batch_tokens = 80
+    least_weight_bytes = 0
+    models = {"toy": (128, 192, 2, 2, 1, 64, 128)}
+    products = (("bf16", ("toy",), (33, 1)), ("int8", ("toy",), (33,)), ("f16", ("toy",), (33,)))
+    heads = ((2, 1),)
+    attended = (70, 30)
+    lengths = {"toy": (70, 0)}
+    tried_batches = {"toy": (80, 160)}
+    query_tokens = 3
+
+
+sizes = Gpu
 
 
 def tell(**line):
-    print(json.dumps(line), flush=True)
+    print(json.dumps({**line, "toy": True} if sizes.toy else line), flush=True)
 
 
 def short(error):
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
 def median(values):
     return sorted(values)[len(values) // 2]
 
 
+def random(shape, dtype):
+    if dtype == torch.int8:
+        return torch.randint(-127, 128, shape, dtype=dtype, device=sizes.device)
+    return torch.randn(shape, device=sizes.device).to(dtype)
+
+
+def synchronize():
+    if sizes.device == "cuda":
+        torch.cuda.synchronize()
+
+
+def empty_cache():
+    if sizes.device == "cuda":
+        torch.cuda.empty_cache()
+
+
+def seconds_of_runs(run, runs):
+    """Of one of many runs in a row, by the GPU's own clock where there is one."""
+    if sizes.toy:
+        begin = time.perf_counter()
+        for i in range(runs):
+            run(i)
+        return (time.perf_counter() - begin) / runs
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin.record()
+    for i in range(runs):
+        run(i)
+    end.record()
+    end.synchronize()
+    return begin.elapsed_time(end) / 1e3 / runs
+
+
 def seconds_per_run(run, least_runs=1):
-    """Median over samples of many runs in a row, by the card's own clock."""
-    numbers = iter(range(1 << 30))
-
-    def sample(runs):
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
-        for _ in range(runs):
-            run(next(numbers))
-        end.record()
-        end.synchronize()
-        return begin.elapsed_time(end) / 1e3 / runs
-
-    sample(1)
-    runs = max(least_runs, min(2000, int(SAMPLE_SECONDS / max(sample(3), 1e-7)) + 1))
-    return median([sample(runs) for _ in range(SAMPLES)])
+    seconds_of_runs(run, 1)
+    if sizes.toy:
+        return seconds_of_runs(run, 2)
+    warm = max(seconds_of_runs(run, 3), 1e-7)
+    runs = max(least_runs, min(2000, int(SAMPLE_SECONDS / warm) + 1))
+    return median([seconds_of_runs(run, runs) for _ in range(SAMPLES)])
 
 
-# --- Products and attention ---------------------------------------------------------------------------------------------
+# --- Products -------------------------------------------------------------------------------------
 
 
 def linear_ops(model):
-    hidden, intermediate, _, queries, keys, _, _ = MODELS[model]
+    hidden, intermediate, _, queries, keys, _, _ = sizes.models[model]
     return (
         ("gate_up", 2 * intermediate, hidden),
         ("down", hidden, intermediate),
-        ("query", queries * 128, hidden),
-        ("attention_out", hidden, queries * 128),
-        ("key_value", 2 * keys * 128, hidden),
+        ("query", queries * HEAD_DIM, hidden),
+        ("attention_out", hidden, queries * HEAD_DIM),
+        ("key_value", 2 * keys * HEAD_DIM, hidden),
     )
 
 
 def time_linear(time_is_left):
-    for word in ("bf16", "int8", "f16"):
-        dtype = {"bf16": torch.bfloat16, "f16": torch.float16, "int8": torch.int8}[word]
-        for model in MODELS:
+    for dtype, models, row_counts in sizes.products:
+        for model in models:
             for op, out, width in linear_ops(model):
                 if not time_is_left():
                     return
-                count = max(2, min(64, LARGER_THAN_CACHES // (out * width * dtype.itemsize) + 1))
-                weights = [random((out, width), dtype) for _ in range(count)]
-                for rows in ROWS:
-                    if word == "int8" and rows <= 16:
-                        continue  # torch._int_mm takes more than 16 rows only
-                    x = random((rows, width), dtype)
-                    multiply = torch._int_mm if word == "int8" else torch.matmul
-                    try:
-                        seconds = seconds_per_run(lambda i: multiply(x, weights[i % count].t()), count)
-                    except RuntimeError as error:
-                        tell(kind="skipped", model=model, op=op, dtype=word, rows=rows, why=short(error))
-                        continue
-                    tell(kind="linear", model=model, op=op, dtype=word, rows=rows, seconds=seconds,
-                         tflops=2 * rows * out * width / seconds / 1e12)
+                time_products(time_is_left, dtype, model, op, out, width, row_counts)
 
 
-def random(shape, dtype):
-    if dtype == torch.int8:
-        return torch.randint(-127, 128, shape, dtype=dtype, device="cuda")
-    return torch.randn(shape, device="cuda").to(dtype)
+def time_products(time_is_left, word, model, op, out, width, row_counts):
+    dtype = {"bf16": torch.bfloat16, "f16": torch.float16, "int8": torch.int8}[word]
+    multiply = torch._int_mm if word == "int8" else torch.matmul
+    count = max(2, min(64, sizes.least_weight_bytes // (out * width * dtype.itemsize) + 1))
+    weights = [random((out, width), dtype) for _ in range(count)]
+    for rows in row_counts:
+        if not time_is_left():
+            return
+        names = {"model": model, "op": op, "dtype": word, "rows": rows}
+        x = random((rows, width), dtype)
+        try:
+            seconds = seconds_per_run(lambda i: multiply(x, weights[i % count].t()), count)
+        except RuntimeError as error:
+            tell(kind="skipped", section="linear", **names, why=short(error))
+            continue
+        tell(kind="linear", **names, seconds=seconds,
+             tflops=2 * rows * out * width / seconds / 1e12)
+
+
+# --- Attention ------------------------------------------------------------------------------------
 
 
 def time_attention(time_is_left):
-    for query_heads in (32, 16):
-        for tokens in (4096, 512, 32768, 128, 2048, 1024, 8192, 256, 16384):
+    for query_heads, heads in sizes.heads:
+        for tokens in sizes.attended:
             if not time_is_left():
                 return
-            texts = max(1, 8192 // tokens)
-            query = random((texts, query_heads, tokens, 128), torch.bfloat16)
-            key, value = (random((texts, 8, tokens, 128), torch.bfloat16) for _ in range(2))
-            try:
-                seconds, how = attention_seconds(query, key, value)
-            except RuntimeError as error:
-                tell(kind="skipped", op="attention", tokens=tokens, why=short(error))
-                continue
-            pairs = texts * tokens * (tokens + 1) / 2
-            tell(kind="attention", heads=f"{query_heads}/8", dtype="bf16", tokens=tokens, texts=texts, how=how,
-                 seconds=seconds, tflops=4 * query_heads * 128 * pairs / seconds / 1e12)
+            time_heads(query_heads, heads, tokens)
+
+
+def time_heads(query_heads, heads, tokens):
+    texts = max(1, sizes.batch_tokens // tokens)
+    query = random((texts, query_heads, tokens, HEAD_DIM), torch.bfloat16)
+    key, value = (random((texts, heads, tokens, HEAD_DIM), torch.bfloat16) for _ in range(2))
+    names = {"heads": f"{query_heads}/{heads}", "dtype": "bf16", "tokens": tokens, "texts": texts}
+    tried, failed = attention_seconds(query, key, value)
+    if not tried:
+        tell(kind="skipped", section="attention", **names, why="no way works", failed=failed)
+        return
+    way = min(tried, key=tried.get)
+    pairs = texts * tokens * (tokens + 1) / 2
+    tell(kind="attention", **names, seconds=tried[way],
+         tflops=4 * query_heads * HEAD_DIM * pairs / tried[way] / 1e12, way=way, tried=tried,
+         failed=failed)
 
 
 def attention_seconds(query, key, value):
-    """The better of grouped heads and of keys and values repeated beforehand, which older versions need."""
+    """Seconds of every way that works, and why the others do not.
+
+    Each backend attends with grouped heads, and with keys and values that were repeated beforehand
+    for every query head.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
     attend = torch.nn.functional.scaled_dot_product_attention
     repeats = query.shape[1] // key.shape[1]
     wide_key, wide_value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
-    ways = [(seconds_per_run(lambda _: attend(query, wide_key, wide_value, is_causal=True)), "repeated heads")]
-    try:
-        ways.append((seconds_per_run(lambda _: attend(query, key, value, is_causal=True, enable_gqa=True)), "grouped"))
-    except (TypeError, RuntimeError):
-        pass
-    return min(ways)
+    heads = {
+        "grouped": lambda _: attend(query, key, value, is_causal=True, enable_gqa=True),
+        "repeated": lambda _: attend(query, wide_key, wide_value, is_causal=True),
+    }
+    backends = {"flash": "FLASH_ATTENTION", "cudnn": "CUDNN_ATTENTION",
+                "efficient": "EFFICIENT_ATTENTION"}
+    tried, failed = {}, {}
+    for backend, constant in backends.items():
+        for how, run in heads.items():
+            try:
+                with torch.inference_mode(), sdpa_kernel(getattr(SDPBackend, constant)):
+                    tried[f"{backend}, {how}"] = seconds_per_run(run)
+            except (AttributeError, TypeError, RuntimeError) as error:
+                failed[f"{backend}, {how}"] = short(error)
+    return tried, failed
 
 
-# --- Whole models -------------------------------------------------------------------------------------------------------
+# --- Whole models ---------------------------------------------------------------------------------
 
 
 def ragged_lengths(tokens):
@@ -160,117 +254,186 @@ def batches_of(lengths, tokens):
 def build(name):
     from transformers import Qwen3Config, Qwen3Model
 
-    hidden, intermediate, layers, queries, keys, vocabulary, positions = MODELS[name]
+    hidden, intermediate, layers, queries, keys, vocabulary, positions = sizes.models[name]
     config = Qwen3Config(
-        hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers, num_attention_heads=queries,
-        num_key_value_heads=keys, head_dim=128, vocab_size=vocabulary, max_position_embeddings=positions,
-        rope_theta=1e6, rms_norm_eps=1e-6, use_cache=False,
+        hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers,
+        num_attention_heads=queries, num_key_value_heads=keys, head_dim=HEAD_DIM,
+        vocab_size=vocabulary, max_position_embeddings=positions, rope_theta=1e6,
+        rms_norm_eps=1e-6, use_cache=False,
     )
     config._attn_implementation = "sdpa"
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     try:
-        with torch.device("cuda"):
+        with torch.device(sizes.device):
             return Qwen3Model(config).eval()
     finally:
         torch.set_default_dtype(before)
 
 
 def embed(model, batches):
-    """Last hidden states of the last tokens, as unit vectors on the host. Padding is on the left."""
+    """Last states of the last tokens, as unit vectors on the host. Padding is on the left."""
     vectors = []
     for ids, mask in batches:
-        hidden = model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[:, -1]
-        vectors.append(torch.nn.functional.normalize(hidden.float(), dim=-1))
+        states = model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        vectors.append(torch.nn.functional.normalize(states[:, -1].float(), dim=-1))
     return [vector.cpu() for vector in vectors]
 
 
-def inputs_of(lengths):
-    longest = max(lengths)
-    ids = torch.randint(0, 151000, (len(lengths), longest), device="cuda")
+def inputs_of(name, lengths):
+    longest, vocabulary = max(lengths), sizes.models[name][5]
+    ids = torch.randint(0, vocabulary, (len(lengths), longest), device=sizes.device)
     if min(lengths) == longest:
         return ids, None
-    starts = torch.tensor([longest - length for length in lengths], device="cuda")
-    return ids, (torch.arange(longest, device="cuda")[None, :] >= starts[:, None]).long()
+    starts = torch.tensor([longest - length for length in lengths], device=sizes.device)
+    return ids, (torch.arange(longest, device=sizes.device)[None, :] >= starts[:, None]).long()
 
 
 def host_seconds(run, least=2, budget=MODEL_SECONDS):
     run()
-    torch.cuda.synchronize()
+    synchronize()
     begin, samples = time.perf_counter(), []
-    while len(samples) < least or time.perf_counter() - begin < budget:
+    while len(samples) < least or (time.perf_counter() - begin < budget and not sizes.toy):
         start = time.perf_counter()
         run()
-        torch.cuda.synchronize()
+        synchronize()
         samples.append(time.perf_counter() - start)
     return median(samples)
 
 
 def time_models(time_is_left):
-    with torch.inference_mode():
-        for name, lengths in LENGTHS.items():
-            if not time_is_left():
-                return
-            torch.cuda.empty_cache()
-            try:
-                model = build(name)
-            except Exception as error:  # no transformers, or another version; too little memory
-                tell(kind="skipped", model=name, dtype="bf16", why=short(error))
-                continue
-            query = [inputs_of([32])]
-            tell(kind="query", model=name, dtype="bf16", tokens=32,
-                 seconds=host_seconds(lambda: embed(model, query), least=20, budget=0.5))
-            for length in lengths:
-                if not time_is_left():
-                    return
-                time_texts(model, name, length)
-            del model
+    for name in sizes.lengths:
+        if not time_is_left():
+            return
+        empty_cache()
+        try:
+            with torch.inference_mode():
+                time_model(name, time_is_left)
+        except Exception as error:  # no transformers or an unknown version; too little memory
+            tell(kind="skipped", section="model", model=name, dtype="bf16", why=short(error))
+
+
+def time_model(name, time_is_left):
+    model = build(name)
+    query = [inputs_of(name, [sizes.query_tokens])]
+    tell(kind="query", model=name, dtype="bf16", tokens=sizes.query_tokens,
+         seconds=host_seconds(lambda: embed(model, query), least=20))
+    for length in sizes.lengths[name]:
+        if not time_is_left():
+            return
+        time_texts(model, name, length)
 
 
 def time_texts(model, name, length):
     results, failures = [], []
-    for tokens in BATCH_TOKENS[name]:
+    for tokens in sizes.tried_batches[name]:
         if length >= tokens and results:
             continue
-        texts = ragged_lengths(4 * 8192) if length == 0 else [length] * max(1, tokens // length)
+        if length:
+            texts = [length] * max(1, tokens // length)
+        else:
+            texts = ragged_lengths(4 * sizes.batch_tokens)
         lists = batches_of(texts, tokens)
         try:
-            batches = [inputs_of(lengths) for lengths in lists]
-            results.append((sum(texts) / host_seconds(lambda: embed(model, batches)), max(map(len, lists)), tokens))
+            batches = [inputs_of(name, lengths) for lengths in lists]
+            seconds = host_seconds(lambda: embed(model, batches))
+            results.append((sum(texts) / seconds, max(map(len, lists))))
         except RuntimeError as error:  # out of memory: smaller batches may do
             failures.append(short(error))
-            torch.cuda.empty_cache()
-    word = str(length) if length else "ragged"
+            empty_cache()
+    names = {"model": name, "dtype": "bf16", "lengths": str(length) if length else "ragged"}
     if not results:
-        tell(kind="skipped", model=name, dtype="bf16", lengths=word, why="; ".join(failures))
+        tell(kind="skipped", section="model", **names, why="; ".join(failures))
         return
-    best, texts, _ = max(results)
-    tell(kind="model", model=name, dtype="bf16", lengths=word, tokens_per_second=best, batch=texts,
-         tried={f"{count} texts": round(rate) for rate, count, _ in results})
+    best, texts = max(results)
+    tell(kind="model", **names, tokens_per_second=best, batch=texts,
+         tried={f"{count} texts": round(rate) for rate, count in results})
+
+
+# --- The command ----------------------------------------------------------------------------------
+
+RUN = {"linear": time_linear, "attention": time_attention, "model": time_models}
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sections", type=section_list, default=list(RUN))
+    parser.add_argument("--seconds", type=time_limits, default=SECONDS)
+    parser.add_argument("--toy", action="store_true")
+    return parser.parse_args(arguments)
+
+
+def known_section(name):
+    if name not in RUN:
+        raise argparse.ArgumentTypeError(f"no section '{name}': there are {', '.join(RUN)}")
+    return name
+
+
+def section_list(text):
+    return [known_section(name) for name in text.split(",")]
+
+
+def time_limits(text):
+    """Of every section: what is not named keeps its default."""
+    if "=" not in text:
+        return {name: positive(text) for name in RUN}
+    limits = dict(SECONDS)
+    for part in text.split(","):
+        name, _, seconds = part.partition("=")
+        limits[known_section(name)] = positive(seconds)
+    return limits
+
+
+def positive(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
+    return value
+
+
+def run_section(name, seconds):
+    """False: it failed as a whole."""
+    begin, stopped = time.monotonic(), False
+
+    def time_is_left():
+        nonlocal stopped
+        stopped = time.monotonic() - begin >= seconds
+        return not stopped
+
+    try:
+        RUN[name](time_is_left)
+    except Exception as error:
+        tell(kind="skipped", section=name, why=f"{type(error).__name__}: {short(error)}")
+        return False
+    if stopped:
+        tell(kind="stopped", section=name, seconds=seconds)
+    return True
 
 
 def main():
-    sections = {"linear": time_linear, "attention": time_attention, "model": time_models}
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sections", default=",".join(sections))
-    parser.add_argument("--seconds", type=float, default=120, help="no case begins later")
-    options = parser.parse_args()
-    global torch
+    options = parse(sys.argv[1:])
+    global sizes, torch
     try:
         import torch
     except ImportError as error:
-        print(error, file=sys.stderr)
+        print(f"there is no torch: {error}", file=sys.stderr)
         return 77
-    if not torch.cuda.is_available():
+    if options.toy:
+        sizes = Toy
+    elif not torch.cuda.is_available():
         print("torch finds no CUDA device", file=sys.stderr)
         return 77
-    begin = time.monotonic()
-    tell(kind="peer", torch=torch.__version__, cuda=torch.version.cuda, card=torch.cuda.get_device_name())
-    for section in options.sections.split(","):
-        sections[section](lambda: time.monotonic() - begin < options.seconds)
-    if time.monotonic() - begin >= options.seconds:
-        tell(kind="stopped", seconds=options.seconds)
-    return 0
+    gpu = "none" if options.toy else torch.cuda.get_device_name()
+    tell(kind="peer", torch=torch.__version__, cuda=torch.version.cuda, gpu=gpu)
+    succeeded = []
+    for name in options.sections:
+        succeeded.append(run_section(name, options.seconds[name]))
+        empty_cache()
+    return 0 if all(succeeded) else 1
 
 
 if __name__ == "__main__":

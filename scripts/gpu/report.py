@@ -1,315 +1,385 @@
 #!/usr/bin/env python3
-"""What scripts/gpu/check-gpu.sh left in a folder -> report.json and report.md in it.
+"""What scripts/gpu/check-gpu.sh has left in a folder -> report.json and report.md in it.
 
   python3 scripts/gpu/report.py FOLDER
 
-Figures of the benchmark stand beside those of torch and transformers in the same run, and against the targets that the
-project has set itself for a Hopper card. A target that is missed is not a failure.
+May run at any time while the check does. Figures of the benchmark stand beside those of torch and
+transformers in the same run, and against the targets that the project has set itself for a Hopper
+GPU. A target that is missed is not a failure.
 """
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
-STEPS = ("build", "conformance", "ops", "goldens", "addon", "sanitizer", "timings")
-MODELS = ("0.6B", "4B", "8B")
-OPS = ("query", "key_value", "attention_out", "gate_up", "down")
-DTYPES = ("bf16", "f16", "int8")
+sys.dont_write_bytecode = True  # the source tree stays as it is
 
-# Bytes a second of the memory, as the vendor states it; what a kernel can read at best is about 0.9 of it.
-BANDWIDTH = {"H200": 4.8e12, "GH200": 4.0e12, "H100 PCIe": 2.0e12, "H100 NVL": 3.9e12, "H100": 3.35e12,
-             "A100": 2.0e12, "B200": 8.0e12, "L40S": 0.864e12, "A10G": 0.6e12, "RTX 4090": 1.008e12,
-             "RTX 3090": 0.936e12, "RTX 5090": 1.792e12}
-REACHABLE = 0.9
+import analysis
+import results
+
+MOST_NAMES = 20  # of failed checks in the table of steps
+MOST_CHARACTERS = 300  # of a cell
 
 
-# --- What is there ------------------------------------------------------------------------------------------------------
-
-
-def read(folder):
-    machine = dict(line.split("=", 1) for line in lines_of(folder / "machine.txt") if "=" in line)
-    figures = [line for file in sorted(folder.glob("bench-*.jsonl")) for line in json_lines(file)]
-    peers = [line for file in sorted(folder.glob("peer-*.jsonl")) for line in json_lines(file)]
-    checks = {name: [line for line in json_lines(folder / f"{name}.jsonl") if "name" in line]
-              for name in ("ops", "goldens", "addon")}
-    steps = [step_of(folder, name, checks.get(name, [])) for name in STEPS]
-    return {"machine": machine, "steps": steps, "checks": checks, "figures": figures, "peers": peers,
-            "targets": targets(figures, peers, machine.get("card", ""))}
-
-
-def lines_of(file):
-    return file.read_text(errors="replace").splitlines() if file.exists() else []
-
-
-def json_lines(file):
-    """Those that are whole: the last may have been cut off."""
-    found = []
-    for line in lines_of(file):
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            pass
-    return found
-
-
-def step_of(folder, name, checks):
-    outcome = lines_of(folder / f"{name}.outcome")
-    if not outcome:
-        return {"name": name, "outcome": "skipped", "seconds": 0, "reason": "not asked for"}
-    _, word, seconds = outcome[0].split("\t")
-    step = {"name": name, "outcome": word, "seconds": int(seconds)}
-    if checks:
-        step["passed"] = sum(check["ok"] for check in checks)
-        step["failed"] = [check["name"] for check in checks if not check["ok"]]
-    if word != "passed":
-        log = [line.strip() for line in lines_of(folder / f"{name}.log") if line.strip()]
-        step["reason"] = log[-1] if log else "no output"
-    return step
-
-
-# --- Figures by their names ---------------------------------------------------------------------------------------------
-
-
-def pick(figures, kind, **names):
-    return [each for each in figures
-            if each.get("kind") == kind and all(each.get(name) == value for name, value in names.items())]
-
-
-def one(figures, kind, field, **names):
-    found = pick(figures, kind, **names)
-    return found[-1][field] if found else None
-
-
-def ratio(a, b):
-    return a / b if a is not None and b else None
-
-
-def bandwidth_of(card):
-    return next((rate for name, rate in BANDWIDTH.items() if all(word in card for word in name.split())), None)
-
-
-def floor_ratio(figures, card, model, dtype):
-    """Time of a query over that of reading the weights once."""
-    found, rate = pick(figures, "query", model=model, dtype=dtype, invariant=False), bandwidth_of(card)
-    if not found or not rate:
-        return None
-    return found[-1]["seconds"] / (found[-1]["weight_bytes"] / (REACHABLE * rate))
-
-
-def least(values):
-    """Of figures that are all there."""
-    values = list(values)
-    return min(values) if values and all(value is not None for value in values) else None
-
-
-# --- Targets ------------------------------------------------------------------------------------------------------------
-
-
-def targets(figures, peers, card):
-    def linear(dtype, rows):
-        return least(one(figures, "linear", "tflops", model="8B", op=op, dtype=dtype, rows=count)
-                     for count in rows for op in OPS)
-
-    def against_torch(dtype, rows):
-        names = [{"model": "8B", "op": op, "dtype": dtype, "rows": rows} for op in OPS]
-        return least(ratio(one(figures, "linear", "tflops", **name), one(peers, "linear", "tflops", **name))
-                     for name in names)
-
-    def int8_gain(rows):
-        names = [{"model": "8B", "op": op, "rows": count} for count in rows for op in OPS]
-        return least(ratio(one(figures, "linear", "tflops", dtype="int8", **name),
-                           one(figures, "linear", "tflops", dtype="bf16", **name)) for name in names)
-
-    def attention(tokens):
-        return one(figures, "attention", "tflops", heads="32/8", dtype="bf16", tokens=tokens)
-
-    def rate(model, dtype, lengths):
-        return one(figures, "model", "tokens_per_second", model=model, dtype=dtype, lengths=lengths)
-
-    def against_transformers(wanted):
-        return least(ratio(rate(each["model"], "bf16", each["lengths"]), each["tokens_per_second"])
-                     for each in pick(peers, "model", dtype="bf16") if each["lengths"] in wanted)
-
-    def gigabytes(dtype):
-        return ratio(one(figures, "memory", "device_bytes", model="8B", dtype=dtype), 1e9)
-
-    def milliseconds(model, dtype):
-        seconds = one(figures, "query", "seconds", model=model, dtype=dtype, invariant=False)
-        return seconds and seconds * 1e3
-
-    both, large = (2048, 8192), (8192,)
-    portable, hopper = "portable", "Hopper"
-    rows = [
-        (portable, "GEMM bf16, slowest 8B shape, 2,048 rows and more", linear("bf16", both), ">=", 350, "TFLOP/s"),
-        (portable, "GEMM int8 / bf16, worst 8B shape, 2,048 rows and more", int8_gain(both), ">=", 1.6, "x"),
-        (portable, "attention, 32/8 heads, 4k tokens", attention(4096), ">=", 200, "TFLOP/s"),
-        (portable, "32-token query, 8B bf16, over the weight-read floor", floor_ratio(figures, card, "8B", "bf16"),
-         "<=", 1.5, "x"),
-        (portable, "8B bf16, 512-token texts", rate("8B", "bf16", "512"), ">=", 20e3, "tokens/s"),
-        (portable, "4B bf16, 512-token texts", rate("4B", "bf16", "512"), ">=", 38e3, "tokens/s"),
-        (portable, "0.6B bf16, 512-token texts", rate("0.6B", "bf16", "512"), ">=", 200e3, "tokens/s"),
-        (portable, "8B bf16 with room for its longest text", gigabytes("bf16"), "<=", 24, "GB"),
-        (portable, "8B int8 with room for its longest text", gigabytes("int8"), "<=", 12, "GB"),
-        (hopper, "GEMM bf16, slowest 8B shape, 8,192 rows", linear("bf16", large), ">=", 700, "TFLOP/s"),
-        (hopper, "the same / torch, worst shape", against_torch("bf16", 8192), ">=", 0.95, "x"),
-        (hopper, "GEMM int8, slowest 8B shape, 8,192 rows", linear("int8", large), ">=", 1150, "TOPS"),
-        (hopper, "attention, 32/8 heads, 2k tokens", attention(2048), ">=", 450, "TFLOP/s"),
-        (hopper, "attention, 32/8 heads, 4k tokens", attention(4096), ">=", 580, "TFLOP/s"),
-        (hopper, "attention, 32/8 heads, 32k tokens", attention(32768), ">=", 600, "TFLOP/s"),
-        (hopper, "8B bf16, 2k-token texts", rate("8B", "bf16", "2048"), ">=", 44e3, "tokens/s"),
-        (hopper, "8B int8 / bf16, 2k-token texts", ratio(rate("8B", "int8", "2048"), rate("8B", "bf16", "2048")),
-         ">=", 1.45, "x"),
-        (hopper, "4B bf16, 512-token texts", rate("4B", "bf16", "512"), ">=", 85e3, "tokens/s"),
-        (hopper, "0.6B bf16, 512-token texts", rate("0.6B", "bf16", "512"), ">=", 500e3, "tokens/s"),
-        (hopper, "one 32k text, 8B bf16", one(figures, "model", "seconds", model="8B", dtype="bf16", lengths="32768"),
-         "<=", 1.3, "s"),
-        (hopper, "32-token query, 8B bf16, over the weight-read floor", floor_ratio(figures, card, "8B", "bf16"),
-         "<=", 1.3, "x"),
-        (hopper, "32-token query, 8B int8, over the weight-read floor", floor_ratio(figures, card, "8B", "int8"),
-         "<=", 1.3, "x"),
-        (hopper, "32-token query, 0.6B bf16", milliseconds("0.6B", "bf16"), "<=", 0.9, "ms"),
-        (hopper, "/ transformers at its best, worst of 2k tokens and more",
-         against_transformers(("2048", "8192", "32768")), ">=", 1.15, "x"),
-        (hopper, "/ transformers at its best, worst of 512 and fewer and ragged",
-         against_transformers(("32", "128", "512", "ragged")), ">=", 1.5, "x"),
-    ]
-    return [{"kernels": kernels, "what": what, "figure": figure, "target": f"{sign} {target:g} {unit}",
-             "met": None if figure is None else (figure >= target if sign == ">=" else figure <= target)}
-            for kernels, what, figure, sign, target, unit in rows]
-
-
-# --- Markdown -----------------------------------------------------------------------------------------------------------
+# --- Tables ---------------------------------------------------------------------------------------
 
 
 def number(value, digits=3):
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if type(value) not in (int, float) or not math.isfinite(value):
         return ""
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.{digits}g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+
+
+def scaled(value, scale):
+    return number(value * scale) if type(value) in (int, float) else ""
+
+
+def percent(share):
+    return f"{100 * share:.1f} %" if share is not None else ""
+
+
+def cell(value):
+    text = " ".join(str("" if value is None else value).replace("|", "/").split())
+    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + " ..."
 
 
 def table(header, rows):
-    cells = [[str(cell) for cell in row] for row in [header, ["---"] * len(header), *rows]]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in cells)
+    return "\n".join("| " + " | ".join(cell(value) for value in row) + " |"
+                     for row in [header, ["---"] * len(header), *rows])
 
 
-def markdown(report):
-    machine, figures, peers = report["machine"], report["figures"], report["peers"]
-    peer = pick(peers, "peer")
-    parts = ["# CUDA backend on a card", table(["", ""], [
-        ["card, driver, memory, power limit, clock", machine.get("card") or "none found"],
-        ["CUDA compiler", machine.get("cuda") or "none found"],
-        ["commit", machine.get("commit", "")],
-        ["date", machine.get("date", "")],
-        ["beside", f"torch {peer[0]['torch']}, CUDA {peer[0]['cuda']}" if peer else "no torch"],
-    ])]
-    parts += ["## Steps", table(["step", "outcome", "seconds", "checks", "reason"], [
-        [step["name"], step["outcome"], step["seconds"],
-         f"{step['passed']} passed, {len(step['failed'])} failed" if "passed" in step else "", step.get("reason", "")]
-        for step in report["steps"]])]
-    failed = [(step["name"], check) for step in report["steps"] for check in report["checks"].get(step["name"], [])
-              if not check["ok"]]
-    if failed:
-        parts += ["## Failed checks", table(["step", "check", "figure", "limit", "why"], [
-            [step, check["name"], number(check.get("figure")), number(check.get("limit")), check.get("message", "")]
-            for step, check in failed])]
-    goldens = report["checks"]["goldens"]
-    if goldens:
-        parts += ["## Reference outputs", "1 - cos of the worst case; of `retrieval` how far nDCG@10 moves; of "
-                  "`batchInvariant` how many texts change their bits with their batch.",
-                  table(["check", "figure", "limit", "cases", ""], [
-                      [check["name"], number(check.get("figure")), number(check.get("limit")),
-                       check.get("cases", ""), "ok" if check["ok"] else "FAILED"] for check in goldens])]
-    parts += ["## Targets", "What the project wants on one Hopper card (H100, H200): of the portable kernels, and "
-              "of those for Hopper alone.", table(["kernels", "what", "target", "figure", ""], [
-                  [each["kernels"], each["what"], each["target"], number(each["figure"]),
-                   {True: "met", False: "not met", None: "not measured"}[each["met"]]]
-                  for each in report["targets"]])]
-    for section in (model_part, query_part, memory_part, linear_part, attention_part, rows_part):
-        parts += section(figures, peers)
-    left_out = [each for each in figures + peers if each.get("kind") in ("skipped", "stopped")]
-    if left_out:
-        parts += ["## Left out", "\n".join(f"- {json.dumps(each)}" for each in left_out)]
-    return "\n\n".join(parts) + "\n"
+def part(title, note, header, rows):
+    """Nothing where there are no rows."""
+    return [f"## {title}", *([note] if note else []), table(header, rows)] if rows else []
 
 
-def model_part(figures, peers):
+# --- How it went ----------------------------------------------------------------------------------
+
+
+def summary(verdict, found):
+    machine = found.machine
+    ran = verdict["ran"]
+    if verdict["failed"] or verdict["cut"]:
+        words = "**NOT ALL PASSED.**"
+    elif ran:
+        words = f"**All that ran passed** ({ran} of {len(results.STEPS)} steps)."
+    else:
+        words = "**Nothing has run to its end.**"
+    for name in ("failed", "cut", "running", "skipped", "not_run"):
+        if verdict[name]:
+            words += f" {name.replace('_', ' ').capitalize()}: {', '.join(verdict[name])}."
+    kernels = {(): "not known", ("Hopper",): "Hopper's (sm_90a)", ("portable",): "portable",
+               ("Hopper", "portable"): "BOTH Hopper's and portable"}[tuple(verdict["kernels"])]
+    words += f" Kernels timed: {kernels}. GPU: {machine['gpu_name'] or 'none found'}"
+    for name in ("driver", "cuda", "commit", "date"):
+        label = "CUDA" if name == "cuda" else name
+        words += f", {label} {machine.get(name) or 'not known'}"
+    return [" ".join(words.split()) + "."]
+
+
+def warned(warnings, _):
+    return ["\n".join(f"> **WARNING: {each}.**" for each in warnings)] if warnings else []
+
+
+def steps(found):
+    return found.steps
+
+
+def show_steps(steps, _):
     rows = []
-    for each in pick(figures, "model"):
-        other = pick(peers, "model", model=each["model"], lengths=each["lengths"])
-        theirs = other[-1]["tokens_per_second"] if other else None
-        rows.append([each["model"], each["dtype"], each["lengths"], each["texts"], number(each["seconds"]),
-                     number(each["tokens_per_second"]), number(theirs),
-                     f"{other[-1]['batch']} of {', '.join(other[-1]['tried'])}" if other else "",
-                     number(ratio(each["tokens_per_second"], theirs))])
-    if not rows:
-        return []
-    return ["## Whole models, random weights", "Beside each: transformers in bf16 with SDPA, at the best batch size "
-            "of those tried.", table(["model", "precision", "tokens a text", "texts", "seconds", "tokens/s",
-                                      "transformers", "its batch", "ratio"], rows)]
+    for step in steps:
+        checks, failed = "", step.get("failed", [])
+        if "passed" in step:
+            checks = f"{step['passed']} passed, {len(failed)} failed"
+        names = "; ".join(failed[:MOST_NAMES]) + ("; ..." if len(failed) > MOST_NAMES else "")
+        mark = {"failed": "**FAILED**", "cut": "**CUT**"}.get(step["outcome"], step["outcome"])
+        rows.append([mark, step["name"], step["seconds"], checks, names, step.get("reason")])
+    return part("Steps", "Of a step that was cut off or runs: the last lines of its log.",
+                ["outcome", "step", "seconds", "checks", "failed checks", "reason"], rows)
 
 
-def query_part(figures, peers):
-    rows = [[each["model"], each["dtype"], "yes" if each["invariant"] else "", number(each["seconds"] * 1e3),
-             number(each["weight_bytes"] / each["seconds"] / 1e9),
-             number((one(peers, "query", "seconds", model=each["model"]) or math.nan) * 1e3)]
-            for each in pick(figures, "query")]
-    return ["## One 32-token query", table(["model", "precision", "batchInvariant", "ms", "weights, GB/s",
-                                            "transformers bf16, ms"], rows)] if rows else []
+def checks(found):
+    return found.checks
 
 
-def memory_part(figures, _):
-    rows = [[each["model"], each["dtype"], number(each["device_bytes"] / 1e9), number(each["load_seconds"])]
-            for each in pick(figures, "memory")]
-    return ["## Memory and loading", table(["model", "precision", "GB on the card", "seconds to load"], rows)] \
-        if rows else []
+def show_checks(checks, _):
+    failed = [[name, check["name"], number(check.get("figure")), number(check.get("limit")),
+               check.get("message")]
+              for name, lines in checks.items() for check in lines if not check["ok"]]
+    goldens = [[check["name"], number(check.get("figure")), number(check.get("limit")),
+                check.get("cases"), "ok" if check["ok"] else "FAILED"]
+               for check in checks["goldens"]]
+    return [*part("Failed checks", "", ["step", "check", "figure", "limit", "why"], failed),
+            *part("Reference outputs", "1 - cos of the worst case; of `retrieval` how far nDCG@10 "
+                  "moves; of `batchInvariant` how many texts change their bits with their batch.",
+                  ["check", "figure", "limit", "cases", ""], goldens)]
 
 
-def linear_part(figures, peers):
+def show_targets(targets, _):
+    words = {True: "met", False: "not met", None: "not measured"}
+    met = [words[each["met"]] for each in targets]
+    counts = ", ".join(f"{met.count(word)} {word}" for word in words.values())
+    return part("Targets", "For one Hopper GPU (H100, H200): what the portable kernels and what "
+                f"Hopper's own should reach. Figures are of the step timings: {counts}.",
+                ["kernels", "what", "target", "figure", ""],
+                [[each["kernels"], each["what"], each["target"], number(each["figure"]), word]
+                 for each, word in zip(targets, met)])
+
+
+# --- Evidence -------------------------------------------------------------------------------------
+
+
+def show_clocks(clocks, _):
+    return part("Clocks and power", "Samples in which the GPU worked. Limited: some reason other "
+                "than idleness held the clock down.",
+                ["step", "samples", "SM MHz, median", "lowest", "limited", "by", "W, median",
+                 "highest", "highest C"],
+                [[each["step"], each["samples"], number(each["sm_mhz"]),
+                  number(each["lowest_sm_mhz"]), percent(each["limited"]),
+                  ", ".join(f"{name} {percent(share)}" for name, share in each["reasons"].items()),
+                  number(each["power_w"]), number(each["highest_power_w"]),
+                  number(each["highest_temperature"])] for each in clocks])
+
+
+def case_words(case):
+    words = [str(case[name]) for name in ("model", "op", "heads", "dtype") if name in case]
+    words += [f"{case[name]} {name}" for name in ("rows", "tokens") if name in case]
+    words += [f"{case['lengths']} tokens a text"] if "lengths" in case else []
+    return " ".join(words + ([f"({case['part']})"] if case.get("part") else []))
+
+
+def show_beside_portable(rows, _):
+    return part("Hopper's kernels beside the portable ones", "",
+                ["", "case", "Hopper", "portable", "", "ratio"],
+                [[each["kind"], case_words(each), number(each["hopper"]), number(each["portable"]),
+                  {"tflops": "TFLOP/s"}.get(each["unit"], "tokens/s"), number(each["gain"])]
+                 for each in rows])
+
+
+def show_tiles(rows, _):
+    slow = sum(each["slow"] for each in rows)
+    return part("Wide and narrow tiles", f"Where no form is forced, {slow} of {len(rows)} cases "
+                f"take over {100 * (analysis.SLOWER - 1):.0f} % longer than in the better one.",
+                ["case", "wide, us", "narrow, us", "auto, us", "faster", "auto over it", ""],
+                [[case_words(each), scaled(each["wide_seconds"], 1e6),
+                  scaled(each["narrow_seconds"], 1e6), scaled(each["auto_seconds"], 1e6),
+                  each["faster"],
+                  percent(each["auto_over_better"] - 1) if each["auto_over_better"] else "",
+                  "**slower**" if each["slow"] else ""] for each in rows])
+
+
+def show_quantisation(rows, _):
+    return part("Quantisation of the input of int8 products", "",
+                ["case", "all, us", "product, us", "quantisation, us", "its share",
+                 "product, TOPS"],
+                [[case_words(each), scaled(each["seconds"], 1e6),
+                  scaled(each["product_seconds"], 1e6), scaled(each["quantisation_seconds"], 1e6),
+                  percent(each["share"]), number(each["product_tops"])] for each in rows])
+
+
+def show_layers(rows, _):
+    def share(seconds, layer):
+        return f"{scaled(seconds, 1e6)}{f' ({percent(seconds / layer)})' if layer else ''}" \
+            if seconds is not None else ""
+
+    ops = list(rows[0]["ops"]) if rows else []
+    return part("Where the time of a layer goes", "8,192 tokens, texts of one length; us and share "
+                "of each op, put together from the figures of the ops alone. Left: what the whole "
+                "model takes besides its layers: gaps, token table, pooling.",
+                ["model", "tokens a text", *ops, "layer, us", "layers, ms", "model, ms", "left"],
+                [[f"{each['model']} {each['dtype']}", each["tokens"],
+                  *(share(each["ops"][op], each["layer_seconds"]) for op in ops),
+                  scaled(each["layer_seconds"], 1e6), scaled(each["layers_seconds"], 1e3),
+                  scaled(each["model_seconds"], 1e3), percent(each["rest_share"])]
+                 for each in rows])
+
+
+def show_profile(rows, found):
+    def l2(row):
+        moved = row["l2_tb_per_second"]
+        return f"{number(row['l2'])}{f' ({number(moved)} TB/s)' if moved else ''}"
+
+    note = "In the order of their launches, %, as the profiler measures them."
+    cases = []
+    if rows and found.cases and all(row["case"] is None for row in rows):
+        note += " Kernels and cases do not match in number: the cases are listed below."
+        cases = ["\n".join(f"{place}. {case_words(case)}"
+                           for place, case in enumerate(found.cases, 1))]
+    return part("Kernels", note,
+                ["kernel", "grid", "case", "us", "tensor pipe", "SM", "DRAM", "L2", "stalls",
+                 "share of the peak"],
+                [[row["kernel"], row["grid"], case_words(row["case"] or {}),
+                  scaled(row["seconds"], 1e6), number(row["tensor"]), number(row["sm"]),
+                  number(row["dram"]), l2(row),
+                  ", ".join(f"{name} {percent(share)}"
+                            for name, share in list(row["stalls"].items())[:3]),
+                  percent(row["share_of_peak"])] for row in rows]) + cases
+
+
+# --- Figures --------------------------------------------------------------------------------------
+
+
+def tried_words(tried, scale=1):
+    return "; ".join(f"{name}: {scaled(value, scale)}" for name, value in tried.items())
+
+
+def show_models(rows, _):
+    return part("Whole models, random weights", "Beside each: transformers in bf16 with SDPA, at "
+                "the best batch size of those tried.",
+                ["model", "precision", "tokens a text", "texts", "seconds", "tokens/s",
+                 "transformers", "its batch", "tried", "ratio"],
+                [[each["model"], each["dtype"], each["lengths"], each.get("texts"),
+                  number(each.get("seconds")), number(each["tokens_per_second"]),
+                  number(each["transformers"]), each["batch"], tried_words(each["tried"]),
+                  number(each["over_transformers"])] for each in rows])
+
+
+def show_queries(rows, _):
+    return part("One 32-token query", "",
+                ["model", "precision", "batchInvariant", "ms", "weights, GB/s", "over the floor",
+                 "transformers bf16, ms"],
+                [[each["model"], each["dtype"], "yes" if each.get("invariant") else "",
+                  scaled(each["seconds"], 1e3),
+                  scaled(analysis.ratio(each.get("weight_bytes"), each["seconds"]), 1e-9),
+                  number(each["over_floor"]), scaled(each["transformers_seconds"], 1e3)]
+                 for each in rows])
+
+
+def memory(found):
+    return analysis.pick(found.timings, "memory")
+
+
+def show_memory(rows, _):
+    return part("Memory and loading", "",
+                ["model", "precision", "GB on the GPU", "seconds to load"],
+                [[each["model"], each["dtype"], scaled(each["device_bytes"], 1e-9),
+                  number(each["load_seconds"])] for each in rows])
+
+
+def weight_words(line):
+    return f"{line['out']} x {line['in']}" if "out" in line and "in" in line else ""
+
+
+def show_linear(rows, _):
     parts = []
-    for dtype in DTYPES:
-        rows = []
-        order = {name: i for i, name in enumerate(MODELS)}
-        for each in sorted(pick(figures, "linear", dtype=dtype),
-                           key=lambda line: (order.get(line["model"], 9), line["op"], line["rows"])):
-            theirs = one(peers, "linear", "tflops", model=each["model"], op=each["op"], dtype=dtype,
-                         rows=each["rows"])
-            rows.append([each["model"], each["op"], f"{each['out']} x {each['in']}", each["rows"],
-                         number(each["seconds"] * 1e6), number(each["tflops"]),
-                         number(each["weight_gb_per_second"]), number(theirs), number(ratio(each["tflops"], theirs))])
-        if rows:
-            parts += [f"## Products in {dtype}", table(["model", "op", "weight", "rows", "us",
-                                                        "TOPS" if dtype == "int8" else "TFLOP/s", "weights, GB/s",
-                                                        "torch", "ratio"], rows)]
+    for dtype in analysis.DTYPES:
+        parts += part(f"Products in {dtype}", "Share of the peak: of dense products at the median "
+                      "clock of the step.",
+                      ["model", "op", "weight", "rows", "us",
+                       "TOPS" if dtype == "int8" else "TFLOP/s", "share of the peak",
+                       "weights, GB/s", "torch", "ratio"],
+                      [[each["model"], each["op"], weight_words(each), each["rows"],
+                        scaled(each["seconds"], 1e6), number(each["tflops"]),
+                        percent(each["share_of_peak"]),
+                        number(each.get("weight_gb_per_second")),
+                        number(each["torch_tflops"]), number(each["over_torch"])]
+                       for each in rows if each["dtype"] == dtype])
     return parts
 
 
-def attention_part(figures, peers):
-    rows = []
-    for each in sorted(pick(figures, "attention"), key=lambda line: (line["dtype"], line["heads"], line["tokens"])):
-        theirs = one(peers, "attention", "tflops", heads=each["heads"], tokens=each["tokens"], dtype="bf16")
-        rows.append([each["heads"], each["dtype"], each["tokens"], each["texts"], number(each["seconds"] * 1e6),
-                     number(each["tflops"]), number(theirs), number(ratio(each["tflops"], theirs))])
-    return ["## Causal attention", table(["heads", "precision", "tokens", "texts", "us", "TFLOP/s",
-                                          "torch SDPA bf16", "ratio"], rows)] if rows else []
+def show_attention(rows, _):
+    return part("Causal attention", "Beside each: torch in bf16, the best of its backends.",
+                ["heads", "precision", "tokens", "texts", "us", "TFLOP/s", "share of the peak",
+                 "torch", "its way", "tried, us", "ratio"],
+                [[each["heads"], each["dtype"], each["tokens"], each["texts"],
+                  scaled(each["seconds"], 1e6), number(each["tflops"]),
+                  percent(each["share_of_peak"]), number(each["torch_tflops"]), each["way"],
+                  tried_words(each["tried"], 1e6), number(each["over_torch"])] for each in rows])
 
 
-def rows_part(figures, _):
-    rows = [[each["model"], each["op"], each["dtype"], each["rows"], number(each["seconds"] * 1e6),
-             number(each["gb_per_second"])] for each in pick(figures, "rows")]
-    return ["## Row ops", table(["model", "op", "precision", "rows", "us", "GB/s"], rows)] if rows else []
+def row_ops(found):
+    return analysis.pick(found.timings, "rows")
+
+
+def show_row_ops(rows, _):
+    return part("Row ops", "", ["model", "op", "precision", "rows", "us", "GB/s"],
+                [[each["model"], each["op"], each["dtype"], each["rows"],
+                  scaled(each["seconds"], 1e6), number(each["gb_per_second"])] for each in rows])
+
+
+def left_out(found):
+    """What the benchmarks did not time, and how many lines of a file could not be used."""
+    files = {"timings": found.timings, "timings-portable": found.portable,
+             "tiles-wide": found.wide, "tiles-narrow": found.narrow, "peer": found.peers}
+    return {"cases": [{"file": name, **line} for name, lines in files.items() for line in lines
+                      if line["kind"] in ("skipped", "stopped")],
+            "lines": found.damaged}
+
+
+def show_left_out(left, _):
+    told = [json.dumps(each) for each in left["cases"]]
+    told += [f"{file}: {count} lines are cut off, incomplete or not known"
+             for file, count in left["lines"].items()]
+    return ["## Left out", "\n".join(f"- {each}" for each in told)] if told else []
+
+
+def peer(found):
+    return analysis.pick(found.peers, "peer")
+
+
+def show_peer(lines, _):
+    return [f"Beside: torch {lines[-1]['torch']}, CUDA {lines[-1].get('cuda')}."] if lines else []
+
+
+# --- The report -----------------------------------------------------------------------------------
+
+# What report.json calls it, what computes it, what shows it; in the order of report.md.
+PARTS = (
+    ("verdict", analysis.verdict, summary),
+    ("warnings", analysis.warnings, warned),
+    ("steps", steps, show_steps),
+    ("targets", analysis.targets, show_targets),
+    ("checks", checks, show_checks),
+    ("clocks", analysis.clocks, show_clocks),
+    ("beside_portable", analysis.beside_portable, show_beside_portable),
+    ("tiles", analysis.tiles, show_tiles),
+    ("quantisation", analysis.quantisation, show_quantisation),
+    ("layers", analysis.layers, show_layers),
+    ("profile", analysis.profile, show_profile),
+    ("peer", peer, show_peer),
+    ("models", analysis.models, show_models),
+    ("queries", analysis.queries, show_queries),
+    ("memory", memory, show_memory),
+    ("linear", analysis.linear, show_linear),
+    ("attention", analysis.attention, show_attention),
+    ("row_ops", row_ops, show_row_ops),
+    ("left_out", left_out, show_left_out),
+)
+
+LINES = ("timings", "products", "portable", "wide", "narrow", "peers", "cases")  # as they were read
+
+
+def build(found):
+    """The data and the text. A part that fails costs no other, and shows its error."""
+    data, text = {"machine": found.machine}, ["# CUDA backend on a GPU"]
+    for name, compute, show in PARTS:
+        try:
+            data[name] = compute(found)
+            text += show(data[name], found)
+        except Exception as error:
+            data[name] = None
+            text.append(f"**The report has a fault in '{name}': {error!r}**")
+    data["lines"] = {name: getattr(found, name) for name in LINES}
+    return data, "\n\n".join(text) + "\n"
+
+
+def replace(file, text):
+    """At once: whoever copies the file gets the old or the new one."""
+    new = file.with_name(file.name + ".new")
+    new.write_bytes(text.encode(errors="replace"))
+    os.replace(new, file)
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
         print(__doc__, file=sys.stderr)
         return 2
     folder = Path(sys.argv[1])
-    report = read(folder)
-    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-    (folder / "report.md").write_text(markdown(report))
+    data, text = build(results.read(folder))
+    replace(folder / "report.json", json.dumps(data) + "\n")
+    replace(folder / "report.md", text)
     return 0
 
 
