@@ -150,7 +150,6 @@ class CudaBackend final : public Backend {
     cuda::DeviceProperties card;
     if (const Failure failure = cuda::describe_device(device_, &card)) return failure;
     if (card.major < kOldestMajor) return "the card is older than Ampere (compute capability 8.0)";
-    std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
 
     if (const Failure failure = cuda::use_device(device_)) return failure;
     int compiled_for = 0;
@@ -159,6 +158,9 @@ class CudaBackend final : public Backend {
     const bool is_hopper = card.major == 9 && card.minor == 0;
     card_ = {static_cast<uint32_t>(card.multiprocessors),
              is_hopper && compiled_for == kHopperCode && !hopper_is_off(), nullptr, nullptr};
+    // The a stands for Hopper's own kernels, which are there for sm_90a alone.
+    std::snprintf(description_, sizeof description_, "%s, sm_%d%d%s", card.name, card.major, card.minor,
+                  card_.has_wgmma ? "a" : "");
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
     has_stream_ = true;
     if (!kept_.open(kKeptBytes)) return "there is not enough host memory";

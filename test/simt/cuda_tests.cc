@@ -22,6 +22,17 @@ namespace {
 
 constexpr int kHopper = 90;
 
+// Of the environment, while it lives.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
+  ~Variable() { unsetenv(name_); }
+  Variable(const Variable&) = delete;
+
+ private:
+  const char* name_;
+};
+
 // --- Opening ----------------------------------------------------------------------------------------------------------
 
 std::string refusal(int device, DType input) {
@@ -41,6 +52,28 @@ void says_why_it_does_not_open() {
            "a device that is not there is taken");
   }
   expect(refusal(0, DType::f32).find("bf16, f16 and int8") != std::string::npos, "f32 is taken");
+}
+
+// What people are shown says which kernels run.
+void tells_which_kernels_run() {
+  const auto told = [](int capability, int code_capability = 0) {
+    simt::options = {};
+    simt::options.capability = capability;
+    simt::options.code_capability = code_capability;
+    char message[64];
+    const std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+    expect(backend != nullptr, message);
+    return std::string(backend->traits().instruction_set);
+  };
+  const auto expect_told = [](const std::string& actual, const std::string& wanted) {
+    expect(actual == "emulated device, " + wanted, "'" + actual + "', not " + wanted);
+  };
+  expect_told(told(80), "sm_80");
+  expect_told(told(100), "sm_100");
+  expect_told(told(kHopper), "sm_90a");
+  expect_told(told(kHopper, 80), "sm_90");
+  const Variable off("QWEN3_EMBED_HOPPER", "0");
+  expect_told(told(kHopper), "sm_90");
 }
 
 // --- Failures ---------------------------------------------------------------------------------------------------------
@@ -728,10 +761,8 @@ void hopper_attention_is_chosen_where_it_fits() {
   for (const int capability : {80, 89, 100, 120}) {
     expect(!uses_wgmma(capability, 1, 2), "on cards without wgmma");
   }
-  setenv("QWEN3_EMBED_HOPPER", "0", 1);
-  const bool forbidden = uses_wgmma(kHopper, 1, 2);
-  unsetenv("QWEN3_EMBED_HOPPER");
-  expect(!forbidden, "where the environment forbids it");
+  const Variable off("QWEN3_EMBED_HOPPER", "0");
+  expect(!uses_wgmma(kHopper, 1, 2), "where the environment forbids it");
 }
 
 // Which kernel multiplies, by card, by plan, by rows, and by the environment.
@@ -763,10 +794,8 @@ void hopper_kernels_are_chosen_where_they_fit() {
   for (const int capability : {80, 89, 100, 120}) {
     expect(!uses_wgmma(capability, kLargeBatch, 100), "on cards without wgmma");
   }
-  setenv("QWEN3_EMBED_HOPPER", "0", 1);
-  const bool forbidden = uses_wgmma(kHopper, kLargeBatch, 100);
-  unsetenv("QWEN3_EMBED_HOPPER");
-  expect(!forbidden, "where the environment forbids it");
+  const Variable off("QWEN3_EMBED_HOPPER", "0");
+  expect(!uses_wgmma(kHopper, kLargeBatch, 100), "where the environment forbids it");
 }
 
 // --- Vectors ----------------------------------------------------------------------------------------------------------
@@ -809,6 +838,7 @@ std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiproc
 
 void add_cuda_tests(Tests& tests) {
   tests.push_back({"cuda: says why it does not open", says_why_it_does_not_open});
+  tests.push_back({"cuda: tells which kernels run", tells_which_kernels_run});
   tests.push_back({"cuda: survives the failure of any call", [] { survives_any_failing_call(DType::bf16); }});
   tests.push_back(
       {"cuda: int8: survives the failure of any call", [] { survives_any_failing_call(DType::s8); }});
