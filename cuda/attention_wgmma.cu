@@ -393,8 +393,8 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
       release(Part::key, turn);
       mask(score, step);
       soften(softmax, score, a.scale, shrink);
-      // Never. But ptxas moves nothing past a branch: it would end the product before the exponentials begin.
-      if (softmax.total[0] + softmax.total[1] < 0) sync_warp();
+      // ptxas would move the wait above the exponentials, which are to run beside the product.
+      scheduling_barrier(softmax.total[0] + softmax.total[1] < 0);
       wgmma_wait<0>();
       release(Part::value, previous);
 #pragma unroll

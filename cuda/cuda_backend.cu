@@ -128,7 +128,9 @@ class PooledRows {
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int device, DType input) : device_(device), input_(input) {}
+  CudaBackend(int device, DType input, const cuda::Tuning& tuning) : device_(device), input_(input) {
+    card_.tuning = tuning;
+  }
 
   ~CudaBackend() override {
     if (!has_stream_) return;
@@ -150,21 +152,24 @@ class CudaBackend final : public Backend {
     cuda::DeviceProperties card;
     if (const Failure failure = cuda::describe_device(device_, &card)) return failure;
     if (card.major < kOldestMajor) return "the card is older than Ampere (compute capability 8.0)";
-    std::snprintf(description_, sizeof description_, "%s, sm_%d%d", card.name, card.major, card.minor);
 
     if (const Failure failure = cuda::use_device(device_)) return failure;
     int compiled_for = 0;
     if (const Failure failure = cuda::check_card(&compiled_for)) return failure;
     overlaps_ = compiled_for >= kOverlappingCode;
     const bool is_hopper = card.major == 9 && card.minor == 0;
-    card_ = {static_cast<uint32_t>(card.multiprocessors),
-             is_hopper && compiled_for == kHopperCode && !hopper_is_off(), nullptr, nullptr};
+    card_.multiprocessors = static_cast<uint32_t>(card.multiprocessors);
+    card_.has_wgmma = is_hopper && compiled_for == kHopperCode && !hopper_is_off();
+    // The a stands for Hopper's own kernels, which are there for sm_90a alone.
+    std::snprintf(description_, sizeof description_, "%s, sm_%d%d%s", card.name, card.major, card.minor,
+                  card_.has_wgmma ? "a" : "");
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
     has_stream_ = true;
     if (!kept_.open(kKeptBytes)) return "there is not enough host memory";
     if (const Failure failure = cuda::create_event(&done_)) return failure;
     has_done_ = true;
-    if (const Failure failure = cuda::allocate_device(&card_.parts, cuda::kPartBytes)) return failure;
+    if (const Failure failure = cuda::allocate_device(&card_.parts, cuda::part_bytes(card_.tuning)))
+      return failure;
     if (const Failure failure = staging_.open()) return failure;
     if (const Failure failure = pooled_.open()) return failure;
     return card_.has_wgmma ? open_tickets() : nullptr;
@@ -176,7 +181,7 @@ class CudaBackend final : public Backend {
 
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
     launch_kept();
-    const bool small = !invariant && tokens <= cuda::kSmallBatchTokens;
+    const bool small = !invariant && tokens <= card_.tuning.small_tokens;
     plan_ = small ? cuda::Plan::small : cuda::Plan::large;
   }
 
@@ -422,7 +427,10 @@ __attribute__((visibility("default"))) Backend* qwen3_cuda_create(int32_t device
     return nullptr;
   };
   if (input == DType::f32) return refuse("the CUDA backend computes bf16, f16 and int8");
-  auto* backend = new (std::nothrow) CudaBackend(device, input);
+  cuda::Tuning tuning;
+  const char* words = std::getenv("QWEN3_EMBED_CUDA_TUNING");
+  if (words && !cuda::parse_tuning(words, &tuning, message, message_bytes)) return nullptr;
+  auto* backend = new (std::nothrow) CudaBackend(device, input, tuning);
   if (!backend) return refuse("there is not enough host memory");
   if (const Failure failure = backend->open()) {
     delete backend;

@@ -310,12 +310,15 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
 
 // --- Which of them -----------------------------------------------------------------------------------------------------------
 
-// In the small plan weights of so many rows take tiles of 128: narrow ones would read the rows of `in` from the L2 cache as
-// often as all of the weight from memory.
-constexpr uint32_t kLeastBroadCols = 4096;
-// Fewer tiles are divided into parts, to about so many blocks, each of at least so many steps.
-constexpr uint32_t kEnoughTiles = 48, kPartBlocks = 128, kLeastPartSteps = 4;
-static_assert(kPartBytes >= sizeof(float) * kSmallBatchTokens * kPartBlocks * kBroadCols);
+// How many parts a wide weight's sums are divided into: its shape alone decides. More than one make
+// `part_blocks` blocks at most.
+template <typename T>
+uint32_t parts_of(const Tuning& tuning, const Operands<T>& x) {
+  const uint32_t col_tiles = tiles(x.cols, kBroadCols);
+  if (col_tiles >= tuning.enough_tiles) return 1;
+  const uint32_t most = tiles(x.inner, kStepElements<T>) / tuning.part_steps;
+  return max(min(tuning.part_blocks / col_tiles, most), 1u);
+}
 
 // --- Launchers ---------------------------------------------------------------------------------------------------------------
 
@@ -332,17 +335,9 @@ Failure launch_broad_tiles(Stream stream, const Operands<T>& x, const Result& ou
   return launch_tiles<T, kEpilogue, BroadTile<64, kPart>>(stream, x, out, parts);
 }
 
-// How many parts a wide weight's sums are divided into: its shape alone decides.
-template <typename T>
-uint32_t parts_of(const Operands<T>& x) {
-  const uint32_t col_tiles = tiles(x.cols, kBroadCols);
-  if (col_tiles >= kEnoughTiles) return 1;
-  return min(kPartBlocks / col_tiles, max(tiles(x.inner, kStepElements<T>) / kLeastPartSteps, 1u));
-}
-
 template <typename T, Epilogue kEpilogue>
 Failure launch_broad(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
-  const uint32_t parts = parts_of(x);
+  const uint32_t parts = parts_of(card.tuning, x);
   if (parts == 1) return launch_broad_tiles<T, kEpilogue, false>(stream, x, out, 1);
   if (x.rows > kSmallBatchTokens) return "a small batch has too many rows";
   const uint32_t stride = tiles(x.cols, kBroadCols) * kBroadCols;
@@ -363,7 +358,9 @@ Failure launch_small(Stream stream, const Operands<T>& x, const Result& out) {
 template <typename T, Epilogue kEpilogue>
 Failure gemm_with(Stream stream, Plan plan, const Card& card, const Operands<T>& x, const Result& out) {
   if (plan == Plan::small) {
-    if (x.cols >= kLeastBroadCols) return launch_broad<T, kEpilogue>(stream, card, x, out);
+    // Narrower tiles would read the rows of `in` from the L2 cache as often as all of the weight from
+    // memory.
+    if (x.cols >= card.tuning.broad_cols) return launch_broad<T, kEpilogue>(stream, card, x, out);
     if (x.rows <= 16) return launch_small<T, kEpilogue, 1>(stream, x, out);
     if (x.rows <= 32) return launch_small<T, kEpilogue, 2>(stream, x, out);
     return launch_small<T, kEpilogue, 4>(stream, x, out);
@@ -397,6 +394,11 @@ Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Card& card, M
 }
 
 }  // namespace
+
+// Every block of a part has a sum for each row and column of its tile.
+size_t part_bytes(const Tuning& tuning) {
+  return sizeof(float) * kSmallBatchTokens * kBroadCols * tuning.part_blocks;
+}
 
 Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in, Matrix weight,
              Matrix out) {

@@ -286,28 +286,37 @@ Failure launch_form(Stream stream, const Card& card, const Operands<T>& x, const
                 in_map, weight_map, out_map, x, out);
 }
 
-// What finishing a wide tile costs, in steps of a narrow one, which are 512 cycles of the tensor cores: estimates, see
-// docs/cuda.md.
+// What finishing a wide tile costs, in the unit of Tuning.
 template <typename T, Epilogue kEpilogue>
-constexpr uint32_t kFinishSteps = (kEpilogue == Epilogue::store    ? 2
-                                   : kEpilogue == Epilogue::swiglu ? 5
-                                                                   : 4) +
-                                  (sizeof(T) == 1 ? 3 : 0);
+double finish_steps(const Tuning& tuning) {
+  const double finish = kEpilogue == Epilogue::store    ? tuning.finish_store
+                        : kEpilogue == Epilogue::swiglu ? tuning.finish_swiglu
+                                                        : tuning.finish_add;
+  return finish + (sizeof(T) == 1 ? tuning.finish_int8 : 0);
+}
 
 // Wide tiles are finished while nobody multiplies, two steps for every one of a narrow tile. Narrow tiles are finished
 // behind the others' products, all but a block's last, and leave fewer multiprocessors idle in the last round, but read a
-// third more for every product: that is taken to cost a seventh.
+// third more for every product. docs/cuda.md has the costs, which are estimates.
 template <typename T, Epilogue kEpilogue>
-Failure launch_best(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
+bool narrow_costs_less(const Card& card, const Operands<T>& x) {
   const auto rounds = [&](uint32_t cols) {
     return tiles(tiles(x.rows, kTileRows) * tiles(x.cols, cols), card.multiprocessors);
   };
-  constexpr uint64_t kFinish = kFinishSteps<T, kEpilogue>;
-  const uint64_t steps = tiles(x.inner, kStepBytes / sizeof(T));
-  const uint64_t wide = rounds(Wide::kCols) * (2 * steps + kFinish);
-  const uint64_t narrow_steps = rounds(Narrow::kCols) * steps;
-  return narrow_steps * 8 + kFinish * 7 <= wide * 7 ? launch_form<T, kEpilogue, Narrow>(stream, card, x, out)
-                                                    : launch_form<T, kEpilogue, Wide>(stream, card, x, out);
+  const double finish = finish_steps<T, kEpilogue>(card.tuning);
+  const double steps = tiles(x.inner, kStepBytes / sizeof(T));
+  const double wide = rounds(Wide::kCols) * (2 * steps + finish);
+  const double narrow = rounds(Narrow::kCols) * steps * card.tuning.narrow_step + finish;
+  return narrow <= wide;
+}
+
+template <typename T, Epilogue kEpilogue>
+Failure launch_best(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
+  const TileForm form = card.tuning.tile;
+  const bool is_narrow =
+      form == TileForm::automatic ? narrow_costs_less<T, kEpilogue>(card, x) : form == TileForm::narrow;
+  return is_narrow ? launch_form<T, kEpilogue, Narrow>(stream, card, x, out)
+                   : launch_form<T, kEpilogue, Wide>(stream, card, x, out);
 }
 
 }  // namespace

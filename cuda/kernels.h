@@ -3,6 +3,7 @@
 #pragma once
 #include "backend.h"
 #include "runtime.h"
+#include "tuning.h"
 
 namespace qwen3::cuda {
 
@@ -45,10 +46,10 @@ enum class Epilogue : uint8_t { store, add, swiglu };
 struct Card {
   uint32_t multiprocessors;
   bool has_wgmma;     // it has, and nobody wants to do without
-  void* parts;        // kPartBytes of its memory, for sums of a product of the small plan
+  void* parts;        // part_bytes(tuning) of its memory, for sums of a product of the small plan
   uint32_t* tickets;  // in its memory, 0 between launches of attention
+  Tuning tuning;
 };
-constexpr size_t kPartBytes = size_t{4} << 20;
 
 // A vector to be made, in host memory that kernels can reach.
 struct PooledRow {
@@ -70,6 +71,7 @@ Failure norm_rope_store(Stream stream, Matrix key_value, const float* gain, Head
                         void* pages);
 
 // gemm_mma.cu
+size_t part_bytes(const Tuning& tuning);
 Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in, Matrix weight,
              Matrix out);
 

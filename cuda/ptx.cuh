@@ -115,6 +115,12 @@ __device__ __forceinline__ float shuffle_xor(float value, int mask) {
 // The value of the warp's first lane, which the compiler then knows to be that of all. The whole warp takes part.
 __device__ __forceinline__ uint32_t first_lane(uint32_t value) { return __shfl_sync(0xffffffffu, value, 0); }
 
+// A scheduling barrier for ptxas, which moves no instruction past a branch: what follows stays behind
+// all that `never` is computed from. `never` does not hold, and the compiler must not be able to tell.
+__device__ __forceinline__ void scheduling_barrier(bool never) {
+  if (never) sync_warp();
+}
+
 // Adds to a number in device memory to which other blocks add too. Gives what it was.
 __device__ __forceinline__ uint32_t atomic_add(uint32_t* to, uint32_t value) { return atomicAdd(to, value); }
 

@@ -24,6 +24,10 @@ const schedules = 'cuda: hopper: attention is the same in any schedule';
 const hopperAttention = 'hopper bf16: attention: one text of any length';
 const hopperTexts = 'hopper bf16: attention: many texts';
 const hopperSharp = 'hopper bf16: attention: sharp scores';
+const named = 'cuda: tells which kernels run';
+const tuning = 'cuda: tuning is read';
+const costs = 'cuda: hopper: tiles are chosen by cost';
+const parts = 'cuda: tuned parts agree: bf16';
 
 /** What is wrong, the file, the text that is replaced (its first occurrence), by what, and the tests that should see it. */
 const faults = [
@@ -613,6 +617,44 @@ const faults = [
     'return failure;',
     'pool: agrees',
   ],
+  ['the name of kernels that do not run', 'cuda_backend.cu', 'card_.has_wgmma ? "a"', 'is_hopper ? "a"', named],
+  ['a name that hides which kernels run', 'cuda_backend.cu', 'card_.has_wgmma ? "a"', 'false ? "a"', named],
+  ['a tuning that nobody reads', 'cuda_backend.cu', 'card_.tuning = tuning;', '', costs],
+  [
+    'a bad tuning taken',
+    'cuda_backend.cu',
+    'words && !cuda::parse_tuning(words, &tuning, message, message_bytes)',
+    'words && !cuda::parse_tuning(words, &tuning, message, message_bytes) && false',
+    tuning,
+  ],
+  [
+    'a tuned bound of the small plan ignored',
+    'cuda_backend.cu',
+    'tokens <= card_.tuning.small_tokens',
+    'tokens <= cuda::kSmallBatchTokens',
+    'invariant batches',
+  ],
+  ['a tuning with something behind it', 'tuning.cu', ' && stop == end', '', tuning],
+  ['a tuning past its range', 'tuning.cu', ' || value > number.most', '', tuning],
+  ['tuning with decimals of another size', 'tuning.cu', 'unit *= 10', 'unit *= 1', tuning],
+  ['a tuned tile ignored', 'gemm_wgmma.cu', 'form == TileForm::automatic ?', 'true ?', hopper],
+  ["a tuned step's cost ignored", 'gemm_wgmma.cu', 'steps * card.tuning.narrow_step', 'steps * 1.375', costs],
+  [
+    'a tuning for int8 in bf16',
+    'gemm_wgmma.cu',
+    'sizeof(T) == 1 ? tuning.finish_int8 : 0',
+    'tuning.finish_int8',
+    costs,
+  ],
+  [
+    'tuned parts, and not one',
+    'gemm_mma.cu',
+    'max(min(tuning.part_blocks / col_tiles, most), 1u)',
+    'min(tuning.part_blocks / col_tiles, most)',
+    parts,
+  ],
+  ['tuned parts past their memory', 'gemm_mma.cu', 'kBroadCols * tuning.part_blocks', 'kBroadCols * 128', parts],
+  ['a tuned number of tiles ignored', 'gemm_mma.cu', 'if (col_tiles >= tuning.enough_tiles) return 1;', '', parts],
 ];
 
 const copy = path.join(root, 'build', 'mutants', 'cuda');

@@ -149,6 +149,23 @@ describe('a process', () => {
     expect(debugged.stderr).toMatch(message);
   });
 
+  it('is told what tuning there is, and takes it', async () => {
+    const body = `
+      for (const tuning of ['part_blocks=1025', 'small_tokens=8']) {
+        process.env.QWEN3_EMBED_CUDA_TUNING = tuning;
+        const tell = (error) => console.log(error.code, error.message);
+        const embedder = await Embedder.load(folder, { device: 'cuda' }).catch(tell);
+        if (embedder) console.log(tuning, embedder.device.name);
+      }`;
+    const { code, stdout, stderr } = await run(cuda(emulated, body));
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(
+      /^DEVICE_UNAVAILABLE .*QWEN3_EMBED_CUDA_TUNING takes .* not 'part_blocks=1025'.*; part_blocks=1 to 1024; /,
+    );
+    expect(stdout).toMatch(/^small_tokens=8 cuda$/m);
+    expect(code).toBe(0);
+  });
+
   it('survives a device that fails, which stays failed', async () => {
     const body = `
       Object.assign(process.env, { QWEN3_SIMT_FAIL_CALL: '700', QWEN3_SIMT_FAST: '1' });

@@ -1,6 +1,6 @@
 // The C++ tests, each shown as a test of its own: the ops on every backend, the forward pass, the engine.
 
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 
@@ -14,6 +14,17 @@ const folder = path.join(__dirname, '..', 'build', `cmake-${process.platform}-${
 
 // The AVX-512 kernels with emulated instructions are built for x86 only.
 const programs = process.arch === 'x64' ? ['native_tests', 'emulated_tests'] : ['native_tests'];
+
+it('a test that hangs or crashes is named: --trace tells when it begins', () => {
+  const args = ['--trace', '--filter', 'thread pool'];
+  const { stdout, stderr } = spawnSync(path.join(folder, 'native_tests'), args, { encoding: 'utf8' });
+  const names = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).name);
+  expect(names.length).toBeGreaterThan(0);
+  expect(stderr.trim().split(/\r?\n/)).toEqual(names.map((name) => `begins: ${name}`));
+});
 
 describe.each(programs)('%s', (program) => {
   const file = path.join(folder, program);

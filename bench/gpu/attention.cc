@@ -17,6 +17,9 @@ struct Case {
 
 std::vector<Case> cases(const Options& options) {
   if (options.toy) return {{DType::bf16, 2, 1, 70}, {DType::s8, 2, 1, 30}};
+  if (options.once) {
+    return {{DType::bf16, 32, 8, 512}, {DType::bf16, 32, 8, 4096}, {DType::bf16, 32, 8, 32768}};
+  }
   std::vector<Case> all;
   for (const uint32_t heads : {32u, 16u}) {
     for (const uint32_t tokens : {4096u, 512u, 32768u, 128u, 2048u, 1024u, 8192u, 256u, 16384u}) {
@@ -60,8 +63,12 @@ void time_case(const Options& options, Backend& on, const Case& c) {
   on.norm_rope_store(key_value, gain, heads, all, memory);
   sync(on);
 
-  const double seconds =
-      seconds_per_run(options, on, 1, [&](uint32_t) { on.attention(query, heads, all, memory, out); });
+  const auto attend = [&] { on.attention(query, heads, all, memory, out); };
+  if (options.once) {
+    return run_once(on, {"attention", options.toy ? "toy" : "8B", "attention", c.input, rows, c.tokens},
+                    attend);
+  }
+  const double seconds = seconds_per_run(options, on, 1, [&](uint32_t) { attend(); });
   const double pairs = 0.5 * texts * c.tokens * (c.tokens + 1.0);
   print_line(
       R"({"kind":"attention","heads":"%u/%u","dtype":"%s","tokens":%u,"texts":%u,"seconds":%.4g,"tflops":%.4g})",

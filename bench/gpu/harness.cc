@@ -1,5 +1,7 @@
 #include "harness.h"
 
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
@@ -27,10 +29,36 @@ double seconds_since(Clock::time_point when) {
   return std::chrono::duration<double>(Clock::now() - when).count();
 }
 
+// The driver's switch for profilers, where the library has loaded a driver: the emulated device has
+// none.
+class Profiler {
+ public:
+  bool exists() const { return start_ && stop_; }
+  void start() const { call(start_); }
+  void stop() const { call(stop_); }
+
+ private:
+  using Function = int (*)();
+
+  static void call(Function function) {
+    const int error = function ? function() : 0;
+    if (error)
+      throw std::runtime_error("the profiler cannot be switched: CUDA error " + std::to_string(error));
+  }
+  Function find(const char* name) const {
+    return driver_ ? reinterpret_cast<Function>(dlsym(driver_, name)) : nullptr;
+  }
+
+  void* const driver_ = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  const Function start_ = find("cuProfilerStart"), stop_ = find("cuProfilerStop");
+};
+
 }  // namespace
 
 std::unique_ptr<Backend> open(const Options& options, DType input) {
-  return open_cuda_backend(options.library, 0, input);
+  std::unique_ptr<Backend> on = open_cuda_backend(options.library, 0, input);
+  print_line(R"({"kind":"device","name":"%s","dtype":"%s"})", on->traits().instruction_set, word_of(input));
+  return on;
 }
 
 std::vector<NamedModel> models(const Options& options) {
@@ -51,6 +79,7 @@ std::vector<NamedModel> models(const Options& options) {
   for (const NamedModel& model : {NamedModel{"8B", test::kQwen3Embedding8B},
                                   {"0.6B", test::kQwen3Embedding06B},
                                   {"4B", test::kQwen3Embedding4B}}) {
+    if (options.once && model.name != std::string("8B")) continue;
     if (chosen(options.models, model.name)) chosen_models.push_back(model);
   }
   return chosen_models;
@@ -186,6 +215,25 @@ double seconds_per_run(const Options& options, Backend& on, uint32_t least_runs,
   std::vector<double> samples;
   for (uint32_t i = 0; i < kSamples; ++i) samples.push_back(sample(runs));
   return median(samples);
+}
+
+void run_once(Backend& on, const OnceCase& c, const std::function<void()>& enqueue) {
+  static const Profiler profiler;
+  static uint32_t number = 0;
+  const std::string tokens = c.tokens > 0 ? R"(,"tokens":)" + std::to_string(c.tokens) : "";
+  Buffers buffers(on);
+  const Matrix marker = buffers.matrix(1, 1, DType::f32);
+  const float value = 0;
+  sync(on);
+  print_line(
+      R"({"kind":"once","case":%u,"section":"%s","model":"%s","op":"%s","dtype":"%s","rows":%u%s,"profiled":%s})",
+      ++number, c.section, c.model, c.op, word_of(c.dtype), c.rows, tokens.c_str(),
+      profiler.exists() ? "true" : "false");
+  profiler.start();
+  on.store_weight(marker, WeightUse::gain, 0, 1, &value, DType::f32);
+  enqueue();
+  sync(on);
+  profiler.stop();
 }
 
 double median(std::vector<double> values) {

@@ -18,6 +18,7 @@ struct Options {
   std::string scratch = ".";  // folder for a file as large as the largest tensor
   double seconds = 300;       // no case begins later
   bool toy = false;           // every call, next to no work
+  bool once = false;          // for a profiler, see main.cc
 };
 
 struct NamedModel {
@@ -25,7 +26,8 @@ struct NamedModel {
   ModelConfig config;
 };
 
-// The first card; CUDA_VISIBLE_DEVICES picks another. Throws Error(device_unavailable).
+// The first card; CUDA_VISIBLE_DEVICES picks another. Prints a line with its name, which tells whose
+// kernels run. Throws Error(device_unavailable).
 std::unique_ptr<Backend> open(const Options& options, DType input);
 
 // Each prints a line of JSON per case, the important cases first.
@@ -86,6 +88,17 @@ void sync(Backend& on);
 // has its turn.
 double seconds_per_run(const Options& options, Backend& on, uint32_t least_runs,
                        const std::function<void(uint32_t run)>& enqueue);
+
+// Of a profiler's run; `tokens` of a text, 0 where rows are no texts.
+struct OnceCase {
+  const char *section, *model, *op;
+  DType dtype;
+  uint32_t rows, tokens = 0;
+};
+
+// Prints the case's line, which tells whether the driver's switch was found. Then, while profiling is
+// on, launches store_kernel, which marks the case, and what `enqueue` launches.
+void run_once(Backend& on, const OnceCase& c, const std::function<void()>& enqueue);
 
 double median(std::vector<double> values);
 

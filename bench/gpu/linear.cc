@@ -2,6 +2,9 @@
 //
 // Runs take turns among weights that together are larger than any card's cache, as a model's layers are; inputs stay.
 // linear_add may overwrite its input: another product makes it anew each time, whose own time is taken off.
+//
+// In int8, linear_add quantises its input besides. Lines with "part":"product" have the product alone: that of
+// `linear`, of the same shape and of an input that is s8 already.
 #include <algorithm>
 
 #include "harness.h"
@@ -16,15 +19,21 @@ struct LinearOp {
   const char* name;
   WeightUse use;
   uint32_t rows, cols;  // of the weight
+  bool product_alone = false;
 };
 
-std::vector<LinearOp> ops_of(const ModelConfig& c) {
+std::vector<LinearOp> ops_of(const ModelConfig& c, bool with_products) {
   const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
-  return {{"gate_up", WeightUse::gate_up, 2 * c.intermediate, c.hidden},
-          {"down", WeightUse::linear_add, c.hidden, c.intermediate},
-          {"query", WeightUse::linear, queries, c.hidden},
-          {"attention_out", WeightUse::linear_add, c.hidden, queries},
-          {"key_value", WeightUse::linear, 2 * keys, c.hidden}};
+  std::vector<LinearOp> ops{{"gate_up", WeightUse::gate_up, 2 * c.intermediate, c.hidden},
+                            {"down", WeightUse::linear_add, c.hidden, c.intermediate},
+                            {"query", WeightUse::linear, queries, c.hidden},
+                            {"attention_out", WeightUse::linear_add, c.hidden, queries},
+                            {"key_value", WeightUse::linear, 2 * keys, c.hidden}};
+  if (with_products) {
+    ops.push_back({"down", WeightUse::linear, c.hidden, c.intermediate, true});
+    ops.push_back({"attention_out", WeightUse::linear, c.hidden, queries, true});
+  }
+  return ops;
 }
 
 void run(Backend& on, const LinearOp& op, Matrix in, Matrix weight, Matrix out) {
@@ -54,7 +63,9 @@ void time_op(const Options& options, Backend& on, const char* model, const Linea
   const DType precision = on.traits().normed;
   const double weight_bytes = static_cast<double>(op.rows) * op.cols * bytes_of(precision);
   const auto weight_count = static_cast<uint32_t>(
-      options.toy ? 2 : std::clamp(kLargerThanCaches / weight_bytes + 1, 2.0, double{kMostWeights}));
+      options.once  ? 1
+      : options.toy ? 2
+                    : std::clamp(kLargerThanCaches / weight_bytes + 1, 2.0, double{kMostWeights}));
   const uint32_t most_rows = *std::max_element(row_counts.begin(), row_counts.end());
   Buffers buffers(on);
   std::vector<Matrix> weights;
@@ -71,6 +82,11 @@ void time_op(const Options& options, Backend& on, const char* model, const Linea
     const auto renew = [&](uint32_t) {
       if (overwritten) on.linear(source, spread, in);
     };
+    if (options.once) {
+      renew(0);
+      run_once(on, {"linear", model, op.name, precision, rows}, [&] { run(on, op, in, weights[0], out); });
+      continue;
+    }
     const double renewing = overwritten ? seconds_per_run(options, on, weight_count, renew) : 0;
     const double seconds = seconds_per_run(options, on, weight_count,
                                            [&](uint32_t i) {
@@ -80,22 +96,25 @@ void time_op(const Options& options, Backend& on, const char* model, const Linea
                            renewing;
     print_line(
         R"({"kind":"linear","model":"%s","op":"%s","dtype":"%s","rows":%u,"out":%u,"in":%u,"seconds":%.4g,)"
-        R"("tflops":%.4g,"weight_gb_per_second":%.4g})",
+        R"("tflops":%.4g,"weight_gb_per_second":%.4g%s})",
         model, op.name, word_of(precision), rows, op.rows, op.cols, seconds,
-        2.0 * rows * op.rows * op.cols / seconds / 1e12, weight_bytes / seconds / 1e9);
+        2.0 * rows * op.rows * op.cols / seconds / 1e12, weight_bytes / seconds / 1e9,
+        op.product_alone ? R"(,"part":"product")" : "");
   }
 }
 
 }  // namespace
 
 void time_linear(const Options& options) {
-  const std::vector<uint32_t> rows =
-      options.toy ? std::vector<uint32_t>{1, 33} : std::vector<uint32_t>{2048, 8192, 1, 16, 64, 512, 256};
+  std::vector<uint32_t> rows{2048, 8192, 1, 16, 64, 512, 256};
+  if (options.once) rows = {8192, 32};
+  if (options.toy) rows = {1, 33};
   for (const DType input : {DType::bf16, DType::s8, DType::f16}) {
-    if (!chosen(options.dtypes, word_of(input)) || (options.toy && input == DType::f16)) continue;
+    if (!chosen(options.dtypes, word_of(input))) continue;
+    if ((options.toy || options.once) && input == DType::f16) continue;
     const std::unique_ptr<Backend> on = open(options, input);
     for (const NamedModel& model : models(options)) {
-      for (const LinearOp& op : ops_of(model.config)) {
+      for (const LinearOp& op : ops_of(model.config, input == DType::s8 && !options.once)) {
         if (!time_is_left(options)) return;
         time_op(options, *on, model.name, op, rows);
       }

@@ -1,5 +1,16 @@
 // Times the CUDA backend through its own interface, as the addon uses it: ops, then whole models with random weights.
-// Calls are enqueued many at a time and timed on the host's clock; medians. Prints a line of JSON per case.
+// Calls are enqueued many at a time and timed on the host's clock; medians. Prints a line of JSON per
+// case, and one for every backend that it opens, with the device's name, which tells whose kernels run.
+//
+// --once is for a profiler. A case is one op of the 8B, launched once, and the driver's profiling is on
+// for it alone:
+//
+//   ncu --profile-from-start off --csv ... gpu_bench --once
+//
+// A case may be several kernels: in int8, linear_add quantises its input first; in the small plan a
+// second kernel adds parts. So each begins with a launch of store_kernel, which nothing else launches
+// while profiling is on. In the order of launches, what lies between the n-th store_kernel and the next
+// are the kernels of the line with "case":n.
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -21,7 +32,9 @@ constexpr const char* kUsage =
     "  --library PATH        default: build/Release/libqwen3_embed_cuda.so\n"
     "  --scratch FOLDER      for a file of 1.2 GB while models are timed; default: here\n"
     "  --seconds N           no case begins later; default 300\n"
-    "  --toy                 every call once or twice, at tiny sizes\n";
+    "  --toy                 every call once or twice, at tiny sizes\n"
+    "  --once                for a profiler: each op of a short list once, with profiling on around it; no "
+    "models\n";
 
 std::vector<std::string> split(const std::string& list) {
   std::vector<std::string> words;
@@ -45,6 +58,8 @@ bool parse(int argc, char** argv, Options* options) {
     const auto setter = setters.find(name);
     if (name == "--toy") {
       options->toy = true;
+    } else if (name == "--once") {
+      options->once = true;
     } else if (setter != setters.end() && i + 1 < argc) {
       setter->second(argv[++i]);
     } else {

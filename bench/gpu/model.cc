@@ -216,6 +216,7 @@ void time_model(const Options& options, const WeightFile& file, const NamedModel
 }  // namespace
 
 void time_models(const Options& options) {
+  if (options.once) return;  // a model runs the ops of the other sections
   size_t weights = 0, gains = 0;
   for (const NamedModel& model : models(options)) {
     const ModelConfig& c = model.config;

@@ -70,6 +70,10 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
   on.begin_batch(rows, false);
   for (const Case& each : cases) {
     if (!time_is_left(options)) return;
+    if (options.once) {
+      run_once(on, {"rows", model.name, each.op, traits.normed, each.rows}, each.enqueue);
+      continue;
+    }
     const double seconds = seconds_per_run(options, on, 1, [&](uint32_t) { each.enqueue(); });
     print_line(
         R"({"kind":"rows","model":"%s","op":"%s","dtype":"%s","rows":%u,"seconds":%.4g,"gb_per_second":%.4g})",

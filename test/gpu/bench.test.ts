@@ -1,4 +1,5 @@
-// The benchmark's calls into the backend, on the emulated device: a card is rare, and must not be spent on mistakes here.
+// The benchmark's calls into the backend, on the emulated device: a GPU is rare, and must not be spent
+// on mistakes here.
 
 import { execFile } from 'node:child_process';
 import path from 'node:path';
@@ -6,15 +7,60 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
 const folder = path.join(__dirname, '..', '..', 'build', `cmake-${process.platform}-${process.arch}`, 'bin');
+const library = path.join(folder, 'libsimt_library.so');
 
-it('gpu_bench calls the backend soundly', { timeout: 300_000 }, async () => {
-  const library = path.join(folder, 'libsimt_library.so');
-  const { stdout } = await promisify(execFile)(path.join(folder, 'gpu_bench'), ['--toy', '--library', library], {
-    cwd: folder,
-  });
-  const kinds = stdout
+async function linesOf(...options: string[]): Promise<Record<string, unknown>[]> {
+  const args = ['--toy', '--library', library, ...options];
+  const { stdout } = await promisify(execFile)(path.join(folder, 'gpu_bench'), args, { cwd: folder });
+  return stdout
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line).kind);
-  expect(new Set(kinds)).toEqual(new Set(['linear', 'query', 'model', 'memory', 'attention', 'rows']));
+    .map((line) => JSON.parse(line));
+}
+
+it('gpu_bench calls the backend soundly', { timeout: 300_000 }, async () => {
+  const lines = await linesOf();
+  const of = (kind: string) => lines.filter((line) => line.kind === kind);
+  const kinds = ['device', 'linear', 'query', 'model', 'memory', 'attention', 'rows'];
+  expect(new Set(lines.map(({ kind }) => kind))).toEqual(new Set(kinds));
+  for (const { name } of of('device')) expect(name).toBe('emulated device, sm_80');
+  expect(new Set(of('device').map(({ dtype }) => dtype))).toEqual(new Set(['bf16', 'int8']));
+  expect(lines[0]?.kind).toBe('device');
+
+  // Products alone: of the ops that quantise their input in int8, beside the lines of the whole ops.
+  const whole = of('linear').filter(({ part }) => part === undefined);
+  const products = of('linear').filter(({ part }) => part !== undefined);
+  const shape = ({ model, op, dtype, rows, out, in: inner }: Record<string, unknown>) =>
+    [model, op, dtype, rows, out, inner].join(' ');
+  expect(products.map((line) => `${line.part}: ${shape(line)}`)).toEqual(
+    whole
+      .filter(({ op, dtype }) => dtype === 'int8' && /^(down|attention_out)$/.test(String(op)))
+      .map((line) => `product: ${shape(line)}`),
+  );
+  expect(products).toHaveLength(4);
+});
+
+it('gpu_bench --once tells each case of a profile', { timeout: 300_000 }, async () => {
+  const lines = (await linesOf('--once')).filter(({ kind }) => kind !== 'device');
+  const linear = (dtype: string) =>
+    ['gate_up', 'down', 'query', 'attention_out', 'key_value'].flatMap((op) =>
+      [1, 33].map((rows) => ({ section: 'linear', model: 'toy', op, dtype, rows })),
+    );
+  const rows = (dtype: string) =>
+    ['rms_norm', 'gather', 'norm_rope', 'norm_rope_store', 'pool'].map((op) => ({
+      ...{ section: 'rows', model: 'toy', op, dtype },
+      rows: op === 'pool' ? 3 : 5,
+    }));
+  const attention = (dtype: string, rows: number, tokens: number) => [
+    { section: 'attention', model: 'toy', op: 'attention', dtype, rows, tokens },
+  ];
+  const cases = [
+    ...[...linear('bf16'), ...linear('int8')],
+    ...[...attention('bf16', 70, 70), ...attention('int8', 60, 30)],
+    ...[...rows('bf16'), ...rows('int8')],
+  ];
+  expect(lines).toEqual(cases.map((each, i) => ({ kind: 'once', case: i + 1, ...each, profiled: false })));
+
+  const some = await linesOf('--once', '--sections', 'model,rows', '--dtypes', 'int8');
+  expect(some.filter(({ kind }) => kind === 'once')).toHaveLength(5);
 });

@@ -2,6 +2,8 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <future>
 #include <utility>
 
@@ -24,6 +26,20 @@ void refuses_a_card_that_is_not_there() {
     return;
   }
   throw Failure("card 99 opens");
+}
+
+// The portable kernels would pass every other test, without a word.
+void uses_the_kernels_that_it_has() {
+  cudaDeviceProp gpu;
+  expect_sound(cudaGetDeviceProperties(&gpu, 0));
+  const char* hopper = std::getenv("QWEN3_EMBED_HOPPER");
+  const bool is_hopper = gpu.major == 9 && gpu.minor == 0 && !(hopper && std::strcmp(hopper, "0") == 0);
+  const std::string wanted = std::string(gpu.name) + ", sm_" + std::to_string(gpu.major) +
+                             std::to_string(gpu.minor) + (is_hopper ? "a" : "");
+  for (const DType input : {DType::bf16, DType::f16, DType::s8}) {
+    const std::string actual = open_card(input)->traits().instruction_set;
+    expect(actual == wanted, "'" + actual + "', not '" + wanted + "'");
+  }
 }
 
 // Norms of some rows, which any backend computes in the same way.
@@ -107,6 +123,7 @@ void runs_a_small_model(DType input, bool large) {
 
 void add_card_tests(Tests& tests) {
   tests.push_back({"card: refuses a card that is not there", refuses_a_card_that_is_not_there});
+  tests.push_back({"card: uses Hopper's kernels on Hopper", uses_the_kernels_that_it_has});
   tests.push_back({"card: lives beside others who use CUDA", lives_beside_others});
   tests.push_back({"card: two backends at once, on two threads", two_are_open_at_once});
   tests.push_back({"card: memory comes back", memory_comes_back});

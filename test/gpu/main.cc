@@ -1,5 +1,6 @@
 // The op and forward tests of test/native on a card, through the library as it is shipped. The first argument names the
-// library; then as any test program: --list, --filter PART. Ends with 77 where there is no card.
+// library; then as any test program: --list, --trace, --filter PART. Ends with 77 where there is no
+// card.
 #include <cstdio>
 #include <utility>
 
@@ -29,7 +30,7 @@ int main(int argc, char** argv) {
   using namespace qwen3::test;
   using qwen3::DType;
   if (argc < 2) {
-    std::fprintf(stderr, "usage: %s LIBRARY [--list] [--filter PART_OF_NAME]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s LIBRARY [--list] [--trace] [--filter PART_OF_NAME]\n", argv[0]);
     return 2;
   }
   set_library(argv[1]);

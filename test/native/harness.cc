@@ -35,15 +35,17 @@ void expect(bool holds, const std::string& otherwise) {
 
 int run_tests(const Tests& tests, int argc, char** argv) {
   std::string_view filter;
-  bool list_only = false;
+  bool list_only = false, trace = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--list") {
       list_only = true;
+    } else if (argument == "--trace") {
+      trace = true;
     } else if (argument == "--filter" && i + 1 < argc) {
       filter = argv[++i];
     } else {
-      std::fprintf(stderr, "usage: %s [--list] [--filter PART_OF_NAME]\n", argv[0]);
+      std::fprintf(stderr, "usage: %s [--list] [--trace] [--filter PART_OF_NAME]\n", argv[0]);
       return 2;
     }
   }
@@ -55,6 +57,7 @@ int run_tests(const Tests& tests, int argc, char** argv) {
       std::printf("%s\n", test.name.c_str());
       continue;
     }
+    if (trace) std::fprintf(stderr, "begins: %s\n", test.name.c_str());  // stderr keeps nothing back
     const auto start = std::chrono::steady_clock::now();
     const std::string message = outcome(test);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;

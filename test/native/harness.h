@@ -20,7 +20,8 @@ struct Failure : std::runtime_error {
 void expect(bool holds, const std::string& otherwise);
 
 // Runs the tests whose name contains the argument of --filter, or all of them; --list only names them. Prints one
-// line of JSON per test: {"name", "ok", "message", "ms"}. Returns the exit code.
+// line of JSON per test: {"name", "ok", "message", "ms"}. With --trace, stderr has "begins: NAME" before each:
+// the one that hangs or crashes has a name. Returns the exit code.
 int run_tests(const Tests& tests, int argc, char** argv);
 
 }  // namespace qwen3::test

@@ -1,10 +1,11 @@
 #include "tiny_model.h"
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <random>
+#include <string>
 
 #include "forward.h"
 #include "harness.h"
@@ -43,7 +44,7 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(const std::vector<uint16_t>& values)
       : path_(std::filesystem::temp_directory_path() /
-              ("qwen3-test-" + std::to_string(std::random_device()()))) {
+              ("qwen3-test-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()))) {
     std::ofstream file(path_, std::ios::binary);
     file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * 2));
     expect(file.good(), "cannot write " + path_.string());

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <type_traits>
 
+#include "hopper.cuh"
 #include "ptx.cuh"
 #include "runtime.h"
 
@@ -87,10 +88,14 @@ __global__ void adds(uint32_t* out) {
   mine[1] = atomic_add(mine + 2, 0u - threadIdx.x);
 }
 
+// What copies() reads: by then nothing of it is on its way.
+__global__ void numbers(uint32_t* out) {
+  for (uint32_t i = 8; i < kMaxWords; ++i) out[threadIdx.x * kMaxWords + i] = threadIdx.x * 256 + i;
+}
+
 __global__ void copies(uint32_t* out) {
   fill_shared();
   uint32_t* mine = out + threadIdx.x * kMaxWords;
-  for (uint32_t i = 8; i < kMaxWords; ++i) mine[i] = threadIdx.x * 256 + i;
   const uint4* shared = shared_memory<uint4>() + threadIdx.x;
   cp_async_16(shared_address(shared), mine + 8, static_cast<int>(threadIdx.x % 9 * 2));
   cp_async_commit();
@@ -154,17 +159,13 @@ __global__ void rounds(uint32_t* out) {
 
 // --- Hopper -----------------------------------------------------------------------------------------------------------
 
-constexpr uint32_t kThreads = 128;
+constexpr uint32_t kThreads = kWarpgroupThreads;
 constexpr uint32_t kHopperWords = 2;  // that a thread tells
-constexpr uint32_t kRowBytes = 128;
+constexpr uint32_t kRowBytes = kSwizzledRowBytes;
 constexpr uint32_t kLeftRows = 64, kRightRows = 256;
 constexpr uint32_t kOperandBytes = (kLeftRows + kRightRows) * kRowBytes;
 constexpr uint32_t kBoxRows = 8;
 constexpr uint32_t kHopperSharedBytes = kOperandBytes + 8;
-
-struct alignas(1024) SwizzledRows {
-  unsigned char bytes[1024];
-};
 
 // Small whole numbers: every sum below is exact in any order.
 template <typename T>
@@ -257,9 +258,6 @@ __global__ void multiplies_boxes(uint32_t* out, const __grid_constant__ TensorMa
       tma_load_2d(right, &right_map, barrier, 0, 0);
     }
     mbarrier_wait(barrier, 0);
-    const auto descriptor = [](uint32_t address) {
-      return address >> 4 | uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
-    };
     Sum sum[kCols / 2];
     wgmma_fence();
     for (uint32_t byte = 0; byte < kRowBytes; byte += 32) {
@@ -292,11 +290,7 @@ __global__ void multiplies_registers(uint32_t* out, const __grid_constant__ Tens
     float sum[64];
     wgmma_fence();
     for (uint32_t step = 0; step < 2; ++step) {
-      const uint32_t address = right + step * kStepBytes;
-      wgmma_registers<T>(
-          sum, a[step],
-          address >> 4 | uint64_t{kPanelBytes >> 4} << 16 | uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62,
-          step > 0);
+      wgmma_registers<T>(sum, a[step], column_descriptor(right + step * kStepBytes, kPanelBytes), step > 0);
     }
     wgmma_commit();
     wgmma_wait<0>();
@@ -344,6 +338,7 @@ struct Probe {
   const char* name;
   void (*kernel)(uint32_t* out);
   uint32_t words;
+  void (*before)(uint32_t* out) = nullptr;  // a launch that makes what it reads
 };
 
 Failure run_hopper_probes(Stream stream) {
@@ -411,7 +406,7 @@ int main() {
       {"ex2, rcp, mul.rn", approximates, 6},
       {"shfl", shuffles, 6},
       {"atom.add", adds, 3},
-      {"cp.async", copies, 8},
+      {"cp.async", copies, 8, numbers},
       {"ldmatrix", loads_matrices<false>, 4},
       {"ldmatrix.trans", loads_matrices<true>, 4},
       {"mma.bf16", multiplies<bf16>, 4},
@@ -426,7 +421,8 @@ int main() {
   if (!failure) failure = allocate_host(&memory, kLanes * kMaxWords * sizeof(uint32_t));
   for (size_t p = 0; p < std::size(probes) && !failure; ++p) {
     auto* out = static_cast<uint32_t*>(memory);
-    failure = launch(stream, probes[p].kernel, 1, kLanes, kSharedBytes, out);
+    if (probes[p].before) failure = launch(stream, probes[p].before, 1, kLanes, 0, out);
+    if (!failure) failure = launch(stream, probes[p].kernel, 1, kLanes, kSharedBytes, out);
     if (!failure) failure = synchronize(stream);
     for (uint32_t lane = 0; lane < kLanes && !failure; ++lane) {
       std::printf("%s, lane %u:", probes[p].name, lane);

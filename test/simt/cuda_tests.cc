@@ -16,11 +16,23 @@
 #include "random.h"
 #include "rotated.h"
 #include "tiny_model.h"
+#include "tuning.h"
 
 namespace qwen3::test {
 namespace {
 
 constexpr int kHopper = 90;
+
+// Of the environment, while it lives.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
+  ~Variable() { unsetenv(name_); }
+  Variable(const Variable&) = delete;
+
+ private:
+  const char* name_;
+};
 
 // --- Opening ----------------------------------------------------------------------------------------------------------
 
@@ -41,6 +53,102 @@ void says_why_it_does_not_open() {
            "a device that is not there is taken");
   }
   expect(refusal(0, DType::f32).find("bf16, f16 and int8") != std::string::npos, "f32 is taken");
+}
+
+// What people are shown says which kernels run.
+void tells_which_kernels_run() {
+  const auto told = [](int capability, int code_capability = 0) {
+    simt::options = {};
+    simt::options.capability = capability;
+    simt::options.code_capability = code_capability;
+    char message[64];
+    const std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+    expect(backend != nullptr, message);
+    return std::string(backend->traits().instruction_set);
+  };
+  const auto expect_told = [](const std::string& actual, const std::string& wanted) {
+    expect(actual == "emulated device, " + wanted, "'" + actual + "', not " + wanted);
+  };
+  expect_told(told(80), "sm_80");
+  expect_told(told(100), "sm_100");
+  expect_told(told(kHopper), "sm_90a");
+  expect_told(told(kHopper, 80), "sm_90");
+  const Variable off("QWEN3_EMBED_HOPPER", "0");
+  expect_told(told(kHopper), "sm_90");
+}
+
+// --- Tuning ---------------------------------------------------------------------------------------
+
+void reads_tuning() {
+  char message[512] = "";
+  cuda::Tuning tuning;
+  const auto parse = [&](const std::string& words) {
+    return cuda::parse_tuning(words, &tuning, message, sizeof message);
+  };
+  expect(parse("") && tuning.part_blocks == 128, "nothing changes something");
+  expect(
+      parse("tile=wide,narrow_step=1.25,finish_store=0,finish_add=1.5,finish_swiglu=10000,finish_int8=7") &&
+          parse("small_tokens=64,broad_cols=1,enough_tiles=1000000,part_blocks=1024,part_steps=9"),
+      message);
+  expect(tuning.tile == cuda::TileForm::wide && tuning.narrow_step == 1.25 && tuning.finish_store == 0 &&
+             tuning.finish_add == 1.5 && tuning.finish_swiglu == 10'000 && tuning.finish_int8 == 7 &&
+             tuning.small_tokens == 64 && tuning.broad_cols == 1 && tuning.enough_tiles == 1'000'000 &&
+             tuning.part_blocks == 1024 && tuning.part_steps == 9,
+         "a number is read wrongly");
+  expect(parse("tile=narrow") && tuning.tile == cuda::TileForm::narrow, "narrow is read wrongly");
+  expect(parse("tile=auto") && tuning.tile == cuda::TileForm::automatic, "auto is read wrongly");
+
+  for (const char* bad : {"tile",
+                          "tile=",
+                          "tile=Wide",
+                          "=1",
+                          "tiles=1",
+                          "narrow_step",
+                          "narrow_step=",
+                          "narrow_step=nan",
+                          "narrow_step=-nan",
+                          "narrow_step=inf",
+                          "narrow_step=1e999",
+                          "narrow_step=1e-999",
+                          "narrow_step=-1",
+                          "narrow_step=100.5",
+                          "narrow_step=.5",
+                          "narrow_step=1.",
+                          "narrow_step=1.-5",
+                          "narrow_step=1.1234567",
+                          "narrow_step=4294967297",
+                          "narrow_step=1.5x",
+                          "narrow_step= 1",
+                          "narrow_step=0x1",
+                          "narrow_step=1.5;tile=wide",
+                          "small_tokens=65",
+                          "small_tokens=-1",
+                          "small_tokens=1.5",
+                          "small_tokens=4294967297",
+                          "part_blocks=0",
+                          "part_blocks=1025",
+                          "part_blocks=99999999999999999999",
+                          "part_steps=0",
+                          "broad_cols=0",
+                          "enough_tiles=0",
+                          ",",
+                          "tile=wide,,part_steps=1",
+                          "tile=wide,tile=%s%n"}) {
+    expect(!parse(bad), std::string(bad) + " is taken");
+    for (const char* name : {"tile", "narrow_step", "finish_int8", "small_tokens", "part_steps"}) {
+      expect(std::string(message).find(std::string(name) + "=") != std::string::npos,
+             std::string(name) + " is not named for " + bad);
+    }
+  }
+  expect(!parse(std::string(100'000, 'x')) && std::string(message).ends_with("part_steps=1 to 1000000"),
+         "a long word is taken, or hides the names");
+  char small[8];
+  expect(!cuda::parse_tuning("x", &tuning, small, sizeof small) && std::strlen(small) == 7, "not cut to fit");
+
+  simt::options = {};
+  const Variable bad("QWEN3_EMBED_CUDA_TUNING", "part_blocks=1025");
+  expect(refusal(0, DType::bf16).find("QWEN3_EMBED_CUDA_TUNING takes") == 0,
+         "a backend opens with bad tuning");
 }
 
 // --- Failures ---------------------------------------------------------------------------------------------------------
@@ -142,10 +250,11 @@ void gives_no_more_memory_than_there_is() {
 
 // --- Kernels ----------------------------------------------------------------------------------------------------------
 
-BackendEntry entry_of(DType input, uint32_t batch_tokens, bool invariant, int multiprocessors) {
+BackendEntry entry_of(DType input, uint32_t batch_tokens, bool invariant, int multiprocessors,
+                      const std::string& tuning = "") {
   return {"",
           {[=] {
-            auto backend = open_emulated(input, 2, multiprocessors);
+            auto backend = open_emulated(input, 2, multiprocessors, 80, tuning);
             backend->begin_batch(batch_tokens, invariant);
             return backend;
           }},
@@ -443,8 +552,8 @@ void invariant_batches_have_the_large_plans_bits() {
     Random random(10);
     const std::vector<float> values = rounded(random.values(kIn), kIn, DType::bf16);
     const std::vector<float> weights = random.values(size_t{kOut} * kIn), zeros(kOut);
-    const auto sums = [&](uint32_t batch_tokens, bool invariant) {
-      Device device(entry_of(input, batch_tokens, invariant, 4), 0);
+    const auto sums = [&](uint32_t batch_tokens, bool invariant, const std::string& tuning = "") {
+      Device device(entry_of(input, batch_tokens, invariant, 4, tuning), 0);
       const GuardedMatrix in(device, 1, kIn, 4, device.input, &values),
           x(device, 1, kOut, 0, DType::f32, &zeros);
       const StoredWeight weight(device, WeightUse::linear_add, kOut, kIn, weights);
@@ -455,8 +564,10 @@ void invariant_batches_have_the_large_plans_bits() {
     const std::vector<float> wanted = sums(kLargeBatch, false);
     expect_same_bits(sums(1, true), wanted, kOut, "an invariant batch of one row");
     expect_same_bits(sums(65, false), wanted, kOut, "a batch past the small plan");
+    expect_same_bits(sums(5, false, "small_tokens=4"), wanted, kOut, "a batch past a tuned small plan");
     // Whole numbers have the same sum in any plan.
     expect((sums(1, false) == wanted) == (input == DType::s8), "the test cannot tell the plans apart");
+    expect((sums(4, false, "small_tokens=4") == wanted) == (input == DType::s8), "no plan is small");
   }
 }
 
@@ -637,6 +748,44 @@ void wide_weights_agree(WeightUse use, int capability) {
   }
 }
 
+// However sums are divided: into parts of one step even, and into more than the default has memory for.
+void tuned_parts_agree(DType input) {
+  constexpr uint32_t kRows = 64, kOut = 300, kParts = 43;  // 3 tiles: 129 blocks
+  const uint32_t in_cols = kParts * (input == DType::s8 ? 64 : 32);
+  Random random(13);
+  const std::vector<float> values = rounded(random.values(size_t{kRows} * in_cols), in_cols, input),
+                           weights = rounded(random.values(size_t{kOut} * in_cols), in_cols, input);
+  const auto result = [&](uint32_t batch_tokens, const std::string& tuning, uint64_t launches) {
+    Device device(entry_of(input, batch_tokens, false, 4, tuning), 0);
+    const GuardedMatrix in(device, kRows, in_cols, 0, input, &values);
+    const StoredWeight weight(device, WeightUse::linear, kOut, in_cols, weights);
+    const GuardedMatrix out(device, kRows, kOut, 0, device.output);
+    device.sync();
+    const uint64_t before = simt::counters.launches;
+    device.on.linear(in, weight, out);
+    device.sync();
+    expect(simt::counters.launches - before == launches,
+           tuning + ": divided where it should not be, or whole");
+    return out.read();
+  };
+  const std::vector<float> whole = result(kLargeBatch, "", 1);
+  for (const char* tuning :
+       {"broad_cols=1,part_blocks=2", "broad_cols=300,enough_tiles=3", "broad_cols=1,part_steps=44"}) {
+    expect_same_bits(result(kRows, tuning, 1), whole, kOut, tuning);
+  }
+  const std::vector<float> narrow = result(kRows, "broad_cols=301", 1), default_bounds = result(kRows, "", 1);
+  expect_same_bits(narrow, default_bounds, kOut, "a weight below the bound");
+  for (const char* tuning :
+       {"broad_cols=1,part_blocks=1024,part_steps=1", "broad_cols=1,part_blocks=129,part_steps=1",
+        "broad_cols=1", "broad_cols=1,part_blocks=6"}) {
+    const std::vector<float> parts = result(kRows, tuning, 2);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const double allowed = input == DType::s8 ? 0 : 0x1p-6 * std::abs(whole[i]) + 1e-3;
+      expect(std::abs(parts[i] - whole[i]) <= allowed, tuning + (": another sum at " + std::to_string(i)));
+    }
+  }
+}
+
 // --- Hopper -----------------------------------------------------------------------------------------------------------
 
 // Ragged everywhere, and more steps than stages. Whether tiles are wide is for the number of multiprocessors to decide here:
@@ -651,10 +800,10 @@ void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
   const std::vector<float> values = rounded(random.values(size_t{kRows} * in_cols), in_cols, input);
   const std::vector<float> weights = rounded(random.values(size_t{kOut} * in_cols), in_cols, input);
   const std::vector<float> residual = random.values(size_t{kRows} * kOut);
-  const auto result = [&](int multiprocessors, uint64_t seed, uint32_t tiles) {
+  const auto result = [&](int multiprocessors, uint64_t seed, uint32_t tiles, const std::string& tuning) {
     Device device({"",
                    {[=] {
-                     auto backend = open_emulated(input, seed, multiprocessors, kHopper);
+                     auto backend = open_emulated(input, seed, multiprocessors, kHopper, tuning);
                      backend->begin_batch(kLargeBatch, false);
                      return backend;
                    }},
@@ -678,14 +827,64 @@ void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
     expect(simt::counters.wgmma - before == tiles * steps * kProductsOfStep, "other tiles than expected");
     return out.read();
   };
-  const std::vector<float> wanted = result(2, 0, kWideTiles);
-  const auto same = [&](int multiprocessors, uint64_t seed, uint32_t tiles, const char* what) {
-    expect_same_bits(result(multiprocessors, seed, tiles), wanted, cols, what);
+  const std::vector<float> wanted = result(2, 0, kWideTiles, "");
+  const auto same = [&](int multiprocessors, uint64_t seed, uint32_t tiles, const char* what,
+                        const std::string& tuning = "") {
+    expect_same_bits(result(multiprocessors, seed, tiles, tuning), wanted, cols, what);
   };
   same(2, 3, kWideTiles, "wide tiles, threads in random order");
   same(132, 0, kNarrowTiles, "narrow tiles");
   same(3, 1, kNarrowTiles, "narrow tiles in turn, threads in reverse");
   same(3, 4, kNarrowTiles, "narrow tiles in turn, threads in random order");
+  same(132, 0, kWideTiles, "wide tiles where narrow ones cost less", "tile=wide");
+  same(2, 0, kNarrowTiles, "narrow tiles where wide ones cost less", "tile=narrow");
+}
+
+// Two multiprocessors, sums of one step: two rounds of wide tiles, four of narrow ones. Finishing costs
+// nothing but what each case says.
+void hopper_tiles_are_chosen_by_cost() {
+  constexpr uint32_t kRows = 140, kOut = 500, kIn = 32, kWide = 4 * 8, kNarrow = 8 * 8;  // products
+  const auto products = [](DType input, WeightUse use, const std::string& tuning) {
+    const std::string costs = "finish_store=0,finish_add=0,finish_swiglu=0,finish_int8=0," + tuning;
+    Device device({"",
+                   {[=] {
+                     auto backend = open_emulated(input, 0, 2, kHopper, costs);
+                     backend->begin_batch(kLargeBatch, false);
+                     return backend;
+                   }},
+                   simt::read,
+                   true},
+                  0);
+    const bool gated = use == WeightUse::gate_up, adds = use == WeightUse::linear_add;
+    const uint32_t cols = gated ? kOut / 2 : kOut;
+    const std::vector<float> ones(size_t{kRows} * kIn, 1), weights(size_t{kOut} * kIn, 1),
+        zeros(size_t{kRows} * cols);
+    const GuardedMatrix in(device, kRows, kIn, 0, adds ? device.input : input, &ones);
+    const StoredWeight weight(device, use, kOut, kIn, weights);
+    const GuardedMatrix out(device, kRows, cols, 8, adds ? DType::f32 : device.input,
+                            adds ? &zeros : nullptr);
+    const uint64_t before = simt::counters.wgmma;
+    switch (use) {
+      case WeightUse::gate_up: device.on.linear_swiglu(in, weight, out); break;
+      case WeightUse::linear_add: device.on.linear_add(in, weight, out); break;
+      default: device.on.linear(in, weight, out);
+    }
+    device.sync();
+    return simt::counters.wgmma - before;
+  };
+  const std::pair<WeightUse, std::string> finishes[] = {{WeightUse::linear, "finish_store=9"},
+                                                        {WeightUse::linear_add, "finish_add=9"},
+                                                        {WeightUse::gate_up, "finish_swiglu=9"}};
+  for (const auto& [use, own] : finishes) {
+    expect(products(DType::bf16, use, "narrow_step=1") == kNarrow, "a step that costs no more is not taken");
+    expect(products(DType::bf16, use, "narrow_step=1.1") == kWide, "a step that costs more is taken");
+    for (const auto& [other, finish] : finishes) {
+      expect((products(DType::bf16, use, finish) == kNarrow) == (use == other),
+             finish + " has another's effect");
+    }
+    expect(products(DType::bf16, use, "finish_int8=9") == kWide, "finish_int8 is taken for bf16");
+    expect(products(DType::s8, use, "finish_int8=9") == kNarrow, "finish_int8 is not taken");
+  }
 }
 
 // Tiles of several texts and more steps than stages: a cut page in the prefix and in the texts, pages that are not there.
@@ -728,10 +927,8 @@ void hopper_attention_is_chosen_where_it_fits() {
   for (const int capability : {80, 89, 100, 120}) {
     expect(!uses_wgmma(capability, 1, 2), "on cards without wgmma");
   }
-  setenv("QWEN3_EMBED_HOPPER", "0", 1);
-  const bool forbidden = uses_wgmma(kHopper, 1, 2);
-  unsetenv("QWEN3_EMBED_HOPPER");
-  expect(!forbidden, "where the environment forbids it");
+  const Variable off("QWEN3_EMBED_HOPPER", "0");
+  expect(!uses_wgmma(kHopper, 1, 2), "where the environment forbids it");
 }
 
 // Which kernel multiplies, by card, by plan, by rows, and by the environment.
@@ -763,10 +960,8 @@ void hopper_kernels_are_chosen_where_they_fit() {
   for (const int capability : {80, 89, 100, 120}) {
     expect(!uses_wgmma(capability, kLargeBatch, 100), "on cards without wgmma");
   }
-  setenv("QWEN3_EMBED_HOPPER", "0", 1);
-  const bool forbidden = uses_wgmma(kHopper, kLargeBatch, 100);
-  unsetenv("QWEN3_EMBED_HOPPER");
-  expect(!forbidden, "where the environment forbids it");
+  const Variable off("QWEN3_EMBED_HOPPER", "0");
+  expect(!uses_wgmma(kHopper, kLargeBatch, 100), "where the environment forbids it");
 }
 
 // --- Vectors ----------------------------------------------------------------------------------------------------------
@@ -796,12 +991,14 @@ void pools_more_than_fits_at_once() {
 
 }  // namespace
 
-std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiprocessors, int capability) {
+std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiprocessors, int capability,
+                                       const std::string& tuning) {
+  const Variable environment("QWEN3_EMBED_CUDA_TUNING", tuning);
   simt::options = {};
   simt::options.seed = seed;
   simt::options.multiprocessors = multiprocessors;
   simt::options.capability = capability;
-  char message[256];
+  char message[512];
   Backend* backend = qwen3_cuda_create(0, input, message, sizeof message);
   expect(backend, backend ? "" : message);
   return std::unique_ptr<Backend>(backend);
@@ -809,6 +1006,8 @@ std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiproc
 
 void add_cuda_tests(Tests& tests) {
   tests.push_back({"cuda: says why it does not open", says_why_it_does_not_open});
+  tests.push_back({"cuda: tells which kernels run", tells_which_kernels_run});
+  tests.push_back({"cuda: tuning is read", reads_tuning});
   tests.push_back({"cuda: survives the failure of any call", [] { survives_any_failing_call(DType::bf16); }});
   tests.push_back(
       {"cuda: int8: survives the failure of any call", [] { survives_any_failing_call(DType::s8); }});
@@ -832,6 +1031,9 @@ void add_cuda_tests(Tests& tests) {
       {"cuda: wide weights: linear_swiglu", [] { wide_weights_agree(WeightUse::gate_up, kHopper); }});
   tests.push_back(
       {"cuda: hopper: kernels for older cards do not overlap", kernels_for_older_cards_do_not_overlap});
+  tests.push_back({"cuda: tuned parts agree: bf16", [] { tuned_parts_agree(DType::bf16); }});
+  tests.push_back({"cuda: tuned parts agree: int8", [] { tuned_parts_agree(DType::s8); }});
+  tests.push_back({"cuda: hopper: tiles are chosen by cost", hopper_tiles_are_chosen_by_cost});
   tests.push_back({"cuda: graphs are bounded and in order", graphs_are_bounded_and_in_order});
   tests.push_back({"cuda: graphs are no need", graphs_are_no_need});
   tests.push_back({"cuda: keeps no more launches than fit", keeps_no_more_launches_than_fit});

@@ -14,10 +14,10 @@ enum class Plan { large, small };
 
 // Variants differ in the order in which threads run, in the size of the card, which decides between tiles, and in how a
 // batch comes to have its plan. None of it may change a bit.
-BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80) {
+BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80, const char* tuning = "") {
   const auto open = [=](uint64_t seed, int multiprocessors, uint32_t batch_tokens, bool invariant) {
     return [=] {
-      std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors, capability);
+      std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors, capability, tuning);
       backend->begin_batch(batch_tokens, invariant);
       return backend;
     };
@@ -28,6 +28,18 @@ BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80
 
 BackendEntry hopper(const char* name, DType input, Plan plan = Plan::large) {
   return entry(name, input, plan, 90);
+}
+
+// Tiles of Hopper's that nobody would choose: the last variant has the one form, the first the other.
+BackendEntry forced(const char* name, DType input, const char* last, const char* first) {
+  const auto open = [=](uint64_t seed, int multiprocessors, const char* tuning) {
+    return [=] {
+      std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors, 90, tuning);
+      backend->begin_batch(10'000, false);
+      return backend;
+    };
+  };
+  return {name, {open(0, 1, first), open(2, 132, last)}, simt::read, true};
 }
 
 void add_named(Tests& to, const Tests& from, const std::string& part) {
@@ -60,6 +72,17 @@ int main(int argc, char** argv) {
                      hopper_f16 = hopper("hopper f16", DType::f16);
   for (const BackendEntry& each : {hopper_bf16, hopper_f16, hopper("hopper int8", DType::s8)}) {
     add_linear_tests(tests, each);
+  }
+  add_linear_tests(tests, forced("hopper bf16, wide tiles", DType::bf16, "tile=wide", "tile=narrow"));
+  add_linear_tests(tests, forced("hopper int8, narrow tiles", DType::s8, "tile=narrow", "tile=wide"));
+  // As many parts as there are steps, of weights of any size.
+  for (const DType input : {DType::bf16, DType::s8}) {
+    constexpr const char* kBounds = "broad_cols=1,enough_tiles=1000000,part_blocks=1024,part_steps=1";
+    const char* name = input == DType::s8 ? "cuda int8, small parts" : "cuda bf16, small parts";
+    Tests small;
+    add_linear_tests(small, entry(name, input, Plan::small, 80, kBounds));
+    add_named(tests, small, "ragged shapes");
+    add_named(tests, small, "NaN and infinity");
   }
   add_attention_tests(tests, hopper_bf16);
   add_attention_tests(attention, hopper_f16);

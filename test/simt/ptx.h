@@ -132,6 +132,10 @@ inline float shuffle_xor(float value, int mask, SIMT_PLACE) {
 }
 inline uint32_t first_lane(uint32_t value, SIMT_PLACE) { return simt::shuffle(value, 0, file, line); }
 
+inline void scheduling_barrier(bool never) {
+  if (never) __builtin_trap();
+}
+
 inline uint32_t atomic_add(uint32_t* to, uint32_t value, SIMT_PLACE) {
   return simt::atomic_add(to, value, file, line);
 }
