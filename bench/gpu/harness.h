@@ -14,6 +14,7 @@ namespace qwen3::bench {
 struct Options {
   std::vector<std::string> sections{"linear", "model", "attention", "rows"};
   std::vector<std::string> models, dtypes;  // empty: all
+  std::vector<uint32_t> rows;               // of linear; empty: from 1 to 8,192
   std::string library = "build/Release/libqwen3_embed_cuda.so";
   std::string scratch = ".";  // folder for a file as large as the largest tensor
   double seconds = 300;       // no case begins later

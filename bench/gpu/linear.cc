@@ -107,6 +107,7 @@ void time_op(const Options& options, Backend& on, const char* model, const Linea
 
 void time_linear(const Options& options) {
   std::vector<uint32_t> rows{2048, 8192, 1, 16, 64, 512, 256};
+  if (!options.rows.empty()) rows = options.rows;
   if (options.once) rows = {8192, 32};
   if (options.toy) rows = {1, 33};
   for (const DType input : {DType::bf16, DType::s8, DType::f16}) {

@@ -11,6 +11,7 @@
 // second kernel adds parts. So each begins with a launch of store_kernel, which nothing else launches
 // while profiling is on. In the order of launches, what lies between the n-th store_kernel and the next
 // are the kernels of the line with "case":n.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -28,7 +29,7 @@ constexpr int kNoDevice = 77;  // the exit code of what was skipped
 constexpr const char* kUsage =
     "usage: gpu_bench [options]\n"
     "  --sections linear,model,attention,rows   default: all, in this order\n"
-    "  --models 8B,0.6B,4B   --dtypes bf16,int8,f16\n"
+    "  --models 8B,0.6B,4B   --dtypes bf16,int8,f16   --rows 8192,512 (of linear)\n"
     "  --library PATH        default: build/Release/libqwen3_embed_cuda.so\n"
     "  --scratch FOLDER      for a file of 1.2 GB while models are timed; default: here\n"
     "  --seconds N           no case begins later; default 300\n"
@@ -43,12 +44,23 @@ std::vector<std::string> split(const std::string& list) {
   return words;
 }
 
-// False: an option that is not known, or one without its value.
+// Numbers from 1 to a million; 0 in the place of anything else.
+std::vector<uint32_t> counts(const std::string& list) {
+  std::vector<uint32_t> numbers;
+  for (const std::string& word : split(list)) {
+    const long number = std::strtol(word.c_str(), nullptr, 10);
+    numbers.push_back(number > 0 && number <= 1'000'000 ? static_cast<uint32_t>(number) : 0);
+  }
+  return numbers;
+}
+
+// False: an option that is not known, one without its value, or no number of rows.
 bool parse(int argc, char** argv, Options* options) {
   const std::map<std::string_view, std::function<void(const std::string&)>> setters{
       {"--sections", [&](const std::string& value) { options->sections = split(value); }},
       {"--models", [&](const std::string& value) { options->models = split(value); }},
       {"--dtypes", [&](const std::string& value) { options->dtypes = split(value); }},
+      {"--rows", [&](const std::string& value) { options->rows = counts(value); }},
       {"--library", [&](const std::string& value) { options->library = value; }},
       {"--scratch", [&](const std::string& value) { options->scratch = value; }},
       {"--seconds", [&](const std::string& value) { options->seconds = std::atof(value.c_str()); }},
@@ -66,7 +78,7 @@ bool parse(int argc, char** argv, Options* options) {
       return false;
     }
   }
-  return true;
+  return std::find(options->rows.begin(), options->rows.end(), 0u) == options->rows.end();
 }
 
 // False: there is no such section.

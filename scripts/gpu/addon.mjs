@@ -12,7 +12,7 @@ const { Embedder, EmbedderError } = dist;
 const self = fileURLToPath(import.meta.url);
 const folder = path.join(path.dirname(self), '..', '..', 'test', 'data', 'random-models', 'gqa2-bf16');
 const noDevice = 77;
-const count = Number(process.env.QWEN3_CHECK_TEXTS ?? 300); // fewer on the emulated device
+const count = Number(process.env.QWEN3_CHECK_TEXTS || 300); // fewer on the emulated device
 const texts = Array.from({ length: count }, (_, i) =>
   Uint32Array.from({ length: 1 + (i % 40) }, (_, j) => (i + j) % 320),
 );

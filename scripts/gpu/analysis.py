@@ -426,6 +426,7 @@ def layer_ops(lines, model, dtype, heads, tokens):
 # --- Kernels under the profiler -------------------------------------------------------------------
 
 SECONDS_OF = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+MARKER = "store_kernel"  # launched before every case, and nowhere else while profiling is on
 BYTES_OF = {"byte": 1, "Kbyte": 1e3, "Mbyte": 1e6, "Gbyte": 1e9}
 
 
@@ -462,32 +463,23 @@ def stalls(kernel):
 
 
 def match_cases(kernels, cases):
-    """The case of every kernel, or None: one kernel of each case multiplies or attends.
-
-    The others that a case launches (quantising its input, adding up parts of sums) have none.
-    """
-    main = [place for place, kernel in enumerate(kernels)
-            if re.search("gemm|attention", kernel["kernel"])]
-    matched = [None] * len(kernels)
-    if len(main) == len(cases):
-        for place, case in zip(main, cases):
-            matched[place] = case
+    """The case of every kernel, None of the one that gpu_bench --once begins a case with."""
+    by_number = {case.get("case"): case for case in cases}
+    matched, number = [], 0
+    for kernel in kernels:
+        begins = kernel["kernel"] == MARKER
+        number += begins
+        matched.append(None if begins else by_number.get(number))
     return matched
 
 
-def operations(case):
-    """Of a product; None of what has no such number in its line."""
-    if case and all(name in case for name in ("dtype", "rows", "out", "in")):
-        return 2 * case["rows"] * case["out"] * case["in"]
-    return None
-
-
 def profile(found):
-    peaks, rows = peaks_of(found, "profile"), []
+    rows = []
     for kernel, case in zip(found.kernels, match_cases(found.kernels, found.cases)):
+        if kernel["kernel"] == MARKER:
+            continue
         seconds = scaled(kernel, "gpu__time_duration.sum", SECONDS_OF)
         moved = scaled(kernel, "lts__t_bytes.sum", BYTES_OF)
-        tflops = ratio(ratio(operations(case), 1e12), seconds)
         rows.append({
             "kernel": kernel["kernel"], "name": kernel["name"], "grid": kernel["grid"],
             "block": kernel["block"], "case": case, "seconds": seconds,
@@ -496,8 +488,7 @@ def profile(found):
             "dram": percentage(kernel, r"dram_?_throughput\.avg\.pct"),
             "l2": percentage(kernel, r"^lts__t\w*\.avg\.pct"),
             "l2_tb_per_second": ratio(ratio(moved, seconds), 1e12),
-            "stalls": stalls(kernel), "tflops": tflops,
-            "share_of_peak": ratio(tflops, peaks.get(case["dtype"])) if tflops else None,
+            "stalls": stalls(kernel),
             "metrics": {name: value for name, (value, _) in kernel["metrics"].items()},
         })
     return rows

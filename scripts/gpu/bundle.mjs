@@ -1,8 +1,9 @@
-// npm run check:gpu -- --bundle [FOLDER]: one folder, build/gpu-bundle as a rule, with all that the GPU check needs on a
+// npm run check:gpu -- --bundle [FOLDER] [--without-data]: one folder, build/gpu-bundle as a rule, with all that the GPU check needs on a
 // machine that has a GPU, nvcc and Python, and neither Node nor a network: sh check-gpu.sh in it does the rest.
 //
 // Its programs are built here, for Hopper (sm_90a); where they do not start, or for another GPU, it builds them there.
-// `--emulated` puts the emulated device in the GPU's place and packs in haste: for the rehearsal.
+// `--without-data` leaves out models and reference outputs, half of it, where the folder lies two levels below a checkout:
+// they are taken from there. `--emulated` puts the emulated device in the GPU's place and packs in haste: for the rehearsal.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -15,19 +16,20 @@ import { setup } from '../setup.mjs';
 import { root } from '../stamp.mjs';
 
 const mostBytes = 60e6;
-const glibc = '2.35'; // the newest C library that what is packed may need
+const glibc = '2.34'; // the newest C library that what is packed may need
 
 const programs = ['gpu_tests', 'gpu_bench', 'gpu_conformance'];
 const libraries = ['qwen3_embed_cuda', 'qwen3_embed_cuda_watched'];
 const packages = ['node-gyp-build', 'node-addon-api', 'node-api-headers', 'tokenizers'];
 
 /** Makes the bundle. Gives its folder. */
-export async function makeBundle(folder = path.join(root, 'build', 'gpu-bundle'), { emulated = false } = {}) {
+export async function makeBundle(folder = path.join(root, 'build', 'gpu-bundle'), { emulated = false, withoutData = false } = {}) {
   if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('The bundle is made on Linux on x86-64.');
   await setup({ tests: emulated });
   fs.rmSync(folder, { recursive: true, force: true });
   const tree = path.join(folder, 'tree');
   cleanCopy(tree);
+  if (withoutData) for (const data of ['models', 'test/data']) fs.rmSync(path.join(tree, data), { recursive: true });
   const prebuilt = path.join(tree, 'prebuilt');
   fs.mkdirSync(prebuilt);
   if (emulated) copyEmulated(prebuilt);
@@ -58,7 +60,7 @@ async function build(prebuilt) {
   }
 }
 
-/** The emulator's programs under the names of those that need a GPU. Whoever sets TESTS_DO makes the tests hang or crash. */
+/** The emulator's programs under the names of those that need a GPU. TESTS_DO makes them hang, crash or fail. */
 function copyEmulated(prebuilt) {
   const bin = path.join(buildDirectory, 'bin');
   const copy = (from, to) => fs.copyFileSync(path.join(bin, from), path.join(prebuilt, to));
@@ -72,6 +74,7 @@ case "\${TESTS_DO:-} $*" in
   *--list*) ;;
   hang*) "$(dirname "$0")/../../../prebuilt/simt_tests" "$@" && sleep 1000 ;;
   crash*) kill -SEGV $$ ;;
+  fail*) echo '{"name":"a product","ok":false,"message":"row 3 is off"}' && exit 1 ;;
 esac
 exec "$(dirname "$0")/../../../prebuilt/simt_tests" "$@"
 `;
@@ -102,9 +105,10 @@ function checkGlibc(tree) {
 
 if (isMain(import.meta)) {
   const { values, positionals } = parseArgs({
-    options: { emulated: { type: 'boolean' } },
+    options: { emulated: { type: 'boolean' }, 'without-data': { type: 'boolean' } },
     allowPositionals: true,
   });
-  const folder = await makeBundle(positionals[0] && path.resolve(positionals[0]), values).catch(fail);
+  const options = { ...values, withoutData: values['without-data'] };
+  const folder = await makeBundle(positionals[0] && path.resolve(positionals[0]), options).catch(fail);
   console.log(`${path.relative(process.cwd(), folder)}: ${megabytes(bytesBelow(folder))}; sh check-gpu.sh in it`);
 }

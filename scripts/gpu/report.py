@@ -202,20 +202,14 @@ def show_profile(rows, found):
         return f"{number(row['l2'])}{f' ({number(moved)} TB/s)' if moved else ''}"
 
     note = "In the order of their launches, %, as the profiler measures them."
-    cases = []
-    if rows and found.cases and all(row["case"] is None for row in rows):
-        note += " Kernels and cases do not match in number: the cases are listed below."
-        cases = ["\n".join(f"{place}. {case_words(case)}"
-                           for place, case in enumerate(found.cases, 1))]
     return part("Kernels", note,
-                ["kernel", "grid", "case", "us", "tensor pipe", "SM", "DRAM", "L2", "stalls",
-                 "share of the peak"],
-                [[row["kernel"], row["grid"], case_words(row["case"] or {}),
+                ["case", "kernel", "grid", "us", "tensor pipe", "SM", "DRAM", "L2", "stalls"],
+                [[case_words(row["case"] or {}), row["kernel"], row["grid"],
                   scaled(row["seconds"], 1e6), number(row["tensor"]), number(row["sm"]),
                   number(row["dram"]), l2(row),
                   ", ".join(f"{name} {percent(share)}"
-                            for name, share in list(row["stalls"].items())[:3]),
-                  percent(row["share_of_peak"])] for row in rows]) + cases
+                            for name, share in list(row["stalls"].items())[:3])]
+                 for row in rows])
 
 
 # --- Figures --------------------------------------------------------------------------------------

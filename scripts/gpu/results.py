@@ -99,7 +99,7 @@ def is_table(value):
 FIELDS = {
     **dict.fromkeys(("model", "op", "dtype", "heads", "lengths", "name", "section", "part", "way",
                      "torch"), is_text),
-    **dict.fromkeys(("rows", "out", "in", "tokens", "texts", "batch"), is_count),
+    **dict.fromkeys(("rows", "out", "in", "tokens", "texts", "batch", "case"), is_count),
     **dict.fromkeys(("seconds", "tflops", "tokens_per_second", "weight_bytes"), is_positive),
     **dict.fromkeys(("gb_per_second", "weight_gb_per_second", "device_bytes", "load_seconds"),
                     is_number),
@@ -114,7 +114,7 @@ REQUIRED = {
     "model": ("model", "dtype", "lengths", "tokens_per_second"),
     "query": ("model", "dtype", "seconds"),
     "memory": ("model", "dtype", "device_bytes", "load_seconds"),
-    "once": ("section",),
+    "once": ("case", "section"),
     "peer": ("torch",),
     "skipped": (),
     "stopped": (),

@@ -12,6 +12,9 @@ stamp=$(cksum <"$here/bundle.tar.xz") || exit 1
 if [ "$(cat "$tree/STAMP" 2>/dev/null)" != "$stamp" ]; then
   rm -rf "$tree" "$tree.part"
   python3 -m tarfile -e "$here/bundle.tar.xz" "$tree.part" || exit 1
+  for data in models test/data; do # a bundle without them lies in a checkout
+    [ -e "$tree.part/$data" ] || cp -r "$here/../../$data" "$tree.part/$data" || exit 1
+  done
   echo "$stamp" >"$tree.part/STAMP" && mv "$tree.part" "$tree" || exit 1
 fi
 exec sh "$tree/scripts/gpu/check-gpu.sh" "$@"

@@ -98,7 +98,7 @@ std::vector<Vector> embed(Model& model, Workspace& workspace, const std::vector<
   model.backend->pool(batch.pooled.x, model.final_norm, model.config.norm_eps, outputs.data(),
                       static_cast<uint32_t>(outputs.size()));
   const char* failure = model.backend->sync();
-  expect(!failure, failure ? failure : "");
+  expect(!failure, std::string("sync: ") + (failure ? failure : ""));
   for (size_t i = 0; i < texts.size(); ++i) vectors[i].finite = outputs[i].finite;
   return vectors;
 }
