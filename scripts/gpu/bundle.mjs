@@ -23,7 +23,10 @@ const libraries = ['qwen3_embed_cuda', 'qwen3_embed_cuda_watched'];
 const packages = ['node-gyp-build', 'node-addon-api', 'node-api-headers', 'tokenizers'];
 
 /** Makes the bundle. Gives its folder. */
-export async function makeBundle(folder = path.join(root, 'build', 'gpu-bundle'), { emulated = false, withoutData = false } = {}) {
+export async function makeBundle(
+  folder = path.join(root, 'build', 'gpu-bundle'),
+  { emulated = false, withoutData = false } = {},
+) {
   if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('The bundle is made on Linux on x86-64.');
   await setup({ tests: emulated });
   fs.rmSync(folder, { recursive: true, force: true });
