@@ -42,7 +42,7 @@ export async function makeBundle(
   if (!emulated) checkGlibc(tree);
 
   fs.copyFileSync(path.join(root, 'scripts', 'gpu', 'start.sh'), path.join(folder, 'check-gpu.sh'));
-  const env = { XZ_OPT: emulated ? '-0' : '-9 -T0' };
+  const env = { XZ_OPT: emulated ? '-0' : '-6 -T0' };
   run('tar', ['-cJf', path.join(folder, 'bundle.tar.xz'), '-C', tree, '.'], { env });
   fs.rmSync(tree, { recursive: true });
   if (bytesBelow(folder) > mostBytes) {
