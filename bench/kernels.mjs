@@ -7,7 +7,7 @@ import { buildDirectory, buildTree } from '../scripts/build-native.mjs';
 
 /** Builds and runs it; its tables go to the terminal, its figures come back. */
 export async function kernels({ threads, rounds, precisions }) {
-  await buildTree(buildDirectory, ['-DQWEN3_EMBED_TESTS=ON'], 'kernel_bench');
+  await buildTree(buildDirectory, ['-DQWEN3_EMBED_TESTS=ON'], ['kernel_bench']);
   const json = path.join(buildDirectory, 'kernels.json');
   const threadCounts = threads === 1 ? '1' : `1,${threads}`;
   const args = ['--threads', threadCounts, '--weights', precisions.join(','), '--rounds', rounds, '--json', json];

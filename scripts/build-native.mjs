@@ -44,13 +44,13 @@ export async function buildNative({ tests = false } = {}) {
   await buildTree(buildDirectory, options);
 }
 
-/** Configures one CMake tree of the project, and builds all or one target of it. */
-export async function buildTree(directory, options, target = 'all') {
+/** Configures one CMake tree of the project, and builds all or some targets of it. */
+export async function buildTree(directory, options, targets = ['all']) {
   forgetMovedTree(directory);
   const configured = spawnSync('cmake', ['-S', root, '-B', directory, ...options], { encoding: 'utf8' });
   if (configured.status !== 0) throw new Error(`CMake could not configure:\n${configured.stdout}${configured.stderr}`);
 
-  const args = ['--build', directory, '--target', target, '--parallel', String(os.availableParallelism())];
+  const args = ['--build', directory, '--target', ...targets, '--parallel', String(os.availableParallelism())];
   const build = spawn('cmake', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => build.on('close', resolve));
   for await (const line of readline.createInterface({ input: build.stdout })) {

@@ -156,7 +156,8 @@ describe.each(instructionSets)('%s', (isa) => {
       await (await load(smallModel, {}, isa)).close();
       isThere = true;
     } catch (error) {
-      if (!(error instanceof EmbedderError && error.code === 'DEVICE_UNAVAILABLE')) throw error;
+      const isMissing = error instanceof EmbedderError && error.code === 'DEVICE_UNAVAILABLE';
+      if (!isMissing || isa === 'scalar') throw error; // every machine runs that
     }
   });
 

@@ -133,7 +133,7 @@ def verdict(found):
     cut = [name for name in named("cut") if name not in failed]
     ran = [step for step in found.steps if step["outcome"] in ("passed", "failed", "cut")]
     return {"passed": not failed and not cut and bool(ran), "ran": len(ran), "failed": failed,
-            "cut": cut, "running": named("running"), "skipped": named("skipped"),
+            "cut": cut, "late": named("late"), "running": named("running"), "skipped": named("skipped"),
             "not_run": named("not run"), "kernels": kernels_timed(found.timings)}
 
 
@@ -227,9 +227,11 @@ def targets(found):
 # --- Clocks, and the share of the peak ------------------------------------------------------------
 
 
-def samples_of(found, name):
-    """Samples of a step while the GPU worked."""
+def samples_of(found, name, section=None):
+    """Samples of a step, or of a section of it, while the GPU worked."""
     step = next(step for step in found.steps if step["name"] == name)
+    if section:
+        step = (pick(found.timings, "section", section=section) or [step])[-1]
     if not step["began"]:
         return []
     ended = step["ended"] or "9999"
@@ -240,7 +242,7 @@ def samples_of(found, name):
 
 def clocks(found):
     summaries = []
-    for name in ("timings", "timings-portable", "tiles", "profile"):
+    for name in ("timings", "peer", "timings-portable", "tiles", "profile"):
         samples = samples_of(found, name)
         if not samples:
             continue
@@ -260,10 +262,13 @@ def clocks(found):
     return summaries
 
 
-def peaks_of(found, step):
-    """Peak by precision at the median clock of the step; None where a factor is not known."""
+def peaks_of(found, section):
+    """Peak by precision at the median clock of a section of the step timings, or of all of it.
+
+    None where a factor is not known.
+    """
     count = of_gpu(MULTIPROCESSORS, found.machine["gpu_name"])
-    mhz = median(sample["sm"] for sample in samples_of(found, step))
+    mhz = median(sample["sm"] for sample in samples_of(found, "timings", section))
     return {dtype: count * operations * mhz / 1e6 if count and mhz else None
             for dtype, operations in OPERATIONS.items()}
 
@@ -277,7 +282,7 @@ def in_order(line):
 
 
 def linear(found):
-    peaks = peaks_of(found, "timings")
+    peaks = peaks_of(found, "linear")
     theirs = index(found.peers, "linear", PRODUCT)
     rows = []
     for each in sorted(pick(found.timings, "linear"), key=in_order):
@@ -288,7 +293,7 @@ def linear(found):
 
 
 def attention(found):
-    peak = peaks_of(found, "timings")["bf16"]  # of int8 models too: they attend in bf16
+    peak = peaks_of(found, "attention")["bf16"]  # of int8 models too: they attend in bf16
     theirs = index(found.peers, "attention", ("heads", "tokens"))
     rows = []
     for each in sorted(pick(found.timings, "attention"),

@@ -3,7 +3,7 @@
 //
 // Its programs are built here, for Hopper (sm_90a); where they do not start, or for another GPU, it builds them there.
 // `--without-data` leaves out models and reference outputs, half of it, where the folder lies two levels below a checkout:
-// they are taken from there. `--emulated` puts the emulated device in the GPU's place and packs in haste: for the rehearsal.
+// they are taken from there.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -18,11 +18,14 @@ import { root } from '../stamp.mjs';
 const mostBytes = 60e6;
 const glibc = '2.34'; // the newest C library that what is packed may need
 
+const sources = ['CMakeLists.txt', 'package.json', 'LICENSE', 'bench', 'cmake', 'cuda', 'native', 'scripts', 'test'];
 const programs = ['gpu_tests', 'gpu_bench', 'gpu_conformance'];
 const libraries = ['qwen3_embed_cuda', 'qwen3_embed_cuda_watched'];
 const packages = ['node-gyp-build', 'node-addon-api', 'node-api-headers', 'tokenizers'];
 
-/** Makes the bundle. Gives its folder. */
+/**
+ * Makes the bundle. Gives its folder. `emulated` puts the emulated device in the GPU's place, and packs in haste.
+ */
 export async function makeBundle(
   folder = path.join(root, 'build', 'gpu-bundle'),
   { emulated = false, withoutData = false } = {},
@@ -31,8 +34,7 @@ export async function makeBundle(
   await setup({ tests: emulated });
   fs.rmSync(folder, { recursive: true, force: true });
   const tree = path.join(folder, 'tree');
-  cleanCopy(tree);
-  if (withoutData) for (const data of ['models', 'test/data']) fs.rmSync(path.join(tree, data), { recursive: true });
+  cleanCopy(tree, [...sources, ...(withoutData ? [':(exclude)test/data'] : ['models'])]);
   const prebuilt = path.join(tree, 'prebuilt');
   fs.mkdirSync(prebuilt);
   if (emulated) copyEmulated(prebuilt);
@@ -56,7 +58,7 @@ async function build(prebuilt) {
   const bin = path.join(directory, 'bin');
   const on = ['CUDA', 'TESTS', 'GPU_TESTS'].map((name) => `-DQWEN3_EMBED_${name}=ON`);
   const options = ['-DCMAKE_CUDA_ARCHITECTURES=90a-real', `-DQWEN3_EMBED_OUTPUT=${bin}`];
-  for (const target of [...libraries, ...programs]) await buildTree(directory, [...on, ...options], target);
+  await buildTree(directory, [...on, ...options], [...libraries, ...programs]);
   for (const name of [...programs, ...libraries.map((library) => `lib${library}.so`)]) {
     fs.copyFileSync(path.join(bin, name), path.join(prebuilt, name));
     run('strip', [path.join(prebuilt, name)]);
@@ -108,10 +110,10 @@ function checkGlibc(tree) {
 
 if (isMain(import.meta)) {
   const { values, positionals } = parseArgs({
-    options: { emulated: { type: 'boolean' }, 'without-data': { type: 'boolean' } },
+    options: { 'without-data': { type: 'boolean' } },
     allowPositionals: true,
   });
-  const options = { ...values, withoutData: values['without-data'] };
+  const options = { withoutData: values['without-data'] };
   const folder = await makeBundle(positionals[0] && path.resolve(positionals[0]), options).catch(fail);
   console.log(`${path.relative(process.cwd(), folder)}: ${megabytes(bytesBelow(folder))}; sh check-gpu.sh in it`);
 }

@@ -2,18 +2,19 @@
 # Confirms and times the CUDA backend on a GPU, in under ten minutes: npm run check:gpu. docs/gpu-day.md is its manual.
 #
 #   scripts/gpu/check-gpu.sh [--out FOLDER] [--seconds N] [--limit STEP=SECONDS] [--continue] [STEP ...]
-#   scripts/gpu/check-gpu.sh --bundle [FOLDER]      makes build/gpu-bundle: all of it, for a machine without Node
-#   scripts/gpu/check-gpu.sh --rehearse             the bundle on an emulated GPU, with kills and hangs
+#   scripts/gpu/check-gpu.sh --bundle [FOLDER] [--without-data]   for a machine without Node: see bundle.mjs
+#   scripts/gpu/check-gpu.sh --rehearse                           the bundle on an emulated GPU: see rehearse.mjs
 #
 # Steps, in this order, all by default:
 #   build             what runs on the GPU, for the GPU that is there; a bundle's own programs, if they start here
 #   conformance       what every instruction wrapper does, lane by lane, against test/simt/conformance.txt
 #   ops-portable      the op and forward tests of test/native, without Hopper's own kernels
 #   ops-watched       the same with them, in a library where a wait that never ends fails instead of hanging;
-#                     if one hangs or ends the process or the device, later steps do without (file hopper-off)
+#                     if one hangs or ends the process or the device, later steps do without them
 #   ops               the same, as shipped
 #   goldens           reference outputs in every precision, through the addon
-#   timings           the benchmark, then the same shapes with torch and transformers
+#   timings           the benchmark
+#   peer              the same shapes with torch and transformers
 #   addon             V8 memory, workers, loads and closes, ends of processes
 #   timings-portable  the benchmark without Hopper's own kernels
 #   tiles             products in wide and in narrow tiles, which Hopper's kernels choose between
@@ -22,7 +23,8 @@
 #
 # --out FOLDER   gets report.md, report.json and logs.tgz, anew every five seconds: whatever ends this, they are there
 # --seconds N    of the whole run, 540 without it; a step that comes too late is skipped
-# --continue     goes on where the last run ended: steps that passed or failed are not done again
+# --continue     goes on where the last run ended: only steps that were skipped or that the end of that run stopped are
+#                done again, on top of what they left
 #
 # A step that fails, hangs or cannot run here never stops the others. The exit code is 1 if any failed; steps that were
 # skipped for want of something do not count. QWEN3_CHECK_GPU_TOY=1: next to no work in each, for the rehearsal.
@@ -32,7 +34,8 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 self=$root/scripts/gpu/check-gpu.sh
 work=$root/build/gpu # logs of the steps; programs; the build tree; the benchmark's file of weights
 logs=$work/logs programs=$work/bin scratch=$work/scratch
-all_steps='build conformance ops-portable ops-watched ops goldens timings addon timings-portable tiles profile sanitizer'
+all_steps='build conformance ops-portable ops-watched ops goldens timings peer addon'
+all_steps="$all_steps timings-portable tiles profile sanitizer"
 toy=${QWEN3_CHECK_GPU_TOY:-}
 few='short: ' # tests that launch every kernel once or twice
 [ -z "$toy" ] || few=rms_norm
@@ -61,9 +64,12 @@ done
 PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin
 library=$programs/libqwen3_embed_cuda.so
 watched=$programs/libqwen3_embed_cuda_watched.so
-[ ! -f "$logs/hopper-off" ] || export QWEN3_EMBED_HOPPER=0
 
 # --- What steps need ------------------------------------------------------------------------------------------------
+
+now() {
+  date '+%Y/%m/%d %H:%M:%S' # as nvidia-smi writes it
+}
 
 # Ends a step as skipped; the last line of its log is the reason.
 skip() {
@@ -79,11 +85,16 @@ need() {
 
 need_gpu() {
   [ -x "$programs/gpu_tests" ] && [ -f "$library" ] || skip 'the build step has not left gpu_tests and the library'
-  "$programs/gpu_tests" "$library" --list >/dev/null && return
-  code=$?
-  grep -q '^gpu=.' "$logs/machine.txt" || exit $skipped
-  echo "there is a GPU, but gpu_tests cannot open it: exit code $code"
-  exit 1
+  why=$("$programs/gpu_tests" "$library" --list 2>&1 >/dev/null) && return
+  echo "$why"
+  grep -q '^gpu=.' "$logs/machine.txt" && exit 1
+  exit $skipped
+}
+
+# Of steps that are about Hopper's own kernels.
+need_hopper() {
+  is_hopper || skip 'the GPU has no kernels of its own'
+  [ ! -f "$logs/hopper-off" ] || skip "Hopper's kernels are off since $(cat "$logs/hopper-off")"
 }
 
 find_node() {
@@ -125,7 +136,9 @@ checks() {
   "$@" >"$logs/$name.jsonl" && return
   code=$?
   [ $code -ne $skipped ] || exit $skipped # it has said why
-  echo "exit code $code, $(grep -c '"ok":true' "$logs/$name.jsonl") passed, failed:" \
+  last=
+  [ $code -eq 1 ] || last=" in $(sed -n 's/^begins: //p' "$logs/$name.log" | tail -n 1)"
+  echo "exit code $code$last, $(grep -c '"ok":true' "$logs/$name.jsonl") passed, failed:" \
     "$(sed -n 's/^{"name":"\([^"]*\)","ok":false.*/\1/p' "$logs/$name.jsonl" | head -n 20 | tr '\n' ';')"
   exit $code
 }
@@ -195,13 +208,13 @@ step_ops_portable() {
 
 step_ops_watched() {
   need_gpu
-  is_hopper || skip 'the GPU has no kernels of its own'
+  need_hopper
   op_tests ops-watched "$watched"
 }
 
 step_ops() {
   need_gpu
-  is_hopper || skip 'ops-portable has tested the same kernels'
+  need_hopper # of others ops-portable has tested the kernels
   op_tests ops "$library"
 }
 
@@ -217,59 +230,63 @@ step_addon() {
   checks addon "$node" "$root/scripts/gpu/addon.mjs"
 }
 
-# bench FILE SECONDS OPTION...: lines of the benchmark, which begins no case after so many seconds; one may end later.
+# bench FILE SECTION SECONDS OPTION...: adds lines of the benchmark to FILE.jsonl, where the last of a case counts. No case
+# begins after so many seconds; one may end later.
 bench() {
-  file=$logs/$1.jsonl share=$2
-  shift 2
+  file=$logs/$1.jsonl section=$2 share=$3
+  shift 3
+  began=$(now)
   timeout --foreground -k 2 $((share + 15)) "$programs/gpu_bench" --library "$library" --scratch "$scratch" \
-    --seconds "$share" ${toy:+--toy} "$@" >>"$file" || {
-    echo "gpu_bench $*: exit code $?"
+    --sections "$section" --seconds "$share" ${toy:+--toy} "$@" >>"$file" || {
+    echo "gpu_bench --sections $section $*: exit code $?"
     result=1
   }
+  echo "{\"kind\":\"section\",\"section\":\"$section\",\"began\":\"$began\",\"ended\":\"$(now)\"}" >>"$file"
 }
 
 # The benchmark's sections by themselves: one that fails costs the others nothing. What matters most comes first.
 step_timings() {
   need_gpu
   mkdir -p "$scratch"
-  rm -f "$logs/timings.jsonl" "$logs/peer.jsonl"
   result=0
-  bench timings $((seconds * 19 / 100)) --sections linear
-  bench timings $((seconds * 32 / 100)) --sections model
-  bench timings $((seconds * 7 / 100)) --sections attention
-  bench timings $((seconds * 4 / 100)) --sections rows
-  ! command -v python3 >/dev/null 2>&1 || python3 "$root/bench/gpu/peer.py" ${toy:+--toy} --seconds \
-    "linear=$((seconds * 6 / 100)),attention=$((seconds * 5 / 100)),model=$((seconds * 15 / 100))" \
-    >"$logs/peer.jsonl" || echo "peer.py: exit code $?" # not our failure: the report shows what is missing
+  bench timings linear $((seconds * 22 / 100))
+  bench timings model $((seconds * 38 / 100))
+  bench timings attention $((seconds * 9 / 100))
+  bench timings rows $((seconds * 5 / 100))
   return $result
+}
+
+step_peer() {
+  need_gpu
+  need python3
+  python3 "$root/bench/gpu/peer.py" ${toy:+--toy} >>"$logs/peer.jsonl" --seconds \
+    "linear=$((seconds * 20 / 100)),attention=$((seconds * 15 / 100)),model=$((seconds * 40 / 100))"
 }
 
 step_timings_portable() {
   need_gpu
-  is_hopper || skip 'timings has timed the same kernels'
+  need_hopper # of others timings has timed the kernels
   export QWEN3_EMBED_HOPPER=0
   mkdir -p "$scratch"
-  rm -f "$logs/timings-portable.jsonl"
   result=0
-  bench timings-portable $((seconds * 40 / 100)) --sections linear --models 8B --dtypes bf16,int8
-  bench timings-portable $((seconds * 15 / 100)) --sections attention --dtypes bf16
-  bench timings-portable $((seconds * 30 / 100)) --sections model --models 8B --dtypes bf16
+  bench timings-portable linear $((seconds * 35 / 100)) --models 8B --dtypes bf16,int8
+  bench timings-portable attention $((seconds * 15 / 100)) --dtypes bf16
+  bench timings-portable model $((seconds * 25 / 100)) --models 8B --dtypes bf16
   return $result
 }
 
 step_tiles() {
   need_gpu
-  is_hopper || skip 'only the kernels of Hopper have a choice of tiles'
+  need_hopper
   result=0
   for tile in wide narrow; do
-    rm -f "$logs/tiles-$tile.jsonl"
     export QWEN3_EMBED_CUDA_TUNING="tile=$tile"
-    bench "tiles-$tile" $((seconds * 45 / 100)) --sections linear --dtypes bf16,int8 --rows 8192,2048,512
+    bench "tiles-$tile" linear $((seconds * 42 / 100)) --dtypes bf16,int8 --rows 8192,2048,512
   done
   return $result
 }
 
-# Counters may be forbidden here; then ncu says so, and the report goes without.
+# ncu tells what it saw when the program ends. Counters may be forbidden here.
 step_profile() {
   need_gpu
   need ncu
@@ -277,23 +294,30 @@ step_profile() {
   ncu --csv --page raw --clock-control none --profile-from-start off --log-file "$logs/profile.csv" \
     --section LaunchStats --section SpeedOfLight --section ComputeWorkloadAnalysis --section MemoryWorkloadAnalysis \
     --section WarpStateStats \
-    "$programs/gpu_bench" --library "$library" --once ${toy:+--toy} >"$logs/profile.jsonl"
+    "$programs/gpu_bench" --library "$library" --once --seconds $((seconds / 2)) ${toy:+--toy} >"$logs/profile.jsonl"
+  code=$?
+  error=$(grep -m 1 '^==ERROR==' "$logs/profile.csv") && skip "$error"
+  grep -q '^"[0-9]' "$logs/profile.csv" || { echo "ncu saw no kernel, exit code $code" && return 1; }
+  return $code
 }
 
 # One after another: beside each other they would take so long that the watchdog takes waiting for hanging. initcheck
 # before 2025.4 does not see what TMA stores, and racecheck up to 2026.3 takes mbarriers for races: of these two, the
-# portable kernels decide; what racecheck finds in Hopper's is for a reader.
+# portable kernels decide. Hopper's kernels may hang where a tool changes the registers that they have: only what a tool
+# finds in them counts, and of racecheck not even that.
 step_sanitizer() {
   need_gpu
   need compute-sanitizer
   compute-sanitizer --version | tail -n 1
   result=0
-  ! is_hopper || sanitize memcheck 1 || result=1
-  ! is_hopper || sanitize synccheck 1 || result=1
+  if is_hopper; then
+    sanitize memcheck 1 || [ $? -ne 86 ] || result=1
+    sanitize synccheck 1 || [ $? -ne 86 ] || result=1
+  fi
   sanitize memcheck 0 || result=1
   sanitize initcheck 0 || result=1
   sanitize racecheck 0 || result=1
-  ! is_hopper || sanitize racecheck 1 || [ $? -eq 86 ] || result=1
+  ! is_hopper || sanitize racecheck 1
   [ $result -eq 0 ] || echo "see sanitizer-*.log; 86 is the tool's finding, 124 that it took too long, others the tests'"
   return $result
 }
@@ -301,7 +325,7 @@ step_sanitizer() {
 # sanitize TOOL HOPPER: HOPPER 0 is without the kernels for Hopper alone.
 sanitize() {
   log=$logs/sanitizer-$1-$2.log
-  QWEN3_EMBED_HOPPER=$2 timeout --foreground -k 2 $((seconds / 6)) compute-sanitizer --tool "$1" --error-exitcode 86 \
+  QWEN3_EMBED_HOPPER=$2 timeout --foreground -k 2 $((seconds / 7)) compute-sanitizer --tool "$1" --error-exitcode 86 \
     "$programs/gpu_tests" "$watched" --filter "$few" >"$log" 2>&1
   code=$?
   echo "$1, QWEN3_EMBED_HOPPER=$2: exit code $code, $(grep 'SUMMARY' "$log" | tail -n 1)"
@@ -325,29 +349,30 @@ limit_of() {
     conformance) echo 25 ;;
     ops-portable | ops | goldens) echo 60 ;;
     ops-watched) echo 100 ;;
-    timings) echo 300 ;;
+    timings) echo 240 ;;
+    peer | timings-portable | tiles | profile) echo 100 ;;
     addon) echo 45 ;;
-    timings-portable | profile) echo 90 ;;
-    tiles) echo 50 ;;
     sanitizer) echo 180 ;;
   esac
 }
 
-now() {
-  date '+%Y/%m/%d %H:%M:%S' # as nvidia-smi writes it
-}
-
 # Into the folder of results, each file whole or not at all.
 save() {
-  ! command -v python3 >/dev/null 2>&1 || python3 "$root/scripts/gpu/report.py" "$logs" >"$work/report.log" 2>&1
+  ! command -v python3 >/dev/null 2>&1 || python3 "$root/scripts/gpu/report.py" "$logs" >"$logs/report.log" 2>&1
   tar -czf "$work/logs.tgz" -C "$logs" . 2>/dev/null
   for file in "$logs/report.md" "$logs/report.json" "$work/logs.tgz"; do
-    ! [ -f "$file" ] || cp "$file" "$out/part" && mv "$out/part" "$out/${file##*/}"
+    [ ! -f "$file" ] || { cp "$file" "$out/part" && mv "$out/part" "$out/${file##*/}"; }
   done
 }
 
+# Ends a step with all that it has started: timeout leads a process group of its own.
+end_step() {
+  kill -KILL -- "-$1" 2>/dev/null
+  rm -f "$work/pid"
+}
+
 has_ended() {
-  grep -Eq '	(passed|failed)	' "$logs/$1.outcome" 2>/dev/null
+  grep -Eq '	(passed|failed|cut)	' "$logs/$1.outcome" 2>/dev/null
 }
 
 # Whether the tests that have just ended did worse than give wrong numbers.
@@ -361,28 +386,30 @@ breaks_device() {
 
 mkdir -p "$logs" "$out" || exit 1
 pid=$(cat "$work/pid" 2>/dev/null) # a step of a run that was killed may still be at work
-! grep -q check-gpu.sh "/proc/${pid:-none}/cmdline" 2>/dev/null || kill "$pid"
+! grep -aq -e --only "/proc/${pid:-none}/cmdline" 2>/dev/null || end_step "$pid"
 [ -n "$continue$steps" ] || { rm -rf "$logs" && mkdir "$logs"; } # nothing of an older run may show
+[ ! -f "$logs/hopper-off" ] || export QWEN3_EMBED_HOPPER=0
 [ -n "$steps" ] || steps=$all_steps
 {
   echo "date=$(date -u +%Y-%m-%dT%H:%MZ)"
   echo "commit=$(cat "$root/COMMIT" 2>/dev/null || git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null)"
   echo "cuda=$(nvcc --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\),.*/\1/p')"
   fields=name,driver_version,memory.total,power.limit,clocks.max.sm
-  echo "gpu=$(nvidia-smi --query-gpu=$fields --format=csv,noheader 2>/dev/null | head -n 1)"
+  echo "gpu=$(nvidia-smi -i 0 --query-gpu=$fields --format=csv,noheader 2>/dev/null)"
   echo "processors=$(nproc)"
 } >"$logs/machine.txt"
 
 # Beside the steps: the clocks four times a second, and results every five seconds, also after this process was killed.
 deadline=$(($(date +%s) + total - 10))
 fields=timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu,clocks_event_reasons.active,utilization.gpu
-timeout "$total" nvidia-smi --query-gpu=$fields --format=csv -lms 250 >>"$logs/clocks.csv" 2>/dev/null &
+timeout "$total" nvidia-smi -i 0 --query-gpu=$fields --format=csv -lms 250 >>"$logs/clocks.csv" 2>/dev/null &
 clocks=$!
-(while kill -0 $$ 2>/dev/null; do sleep 5 && save; done) &
+(while kill -0 $$ 2>/dev/null; do sleep 5 && save; done) >/dev/null &
 saver=$!
 running=
 finish() {
-  kill $clocks $saver $running 2>/dev/null
+  kill $clocks $saver 2>/dev/null
+  [ -z "$running" ] || end_step "$running"
   wait
   save
 }
@@ -395,37 +422,48 @@ for step in $steps; do
     echo "$step: ended before, $(cut -f 2 "$logs/$step.outcome")"
     continue
   fi
-  limit=$(limit_of "$step") left=$((deadline - $(date +%s)))
-  [ "$limit" -le $left ] || limit=$left
-  rm -f "$logs/$step.jsonl" "$logs/$step.outcome"
-  began=$(now) begin=$(date +%s)
-  echo "$began" >"$logs/$step.running"
+  limit=$(limit_of "$step") left=$((deadline - $(date +%s))) too_long=cut
+  [ "$limit" -le $left ] || { limit=$left && too_long=late; }
   if [ "$limit" -le 3 ]; then
-    echo 'no time was left' >"$logs/$step.log"
-    code=$skipped
-  else
-    timeout -k 5 "$limit" sh "$self" --only "$step" "$limit" >"$logs/$step.log" 2>&1 &
-    running=$! && echo $running >"$work/pid"
-    wait $running # which a signal ends at once
-    code=$?
-    running=
+    echo "$step: no time was left"
+    [ -f "$logs/$step.outcome" ] || printf '%s\tlate\t0\n' "$step" >"$logs/$step.outcome"
+    continue
   fi
+  began=$(now) begin=$(date +%s)
+  rm -f "$logs/$step.outcome"
+  echo "$began" >"$logs/$step.running"
+  timeout -k 5 "$limit" sh "$self" --only "$step" "$limit" >"$logs/$step.log" 2>&1 &
+  running=$! && echo $running >"$work/pid"
+  wait $running # which a signal ends at once
+  code=$?
+  end_step $running
+  running=
+  took=$(($(date +%s) - begin))
   case $code in
     0) outcome=passed ;;
     "$skipped") outcome=skipped ;;
-    124 | 137) outcome=cut failed=1 && echo "stopped after $limit s, behind: $(tail -n 1 "$logs/$step.log")" >>"$logs/$step.log" ;;
-    *) outcome=failed failed=1 ;;
+    124 | 137) [ $took -ge "$limit" ] && outcome=$too_long || outcome=failed ;;
+    *) outcome=failed ;;
   esac
-  took=$(($(date +%s) - begin))
-  printf '%s\t%s\t%s\t%s\t%s\n' "$step" "$outcome" "$took" "$began" "$(now)" >"$logs/$step.outcome"
+  case $outcome in
+    failed | cut) failed=1 ;;
+  esac
+  case $outcome in
+    cut | late) echo "stopped after $limit s, behind: $(tail -n 1 "$logs/$step.log")" >>"$logs/$step.log" ;;
+  esac
+  printf '%s\t%s\t%s\t%s\t%s\n' "$step" $outcome $took "$began" "$(now)" >"$logs/$step.outcome"
   rm -f "$logs/$step.running"
-  [ "$outcome" = passed ] && reason= || reason=": $(tail -n 1 "$logs/$step.log")"
+  [ $outcome = passed ] && reason= || reason=": $(tail -n 1 "$logs/$step.log")"
   echo "$step: $outcome, $took s$reason"
-  if [ "$step" = ops-watched ] && breaks_device; then
-    echo "Hopper's kernels hang or break the device: from here on the portable ones run in their place"
-    : >"$logs/hopper-off"
-    export QWEN3_EMBED_HOPPER=0
-  fi
+  case $step in
+    ops-watched | ops)
+      if breaks_device; then
+        echo "Hopper's kernels hang or break the device: from here on the portable ones run in their place"
+        echo "$step: $(tail -n 1 "$logs/$step.log")" >"$logs/hopper-off"
+        export QWEN3_EMBED_HOPPER=0
+      fi
+      ;;
+  esac
 done
 echo "results: $out"
 exit $failed

@@ -29,7 +29,7 @@ while :; do
   case $1 in
     --version) echo 'Version 2025.3.1' && exit ;;
     --csv) ;;
-    --log-file) echo '"ID","Kernel Name","Grid Size","gpu__time_duration.sum"' >"$2" && shift ;;
+    --log-file) printf '"ID","Kernel Name","gpu__time_duration.sum"\\n"0","store_kernel","7"\\n"1","gemm","9"\\n' >"$2" && shift ;;
     --*) shift ;;
     *) exec "$@" ;;
   esac
@@ -129,20 +129,25 @@ const rehearsal = {
       const off = fs.existsSync(path.join(logs, 'hopper-off'));
       expect(off === gone, `after '${fault}' Hopper’s kernels are ${off ? 'not used any more' : 'still used'}`);
     }
+    // What was found out stays: a step that hung is not done again, and without Hopper's kernels nothing passes for them.
+    await check(out, ['--continue', 'ops-portable', 'ops-watched', 'ops', 'tiles']);
+    const wanted = { 'ops-portable': 'cut', 'ops-watched': 'failed', ops: 'skipped', tiles: 'skipped' };
+    expectOutcomes(results(out).outcomes, wanted);
   },
 
   async 'killed, and gone on with: what was there came back, and is not done again'() {
-    fs.rmSync(logs, { recursive: true });
-    await endedBy('SIGKILL', 'ops', 3, []);
+    await endedBy('SIGKILL', 'ops', 3, []); // which also shows that a whole run begins with nothing of an older one
     await endedBy('SIGTERM', 'goldens', 2, ['--continue']);
     await endedBy('SIGKILL', 'timings', 3, ['--continue']);
     const out = fs.mkdtempSync(path.join(folder, 'out-'));
     const { code, output } = await check(out, ['--continue']);
     expect(output.includes('conformance: ended before, passed'), 'the second run does not continue the first');
     const { outcomes, report } = results(out);
-    expect(Object.keys(outcomes).length === 12, `there are outcomes of ${Object.keys(outcomes).join(' ')}`);
-    for (const [step, { outcome }] of Object.entries(outcomes)) expect(outcome === 'passed', `${step} is ${outcome}`);
-    expect(report.lines.cases.length > 0, 'the profiler’s run has no cases');
+    expect(Object.keys(outcomes).length === 13, `there are outcomes of ${Object.keys(outcomes).join(' ')}`);
+    for (const [step, { outcome }] of Object.entries(outcomes)) {
+      expect(outcome === 'passed' || step === 'peer', `${step} is ${outcome}`); // torch may be missing
+    }
+    expect(report.profile[0].case.op === 'gate_up', 'a kernel is not matched with its case');
     expect(code === 0, `the exit code is ${code}`);
     expect(report.lines.timings.length > 0, 'the report has no figures');
   },

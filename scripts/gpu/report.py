@@ -67,7 +67,7 @@ def summary(verdict, found):
         words = f"**All that ran passed** ({ran} of {len(results.STEPS)} steps)."
     else:
         words = "**Nothing has run to its end.**"
-    for name in ("failed", "cut", "running", "skipped", "not_run"):
+    for name in ("failed", "cut", "late", "running", "skipped", "not_run"):
         if verdict[name]:
             words += f" {name.replace('_', ' ').capitalize()}: {', '.join(verdict[name])}."
     kernels = {(): "not known", ("Hopper",): "Hopper's (sm_90a)", ("portable",): "portable",
@@ -96,7 +96,8 @@ def show_steps(steps, _):
         names = "; ".join(failed[:MOST_NAMES]) + ("; ..." if len(failed) > MOST_NAMES else "")
         mark = {"failed": "**FAILED**", "cut": "**CUT**"}.get(step["outcome"], step["outcome"])
         rows.append([mark, step["name"], step["seconds"], checks, names, step.get("reason")])
-    return part("Steps", "Of a step that was cut off or runs: the last lines of its log.",
+    return part("Steps", "Cut: by its own limit. Late: by the end of the whole run. Of these, and of "
+                "a step that runs, the last lines of the log.",
                 ["outcome", "step", "seconds", "checks", "failed checks", "reason"], rows)
 
 
@@ -112,8 +113,8 @@ def show_checks(checks, _):
                 check.get("cases"), "ok" if check["ok"] else "FAILED"]
                for check in checks["goldens"]]
     return [*part("Failed checks", "", ["step", "check", "figure", "limit", "why"], failed),
-            *part("Reference outputs", "1 - cos of the worst case; of `retrieval` how far nDCG@10 "
-                  "moves; of `batchInvariant` how many texts change their bits with their batch.",
+            *part("Reference outputs", "1 - cos of the worst case; of `retrieval` how far a score "
+                  "moves at most; of `batchInvariant` how many texts change their bits with their batch.",
                   ["check", "figure", "limit", "cases", ""], goldens)]
 
 
@@ -260,7 +261,7 @@ def show_linear(rows, _):
     parts = []
     for dtype in analysis.DTYPES:
         parts += part(f"Products in {dtype}", "Share of the peak: of dense products at the median "
-                      "clock of the step.",
+                      "clock meanwhile.",
                       ["model", "op", "weight", "rows", "us",
                        "TOPS" if dtype == "int8" else "TFLOP/s", "share of the peak",
                        "weights, GB/s", "torch", "ratio"],
@@ -361,7 +362,7 @@ def build(found):
 
 def replace(file, text):
     """At once: whoever copies the file gets the old or the new one."""
-    new = file.with_name(file.name + ".new")
+    new = file.with_name(f"{file.name}.{os.getpid()}")
     new.write_bytes(text.encode(errors="replace"))
     os.replace(new, file)
 

@@ -12,7 +12,9 @@ from datetime import datetime
 from types import SimpleNamespace
 
 STEPS = ("build", "conformance", "ops-portable", "ops-watched", "ops", "goldens", "timings",
-         "addon", "timings-portable", "tiles", "profile", "sanitizer")
+         "peer", "addon", "timings-portable", "tiles", "profile", "sanitizer")
+OUTCOMES = ("passed", "failed", "skipped",
+            "cut", "late")  # ended by the step's own limit, by the end of the whole run
 CHECKS = ("ops-portable", "ops-watched", "ops", "goldens", "addon")
 TIME = "%Y/%m/%d %H:%M:%S"
 
@@ -96,6 +98,10 @@ def is_table(value):
     return type(value) is dict
 
 
+def is_time(value):
+    return is_text(value) and time_in(value) == value
+
+
 FIELDS = {
     **dict.fromkeys(("model", "op", "dtype", "heads", "lengths", "name", "section", "part", "way",
                      "torch"), is_text),
@@ -104,8 +110,11 @@ FIELDS = {
     **dict.fromkeys(("gb_per_second", "weight_gb_per_second", "device_bytes", "load_seconds"),
                     is_number),
     **dict.fromkeys(("tried", "failed"), is_table),
+    **dict.fromkeys(("began", "ended"), is_time),
     "invariant": is_flag,
 }
+NAMES = ("kind", "model", "op", "dtype", "rows", "heads", "tokens", "texts", "lengths", "name",
+         "section", "part", "case", "invariant", "why")  # what tells a line from others
 REQUIRED = {
     "device": ("name",),
     "linear": ("model", "op", "dtype", "rows", "seconds", "tflops"),
@@ -115,6 +124,7 @@ REQUIRED = {
     "query": ("model", "dtype", "seconds"),
     "memory": ("model", "dtype", "device_bytes", "load_seconds"),
     "once": ("case", "section"),
+    "section": ("section", "began", "ended"),
     "peer": ("torch",),
     "skipped": (),
     "stopped": (),
@@ -149,7 +159,8 @@ def sound_lines(file, damaged):
     sound = [line for line in lines if line is not None and is_sound(line)]
     if len(sound) < len(lines):
         damaged[file.name] = len(lines) - len(sound)
-    return sound
+    # Of a step that was done again, or in two runs, the last line of a case counts.
+    return list({tuple(str(line.get(name)) for name in NAMES): line for line in sound}.values())
 
 
 def is_check(line):
@@ -166,14 +177,14 @@ def step(folder, name, checks):
         found["failed"] = [check["name"] for check in checks if not check["ok"]]
     if found["outcome"] in ("failed", "skipped"):
         found["reason"] = "".join(lines_of(folder / f"{name}.log", LOG_BYTES)[-1:]) or "no output"
-    elif found["outcome"] in ("cut", "running"):  # where it was
+    elif found["outcome"] in ("cut", "late", "running"):  # where it was
         found["reason"] = " / ".join(lines_of(folder / f"{name}.log", LOG_BYTES)[-2:])
     return found
 
 
 def outcome(folder, name):
     fields = "".join(lines_of(folder / f"{name}.outcome")[:1]).split("\t")
-    if len(fields) > 2 and fields[1] in ("passed", "failed", "skipped", "cut"):
+    if len(fields) > 2 and fields[1] in OUTCOMES:
         seconds = int(fields[2]) if re.fullmatch("[0-9]{1,6}", fields[2]) else None
         return {"outcome": fields[1], "seconds": seconds,
                 "began": time_in(fields[3:4]), "ended": time_in(fields[4:5])}
@@ -264,6 +275,6 @@ def kernel(values, units):
 
 
 def short_name(name):
-    """Of `void space::(anonymous namespace)::kernel<T>(T *)`: kernel."""
-    plain = re.split(r"[<(]", name.replace("(anonymous namespace)::", ""))[0]
+    """Of `void space::(anonymous namespace)::kernel<T>(T *)`, or `<unnamed>` there: kernel."""
+    plain = re.split(r"[<(]", re.sub(r"(\(anonymous namespace\)|<unnamed>)::", "", name))[0]
     return re.split(r"::|\s", plain.strip())[-1] or name

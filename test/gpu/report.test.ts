@@ -201,7 +201,7 @@ describe('a whole folder', () => {
   it('tells first what ran, with which kernels and where', () => {
     const { text, data } = report(whole());
     const [first] = text.split('\n').slice(2);
-    expect(first).toContain('All that ran passed** (7 of 12 steps)');
+    expect(first).toContain('All that ran passed** (7 of 13 steps)');
     expect(first).toContain("Hopper's (sm_90a). GPU: NVIDIA H200, driver 580.159.04, CUDA 13.0, commit abc123");
     expect(text).not.toContain('WARNING');
     expect(data.verdict).toMatchObject({ passed: true, failed: [], kernels: ['Hopper'] });

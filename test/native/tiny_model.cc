@@ -42,6 +42,7 @@ class Weights {
 // A file that goes away with its name.
 class TemporaryFile {
  public:
+  // Named by the time: std::random_device would need a newer glibc, on the machine with the GPU too.
   explicit TemporaryFile(const std::vector<uint16_t>& values)
       : path_(std::filesystem::temp_directory_path() /
               ("qwen3-test-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()))) {
