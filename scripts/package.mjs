@@ -32,7 +32,9 @@ export function temporaryFolder() {
 /** Copies what git knows of, or would, into an empty folder: all of it, or below some names at the root. */
 export function cleanCopy(folder, names = []) {
   fs.rmSync(folder, { recursive: true, force: true });
-  const files = run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', ...names]).split('\0');
+  const files = run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', ...names]).split(
+    '\0',
+  );
   for (const file of files.filter((name) => name && fs.existsSync(path.join(root, name)))) {
     fs.mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
     fs.copyFileSync(path.join(root, file), path.join(folder, file));

@@ -379,7 +379,7 @@ has_ended() {
 breaks_device() {
   case $outcome in
     cut) true ;;
-    failed) [ $code -ne 1 ] || grep -Eq '"message":"[^"]*(sync: |download: |does not open)' "$logs/$step.jsonl" ;;
+    failed) [ $code -ne 1 ] || grep -Eq '"message":"[^"]*(sync: |download: |does not open)' "$logs/$step.jsonl" 2>/dev/null ;;
     *) false ;;
   esac
 }

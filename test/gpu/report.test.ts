@@ -20,7 +20,7 @@ function report(files: Files) {
   for (const [name, content] of Object.entries(files)) writeFileSync(path.join(folder, name), content);
   const { status, stderr } = spawnSync('python3', [script, folder], { encoding: 'utf8' });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  expect(readdirSync(folder).filter((name) => name.endsWith('.new'))).toEqual([]);
+  expect(readdirSync(folder).filter((name) => /^report\.\w+\.\d+$/.test(name))).toEqual([]);
   const text = readFileSync(path.join(folder, 'report.md'), 'utf8');
   expect(text).not.toContain('has a fault');
   return { text, data: JSON.parse(readFileSync(path.join(folder, 'report.json'), 'utf8')) };
@@ -109,7 +109,7 @@ const metrics = {
 const units = Object.values(metrics).map(([unit]) => unit ?? '');
 const kernels = [
   'void qwen3::cuda::(anonymous namespace)::store_kernel<float, float>(const float *, float *)',
-  'void qwen3::cuda::(anonymous namespace)::quantize_kernel<float>(float *, unsigned int)',
+  'void qwen3::cuda::<unnamed>::quantize_kernel<float>(float *, unsigned int)',
   'void qwen3::cuda::(anonymous namespace)::wgmma_gemm<signed char, 2, (bool)1>(TensorMap, Result)',
 ];
 const quoted = (values: string[]) => `${values.map((value) => `"${value}"`).join(',')}\n`;
@@ -205,7 +205,7 @@ describe('a whole folder', () => {
     expect(first).toContain("Hopper's (sm_90a). GPU: NVIDIA H200, driver 580.159.04, CUDA 13.0, commit abc123");
     expect(text).not.toContain('WARNING');
     expect(data.verdict).toMatchObject({ passed: true, failed: [], kernels: ['Hopper'] });
-    expect(data.verdict.not_run).toEqual(['conformance', 'ops-portable', 'ops-watched', 'addon', 'sanitizer']);
+    expect(data.verdict.not_run.join(' ')).toBe('conformance ops-portable ops-watched peer addon sanitizer');
     expect(row(text, '| ops |')).toContain('2 passed, 0 failed');
   });
 
@@ -238,6 +238,25 @@ describe('a whole folder', () => {
     expect(share('gate_up', 'int8')).toBeCloseTo(1200 / ((132 * 8192 * 1500) / 1e6), 9);
     expect(data.attention[0].share_of_peak).toBeCloseTo(300 / 811.008, 9);
     expect(row(text, '| timings |', '1,500')).toContain('SwPowerCap 50.0 %, HwThermalSlowdown 25.0 %');
+  });
+
+  it('takes the clock of the section for its share of the peak', () => {
+    const section = { kind: 'section', section: 'linear', began: '2026/11/27 21:00:10', ended: '2026/11/27 21:00:20' };
+    const files: Files = { ...whole(), 'timings.jsonl': jsonl([...timings(), section]) };
+    const clocks = clocksHeader + sample('21:00:15.250', 1200, '690.00 W', 4, 100);
+    const { data } = report({ ...files, 'clocks.csv': clocks });
+    const gate = data.linear.find((line: Line) => line.op === 'gate_up' && line.dtype === 'bf16' && line.rows === 8192);
+    expect(gate.share_of_peak).toBeCloseTo(720 / ((132 * 4096 * 1200) / 1e6), 9);
+  });
+
+  it('counts the last line of a case that was timed twice', () => {
+    const again = jsonl([...timings(), linear('gate_up', 'bf16', 8192, 900, 800)]);
+    const { data } = report({ ...whole(), 'timings.jsonl': again });
+    const gates = data.linear.filter((line: Line) => line.op === 'gate_up' && line.dtype === 'bf16');
+    expect(gates.map(({ rows, tflops }: Line) => [rows, tflops])).toEqual([
+      [2048, 720],
+      [8192, 800],
+    ]);
   });
 
   it('sets kernels, tiles and quantisation side by side', () => {
@@ -362,13 +381,16 @@ describe('steps', () => {
       'ops.log': 'begins: check 24\nexit code 1, 2 passed\n\n',
       'ops-watched.outcome': outcome('ops-watched', 'cut', '20:56:00', '20:57:00'),
       'ops-watched.log': 'begins: gather\nbegins: ring of stages | wide\n',
+      'peer.outcome': outcome('peer', 'late', '20:58:00', '20:58:00'),
       'addon.outcome': outcome('addon', 'skipped', '20:58:00', '20:58:00'),
       'addon.log': 'there is no Node here\n',
       'sanitizer.running': '2026/11/27 21:09:00\n',
       'sanitizer.log': 'memcheck: 0 errors\n',
     });
     const [first] = text.split('\n').slice(2);
-    expect(first).toContain('**NOT ALL PASSED.** Failed: ops. Cut: ops-watched. Running: sanitizer. Skipped: addon.');
+    expect(first).toContain(
+      '**NOT ALL PASSED.** Failed: ops. Cut: ops-watched. Late: peer. Running: sanitizer. Skipped: addon.',
+    );
     expect(data.verdict).toMatchObject({ passed: false, failed: ['ops'], cut: ['ops-watched'] });
     const ops = row(text, '**FAILED** | ops |');
     expect(ops).toContain('2 passed, 23 failed');
