@@ -243,7 +243,8 @@ describe('a whole folder', () => {
   it('takes the clock of the section for its share of the peak', () => {
     const section = { kind: 'section', section: 'linear', began: '2026/11/27 21:00:10', ended: '2026/11/27 21:00:20' };
     const files: Files = { ...whole(), 'timings.jsonl': jsonl([...timings(), section]) };
-    const clocks = clocksHeader + sample('21:00:15.250', 1200, '690.00 W', 4, 100);
+    const clocks =
+      clocksHeader + sample('21:00:15.250', 1200, '690.00 W', 4, 100) + sample('21:01:00.250', 1900, '90.00 W', 0, 9);
     const { data } = report({ ...files, 'clocks.csv': clocks });
     const gate = data.linear.find((line: Line) => line.op === 'gate_up' && line.dtype === 'bf16' && line.rows === 8192);
     expect(gate.share_of_peak).toBeCloseTo(720 / ((132 * 4096 * 1200) / 1e6), 9);
