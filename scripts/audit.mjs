@@ -35,10 +35,9 @@ function auditElf(file, expected, glibc) {
   const shown = symbols('nm', ['-D', '--defined-only', file]);
   const bare = (names) => names.map((name) => name.split('@')[0]);
   const versions = newest(needed);
-  const tooNew = newerThan(versions.GLIBC, glibc);
   const libraries = [...output('objdump', ['-p', file]).matchAll(/NEEDED\s+(\S+)/g)].map(([, name]) => name);
   const problems = problemsOf(bare(needed), bare(shown), expected);
-  if (tooNew) problems.push(`needs glibc ${tooNew}`);
+  if (newerThan(versions.GLIBC, glibc)) problems.push(`needs glibc ${versions.GLIBC}`);
   // A driver is not everywhere, and is looked for when the program runs.
   for (const name of libraries) if (/^libcuda/.test(name)) problems.push(`needs ${name}`);
   const needs = Object.entries(versions).map(([library, version]) => `${library}_${version}`);

@@ -1,5 +1,6 @@
-// npm run check:gpu -- --bundle [FOLDER] [--without-data]: one folder, build/gpu-bundle as a rule, with all that the GPU check needs on a
-// machine that has a GPU, nvcc and Python, and neither Node nor a network: sh check-gpu.sh in it does the rest.
+// npm run check:gpu -- --bundle [FOLDER] [--without-data]: one folder, build/gpu-bundle as a rule, with all that the
+// GPU check needs on a machine that has a GPU, nvcc and Python, and neither Node nor a network. sh check-gpu.sh in it
+// does the rest.
 //
 // Its programs are built here, for Hopper (sm_90a); where they do not start, or for another GPU, it builds them there.
 // `--without-data` leaves out models and reference outputs, half of it, where the folder lies two levels below a checkout:
@@ -23,9 +24,7 @@ const programs = ['gpu_tests', 'gpu_bench', 'gpu_conformance'];
 const libraries = ['qwen3_embed_cuda', 'qwen3_embed_cuda_watched'];
 const packages = ['node-gyp-build', 'node-addon-api', 'node-api-headers', 'tokenizers'];
 
-/**
- * Makes the bundle. Gives its folder. `emulated` puts the emulated device in the GPU's place, and packs in haste.
- */
+/** Makes the bundle. Gives its folder. `emulated` puts the emulated device in the GPU's place, and packs in haste. */
 export async function makeBundle(
   folder = path.join(root, 'build', 'gpu-bundle'),
   { emulated = false, withoutData = false } = {},
@@ -74,14 +73,15 @@ function copyEmulated(prebuilt) {
   copy('gpu_bench', 'gpu_bench');
   copy('simt_tests', 'simt_tests');
   const script = `#!/bin/sh
+tests=$(dirname "$0")/../../../prebuilt/simt_tests
 shift # the library
 case "\${TESTS_DO:-} $*" in
   *--list*) ;;
-  hang*) "$(dirname "$0")/../../../prebuilt/simt_tests" "$@" && sleep 1000 ;;
+  hang*) "$tests" "$@" && sleep 1000 ;;
   crash*) kill -SEGV $$ ;;
   fail*) echo '{"name":"a product","ok":false,"message":"row 3 is off"}' && exit 1 ;;
 esac
-exec "$(dirname "$0")/../../../prebuilt/simt_tests" "$@"
+exec "$tests" "$@"
 `;
   fs.writeFileSync(path.join(prebuilt, 'gpu_tests'), script, { mode: 0o755 });
 }

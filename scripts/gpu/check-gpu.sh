@@ -22,7 +22,7 @@
 #   sanitizer         compute-sanitizer's four tools on a small model
 #
 # --out FOLDER   gets report.md, report.json and logs.tgz, anew every five seconds: whatever ends this, they are there
-# --seconds N    of the whole run, 540 without it; a step that comes too late is skipped
+# --seconds N    of the whole run, 540 without it; steps that come too late are for --continue
 # --continue     goes on where the last run ended: only steps that were skipped or that the end of that run stopped are
 #                done again, on top of what they left
 #
@@ -448,7 +448,7 @@ for step in $steps; do
   case $outcome in
     failed | cut) failed=1 ;;
   esac
-  case $outcome in
+  case $outcome in # where it was
     cut | late) echo "stopped after $limit s, behind: $(tail -n 1 "$logs/$step.log")" >>"$logs/$step.log" ;;
   esac
   printf '%s\t%s\t%s\t%s\t%s\n' "$step" $outcome $took "$began" "$(now)" >"$logs/$step.outcome"

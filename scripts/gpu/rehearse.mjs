@@ -6,7 +6,6 @@ import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { run, temporaryFolder } from '../package.mjs';
-import { isMain } from '../report.mjs';
 import { makeBundle } from './bundle.mjs';
 
 const tools =
@@ -78,7 +77,7 @@ function results(out) {
     const [step, outcome, seconds] = fs.readFileSync(path.join(unpacked, file), 'utf8').split('\t');
     outcomes[step] = { outcome, seconds: Number(seconds) };
   }
-  return { report: JSON.parse(fs.readFileSync(path.join(out, 'report.json'), 'utf8')), outcomes, logs: unpacked };
+  return { report: JSON.parse(fs.readFileSync(path.join(out, 'report.json'), 'utf8')), outcomes };
 }
 
 function expect(holds, otherwise) {
@@ -153,22 +152,20 @@ const rehearsal = {
   },
 };
 
-if (isMain(import.meta)) {
-  fs.mkdirSync(bin);
-  for (const name of tools.split(' ')) fs.symlinkSync(run('which', [name]).trim(), path.join(bin, name));
-  // Itself, not a script that chooses among several.
-  fs.symlinkSync(run('python3', ['-c', 'import sys; print(sys.executable)']).trim(), path.join(bin, 'python3'));
-  const fakes = { 'nvidia-smi': nvidiaSmi, ncu, 'compute-sanitizer': sanitizer };
-  for (const [name, script] of Object.entries(fakes)) fs.writeFileSync(path.join(bin, name), script, { mode: 0o755 });
-  await makeBundle(bundle, { emulated: true });
-  console.log(cutOff ? 'The network is cut off.' : 'The network cannot be cut off here.');
-  let failed = 0;
-  for (const [name, rehearse] of Object.entries(rehearsal)) {
-    const begin = performance.now();
-    const error = await rehearse().catch((reason) => reason);
-    if (error) failed++;
-    console.log(`${error ? 'FAILED' : 'ok'}  ${name}, ${((performance.now() - begin) / 1000).toFixed(0)} s`);
-    if (error) console.log(error.stack);
-  }
-  process.exitCode = failed > 0 ? 1 : 0;
+fs.mkdirSync(bin);
+for (const name of tools.split(' ')) fs.symlinkSync(run('which', [name]).trim(), path.join(bin, name));
+// Itself, not a script that chooses among several.
+fs.symlinkSync(run('python3', ['-c', 'import sys; print(sys.executable)']).trim(), path.join(bin, 'python3'));
+const fakes = { 'nvidia-smi': nvidiaSmi, ncu, 'compute-sanitizer': sanitizer };
+for (const [name, script] of Object.entries(fakes)) fs.writeFileSync(path.join(bin, name), script, { mode: 0o755 });
+await makeBundle(bundle, { emulated: true });
+console.log(cutOff ? 'The network is cut off.' : 'The network cannot be cut off here.');
+let failed = 0;
+for (const [name, rehearse] of Object.entries(rehearsal)) {
+  const begin = performance.now();
+  const error = await rehearse().catch((reason) => reason);
+  if (error) failed++;
+  console.log(`${error ? 'FAILED' : 'ok'}  ${name}, ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+  if (error) console.log(error.stack);
 }
+process.exitCode = failed > 0 ? 1 : 0;

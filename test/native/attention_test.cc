@@ -143,6 +143,7 @@ void norm_rope_agrees(Device& device) {
       std::vector<double> tolerance = rounding_errors(wanted, setting.query_cols(), device.output);
       for (size_t i = 0; i < wanted.size(); ++i) {
         const size_t partner = i % kDim < kDim / 2 ? i + kDim / 2 : i - kDim / 2;
+        // std::hypot would need a newer glibc, on the machine with the GPU too.
         const double length =
             std::sqrt(double{wanted[i]} * wanted[i] + double{wanted[partner]} * wanted[partner]);
         tolerance[i] += (2 * std::sqrt(kDim) + 8) * std::sqrt(2) * kRoundoff * length;

@@ -251,15 +251,24 @@ void gives_no_more_memory_than_there_is() {
 // --- Kernels ----------------------------------------------------------------------------------------------------------
 
 BackendEntry entry_of(DType input, uint32_t batch_tokens, bool invariant, int multiprocessors,
-                      const std::string& tuning = "") {
+                      const std::string& tuning = "", int capability = 80, uint64_t seed = 2) {
   return {"",
           {[=] {
-            auto backend = open_emulated(input, 2, multiprocessors, 80, tuning);
+            auto backend = open_emulated(input, seed, multiprocessors, capability, tuning);
             backend->begin_batch(batch_tokens, invariant);
             return backend;
           }},
           simt::read,
           true};
+}
+
+// The op that reads weights of this use.
+void run_linear(Device& device, WeightUse use, Matrix in, Matrix weight, Matrix out) {
+  switch (use) {
+    case WeightUse::gate_up: return device.on.linear_swiglu(in, weight, out);
+    case WeightUse::linear_add: return device.on.linear_add(in, weight, out);
+    default: return device.on.linear(in, weight, out);
+  }
 }
 
 constexpr uint32_t kSmallBatch = 1, kLargeBatch = 10'000;
@@ -801,15 +810,7 @@ void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
   const std::vector<float> weights = rounded(random.values(size_t{kOut} * in_cols), in_cols, input);
   const std::vector<float> residual = random.values(size_t{kRows} * kOut);
   const auto result = [&](int multiprocessors, uint64_t seed, uint32_t tiles, const std::string& tuning) {
-    Device device({"",
-                   {[=] {
-                     auto backend = open_emulated(input, seed, multiprocessors, kHopper, tuning);
-                     backend->begin_batch(kLargeBatch, false);
-                     return backend;
-                   }},
-                   simt::read,
-                   true},
-                  0);
+    Device device(entry_of(input, kLargeBatch, false, multiprocessors, tuning, kHopper, seed), 0);
     const GuardedMatrix in(device, kRows, in_cols, 0, adds ? device.input : input, &values);
     const StoredWeight weight(device, use, kOut, in_cols, weights);
     const GuardedMatrix out(device, kRows, cols, gap,
@@ -818,11 +819,7 @@ void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
                                     : device.output,
                             adds ? &residual : nullptr);
     const uint64_t before = simt::counters.wgmma;
-    switch (use) {
-      case WeightUse::gate_up: device.on.linear_swiglu(in, weight, out); break;
-      case WeightUse::linear_add: device.on.linear_add(in, weight, out); break;
-      default: device.on.linear(in, weight, out);
-    }
+    run_linear(device, use, in, weight, out);
     device.sync();
     expect(simt::counters.wgmma - before == tiles * steps * kProductsOfStep, "other tiles than expected");
     return out.read();
@@ -846,15 +843,7 @@ void hopper_tiles_are_chosen_by_cost() {
   constexpr uint32_t kRows = 140, kOut = 500, kIn = 32, kWide = 4 * 8, kNarrow = 8 * 8;  // products
   const auto products = [](DType input, WeightUse use, const std::string& tuning) {
     const std::string costs = "finish_store=0,finish_add=0,finish_swiglu=0,finish_int8=0," + tuning;
-    Device device({"",
-                   {[=] {
-                     auto backend = open_emulated(input, 0, 2, kHopper, costs);
-                     backend->begin_batch(kLargeBatch, false);
-                     return backend;
-                   }},
-                   simt::read,
-                   true},
-                  0);
+    Device device(entry_of(input, kLargeBatch, false, 2, costs, kHopper, 0), 0);
     const bool gated = use == WeightUse::gate_up, adds = use == WeightUse::linear_add;
     const uint32_t cols = gated ? kOut / 2 : kOut;
     const std::vector<float> ones(size_t{kRows} * kIn, 1), weights(size_t{kOut} * kIn, 1),
@@ -864,11 +853,7 @@ void hopper_tiles_are_chosen_by_cost() {
     const GuardedMatrix out(device, kRows, cols, 8, adds ? DType::f32 : device.input,
                             adds ? &zeros : nullptr);
     const uint64_t before = simt::counters.wgmma;
-    switch (use) {
-      case WeightUse::gate_up: device.on.linear_swiglu(in, weight, out); break;
-      case WeightUse::linear_add: device.on.linear_add(in, weight, out); break;
-      default: device.on.linear(in, weight, out);
-    }
+    run_linear(device, use, in, weight, out);
     device.sync();
     return simt::counters.wgmma - before;
   };
@@ -934,15 +919,7 @@ void hopper_attention_is_chosen_where_it_fits() {
 // Which kernel multiplies, by card, by plan, by rows, and by the environment.
 void hopper_kernels_are_chosen_where_they_fit() {
   const auto uses_wgmma = [](int capability, uint32_t batch_tokens, uint32_t rows) {
-    Device device({"",
-                   {[=] {
-                     auto backend = open_emulated(DType::bf16, 0, 4, capability);
-                     backend->begin_batch(batch_tokens, false);
-                     return backend;
-                   }},
-                   simt::read,
-                   true},
-                  0);
+    Device device(entry_of(DType::bf16, batch_tokens, false, 4, "", capability, 0), 0);
     constexpr uint32_t kCols = 64;
     const std::vector<float> ones(size_t{rows} * kCols, 1), weights(kCols * kCols, 1);
     const GuardedMatrix in(device, rows, kCols, 0, DType::bf16, &ones);

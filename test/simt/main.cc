@@ -1,6 +1,8 @@
 // The op tests and the forward tests of test/native on the CUDA backend, opened on the emulated device, and what only
 // this backend has.
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <string_view>
 
 #include "cuda_tests.h"
@@ -12,18 +14,30 @@ namespace {
 
 enum class Plan { large, small };
 
+// How one variant of a backend is opened.
+struct Variant {
+  uint64_t seed;
+  int multiprocessors;
+  uint32_t batch_tokens;
+  bool invariant;
+  const char* tuning;
+};
+
+std::function<std::unique_ptr<Backend>()> opener(DType input, int capability, const Variant& v) {
+  return [=] {
+    std::unique_ptr<Backend> backend = open_emulated(input, v.seed, v.multiprocessors, capability, v.tuning);
+    backend->begin_batch(v.batch_tokens, v.invariant);
+    return backend;
+  };
+}
+
 // Variants differ in the order in which threads run, in the size of the card, which decides between tiles, and in how a
 // batch comes to have its plan. None of it may change a bit.
 BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80, const char* tuning = "") {
-  const auto open = [=](uint64_t seed, int multiprocessors, uint32_t batch_tokens, bool invariant) {
-    return [=] {
-      std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors, capability, tuning);
-      backend->begin_batch(batch_tokens, invariant);
-      return backend;
-    };
-  };
-  if (plan == Plan::small) return {name, {open(0, 1, 1, false), open(2, 132, 64, false)}, simt::read, true};
-  return {name, {open(0, 1, 10'000, false), open(2, 132, 1, true)}, simt::read, true};
+  const bool small = plan == Plan::small;
+  const Variant first{0, 1, small ? 1u : 10'000u, false, tuning},
+      last{2, 132, small ? 64u : 1u, !small, tuning};
+  return {name, {opener(input, capability, first), opener(input, capability, last)}, simt::read, true};
 }
 
 BackendEntry hopper(const char* name, DType input, Plan plan = Plan::large) {
@@ -32,14 +46,10 @@ BackendEntry hopper(const char* name, DType input, Plan plan = Plan::large) {
 
 // Tiles of Hopper's that nobody would choose: the last variant has the one form, the first the other.
 BackendEntry forced(const char* name, DType input, const char* last, const char* first) {
-  const auto open = [=](uint64_t seed, int multiprocessors, const char* tuning) {
-    return [=] {
-      std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors, 90, tuning);
-      backend->begin_batch(10'000, false);
-      return backend;
-    };
-  };
-  return {name, {open(0, 1, first), open(2, 132, last)}, simt::read, true};
+  return {name,
+          {opener(input, 90, {0, 1, 10'000, false, first}), opener(input, 90, {2, 132, 10'000, false, last})},
+          simt::read,
+          true};
 }
 
 void add_named(Tests& to, const Tests& from, const std::string& part) {
