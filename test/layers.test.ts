@@ -1,4 +1,4 @@
-// Who may know whom: docs/architecture.md's rules, held by reading the sources.
+// The layering rules of docs/architecture.md, held by reading the sources.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -37,14 +37,16 @@ function withoutComments(text: string): string {
   );
 }
 
-/** The project's file that an include in quotes names: beside the includer, or from native/. */
-function included({ file }: Source, name: string): string | undefined {
-  const quoted = /^"(.+)"$/.exec(name)?.[1];
+/** The project's file that an import names, from the project's folder; nothing for a package or a system header. */
+function imported({ file }: Source, name: string): string | undefined {
+  const isRelative = name.startsWith('.');
+  const quoted = isRelative ? name : /^"(.+)"$/.exec(name)?.[1];
   if (quoted === undefined) return undefined;
-  const candidates = [path.posix.join(path.posix.dirname(file), quoted), path.posix.join('native', quoted)];
-  return (
-    candidates.map((each) => path.posix.normalize(each)).find((each) => existsSync(path.join(root, each))) ?? quoted
-  );
+  const beside = path.posix.join(path.posix.dirname(file), quoted);
+  const candidates = isRelative ? [`${beside}.ts`, `${beside}/index.ts`] : [beside, path.posix.join('native', quoted)];
+  const found = candidates.find((each) => existsSync(path.join(root, each)));
+  if (!found) throw new Error(`${file} imports ${name}, which is not there`);
+  return found;
 }
 
 const native = sources('native', /\.(h|cc)$/);
@@ -57,37 +59,92 @@ const named = (list: readonly Source[], file: string) => {
 };
 const files = (list: readonly Source[]) => list.map((source) => source.file);
 
-it('backend.h includes the two headers of plain types, nothing more', () => {
+/** Every layer (a folder, or files of one name), lowest first, and which others its files may import. */
+const layers: Readonly<Record<string, readonly string[]>> = {
+  'native/error': [],
+  'native/file': ['native/error'],
+  'native/backend': [],
+  'native/cpu': ['native/backend'],
+  'native/reference_backend': ['native/backend'],
+  cuda: ['native/backend'],
+  'native/cuda_library': ['native/error', 'native/backend', 'cuda/cuda_backend'],
+  'cuda/cuda_backend': ['native/backend', 'cuda'],
+  'native/open_backend': [
+    'native/error',
+    'native/backend',
+    'native/cpu',
+    'native/reference_backend',
+    'native/cuda_library',
+  ],
+  'native/model': ['native/error', 'native/file', 'native/backend', 'native/workspace'],
+  'native/forward': ['native/backend', 'native/model'],
+  'native/workspace': ['native/error', 'native/forward'],
+  'native/batch': ['native/error', 'native/model'],
+  'native/engine': ['native/batch', 'native/forward', 'native/workspace'],
+  'native/loader': ['native/model', 'native/open_backend'],
+  'native/keep_loaded': [],
+  'native/delay_load_hook': [],
+  'native/addon': ['native/error', 'native/engine', 'native/loader', 'native/open_backend', 'native/keep_loaded'],
+
+  'lib/errors': [],
+  'lib/cancellation': [],
+  'lib/load_addon': [],
+  'lib/node-gyp-build': [],
+  'lib/addon': ['lib/load_addon'],
+  'lib/native_call': ['lib/errors', 'lib/addon'],
+  'lib/json_file': ['lib/errors'],
+  'lib/config': ['lib/errors', 'lib/json_file', 'lib/addon'],
+  'lib/safetensors': ['lib/errors', 'lib/json_file', 'lib/config'],
+  'lib/checkpoint': ['lib/errors', 'lib/json_file', 'lib/config', 'lib/safetensors', 'lib/addon'],
+  'lib/options': ['lib/addon'],
+  'lib/tokenizer': ['lib/errors'],
+  'lib/token_ids': ['lib/errors', 'lib/options', 'lib/tokenizer', 'lib/addon'],
+  'lib/embedder': [
+    'lib/errors',
+    'lib/cancellation',
+    'lib/options',
+    'lib/tokenizer',
+    'lib/token_ids',
+    'lib/checkpoint',
+    'lib/addon',
+    'lib/native_call',
+  ],
+  'lib/index': ['lib/errors', 'lib/options', 'lib/embedder', 'lib/addon'],
+};
+
+/** The layer of a file: the longest name in the table that fits. */
+function layerOf(file: string): string {
+  const fitting = Object.keys(layers).filter((layer) => file.startsWith(`${layer}/`) || file.startsWith(`${layer}.`));
+  const layer = fitting.sort((a, b) => b.length - a.length)[0];
+  if (!layer) throw new Error(`${file} belongs to no layer: name one in this table and in docs/architecture.md`);
+  return layer;
+}
+
+describe('layers import only what the table says', () => {
+  it.each(Object.keys(layers))('%s', (layer) => {
+    const own = [...native, ...cuda, ...lib].filter(({ file }) => layerOf(file) === layer);
+    expect(own).not.toEqual([]);
+    for (const source of own) {
+      for (const name of source.imports) {
+        const file = imported(source, name);
+        if (file === undefined || layerOf(file) === layer) continue;
+        expect(layers[layer], `${source.file} imports ${file}`).toContain(layerOf(file));
+      }
+    }
+  });
+});
+
+it('every import that the table allows is there', () => {
+  for (const [layer, allowed] of Object.entries(layers)) {
+    const own = [...native, ...cuda, ...lib].filter(({ file }) => layerOf(file) === layer);
+    const seen = new Set(own.flatMap((source) => source.imports.map((name) => imported(source, name))));
+    const layersSeen = new Set([...seen].filter((file) => file !== undefined).map(layerOf));
+    for (const other of allowed) expect([...layersSeen], `${layer} imports something of ${other}`).toContain(other);
+  }
+});
+
+it('the backend interface includes the two headers of plain types, nothing more', () => {
   expect(named(native, 'native/backend.h').imports).toEqual(['<cstddef>', '<cstdint>']);
-});
-
-it.each([
-  ['native/cpu', native],
-  ['cuda', cuda],
-] as const)('%s sees backend.h and its own folder', (folder, list) => {
-  for (const source of list.filter(({ file }) => file.startsWith(`${folder}/`))) {
-    for (const file of source.imports.map((name) => included(source, name))) {
-      if (file === undefined || file === 'native/backend.h') continue;
-      expect(file, source.file).toMatch(new RegExp(`^${folder}/`));
-    }
-  }
-});
-
-it('the reference backend sees backend.h', () => {
-  for (const source of native.filter(({ file }) => file.startsWith('native/reference_backend.'))) {
-    const own = source.imports.map((name) => included(source, name)).filter((file) => file !== undefined);
-    for (const file of own) expect(['native/backend.h', 'native/reference_backend.h']).toContain(file);
-  }
-});
-
-it('only open_backend.cc names the backends, but for the two functions of the CUDA library', () => {
-  const other = native.filter(({ file }) => !/^native\/(cpu\/|reference_backend\.|open_backend\.cc)/.test(file));
-  for (const source of other) {
-    for (const file of source.imports.map((name) => included(source, name))) {
-      if (source.file === 'native/cuda_library.cc' && file === 'cuda/cuda_backend.h') continue;
-      expect(file ?? '', source.file).not.toMatch(/^(native\/cpu\/|native\/reference_backend|cuda\/)/);
-    }
-  }
 });
 
 it('only addon.cc knows Node', () => {
