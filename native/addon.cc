@@ -12,9 +12,10 @@
 
 #include "engine.h"
 #include "error.h"
-#include "keep_loaded.h"
 #include "loader.h"
 #include "open_backend.h"
+#include "platform/keep_loaded.h"
+#include "platform/memory.h"
 
 namespace qwen3 {
 namespace {
@@ -358,7 +359,7 @@ void finish_embed(Environment& here, uint32_t ticket) {
 // Made by the constructor that JavaScript uses, which throws where Node-API's own way would end the process.
 Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
   const size_t values = request.texts() * request.dimensions;
-  const size_t available = available_host_bytes();
+  const size_t available = available_memory();
   const auto refuse = [&] {
     throw Error(ErrorCode::out_of_memory,
                 "the vectors of this call need " + std::to_string(values * sizeof(float) >> 20) + " MiB, " +

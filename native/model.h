@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "backend.h"
-#include "file.h"
+#include "platform/file.h"
 
 namespace qwen3 {
 

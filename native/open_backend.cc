@@ -5,7 +5,6 @@
 #include <stdexcept>
 
 #include "cpu/cpu_backend.h"
-#include "cpu/memory.h"
 #include "cpu/thread_pool.h"
 #include "cuda_library.h"
 #include "error.h"
@@ -116,7 +115,5 @@ OpenDevice open_device(const DeviceRequest& request, DType stored) {
   opened.note = note;
   return opened;
 }
-
-size_t available_host_bytes() { return available_memory(); }
 
 }  // namespace qwen3

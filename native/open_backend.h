@@ -36,7 +36,4 @@ struct OpenDevice {
 // std::invalid_argument. Throws Error: device_unavailable, precision_unsupported.
 OpenDevice open_device(const DeviceRequest& request, DType stored);
 
-// Bytes that this process can still allocate, or SIZE_MAX where nobody can tell.
-size_t available_host_bytes();
-
 }  // namespace qwen3

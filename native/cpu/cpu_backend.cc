@@ -10,10 +10,10 @@
 
 #include "cpu/find_kernels.h"
 #include "cpu/kernels.h"
-#include "cpu/memory.h"
 #include "cpu/numbers.h"
 #include "cpu/pack.h"
 #include "cpu/thread_pool.h"
+#include "platform/memory.h"
 
 namespace qwen3 {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "cpu/cgroup.h"
+#include "platform/cgroup.h"
 
 #ifdef __linux__
 #include <sched.h>

@@ -1,4 +1,4 @@
-#include "file.h"
+#include "platform/file.h"
 
 #ifdef _WIN32
 #include <windows.h>

@@ -1,4 +1,4 @@
-#include "keep_loaded.h"
+#include "platform/keep_loaded.h"
 
 #if defined(_WIN32)
 #include <windows.h>

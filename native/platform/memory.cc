@@ -1,4 +1,4 @@
-#include "cpu/memory.h"
+#include "platform/memory.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <new>
 #include <string>
 
-#include "cpu/cgroup.h"
+#include "platform/cgroup.h"
 
 namespace qwen3 {
 namespace {
