@@ -6,7 +6,7 @@
 #include <cstring>
 #include <new>
 
-#include "cuda_backend.h"
+#include "backend/cuda_interface.h"
 #include "kernels.h"
 #include "replay.h"
 

@@ -1,7 +1,7 @@
 // What the backend calls: one launcher per op, each in the file of its kernels. They enqueue and return; matrices are
 // as in backend.h. Linear weights are row-major with rows padded to kWeightRowBytes, gate and up rows in turn.
 #pragma once
-#include "backend.h"
+#include "backend/backend.h"
 #include "runtime.h"
 #include "tuning.h"
 

@@ -3,7 +3,7 @@
 // A page holds [key | value][kv head][slot][dim]: the keys (or values) of one head are kPageTokens consecutive rows of
 // 256 bytes, which is what attention copies to shared memory at once.
 #pragma once
-#include "backend.h"
+#include "backend/backend.h"
 #include "ptx.cuh"
 
 namespace qwen3::cuda {

@@ -17,7 +17,7 @@
 #include <fstream>
 #include <mutex>
 
-#include "../cuda/cuda_backend.h"
+#include "backend/cuda_interface.h"
 #include "error.h"
 
 namespace qwen3 {

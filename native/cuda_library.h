@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "backend.h"
+#include "backend/backend.h"
 
 namespace qwen3 {
 

@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include "backend.h"
+#include "backend/backend.h"
 #include "model.h"
 
 namespace qwen3 {

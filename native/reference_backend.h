@@ -2,7 +2,7 @@
 #pragma once
 #include <memory>
 
-#include "backend.h"
+#include "backend/backend.h"
 
 namespace qwen3 {
 

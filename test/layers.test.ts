@@ -67,8 +67,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'native/cpu': ['native/platform', 'native/backend'],
   'native/reference_backend': ['native/backend'],
   cuda: ['native/backend'],
-  'native/cuda_library': ['native/error', 'native/backend', 'cuda/cuda_backend'],
-  'cuda/cuda_backend': ['native/backend', 'cuda'],
+  'native/cuda_library': ['native/error', 'native/backend'],
   'native/open_backend': [
     'native/error',
     'native/backend',
@@ -143,7 +142,7 @@ it('every import that the table allows is there', () => {
 });
 
 it('the backend interface includes the two headers of plain types, nothing more', () => {
-  expect(named(native, 'native/backend.h').imports).toEqual(['<cstddef>', '<cstdint>']);
+  expect(named(native, 'native/backend/backend.h').imports).toEqual(['<cstddef>', '<cstdint>']);
 });
 
 it('only addon.cc knows Node', () => {
@@ -215,11 +214,13 @@ it('the error codes of both sides are one list', () => {
 });
 
 it('the CUDA library’s interface has another number whenever its headers change', () => {
-  const seam = ['native/backend.h', 'cuda/cuda_backend.h'].map((file) =>
-    named([...native, ...cuda], file).code.replaceAll(/\s+/g, ' '),
+  const seam = ['native/backend/backend.h', 'native/backend/cuda_interface.h'].map((file) =>
+    named(native, file)
+      .code.replaceAll(/#\s*include.*/g, '')
+      .replaceAll(/\s+/g, ' '),
   );
   const number = /kCudaInterfaceVersion = (\d+)/.exec(seam.join())?.[1];
   const hash = createHash('sha256').update(seam.join()).digest('hex').slice(0, 16);
-  // Where this fails: raise kCudaInterfaceVersion in cuda_backend.h, unless no release has had this number.
-  expect({ number, hash }).toEqual({ number: '1', hash: 'd9c686047a38dd54' });
+  // Where this fails: raise kCudaInterfaceVersion in cuda_interface.h, unless no release has had this number.
+  expect({ number, hash }).toEqual({ number: '1', hash: '75fc9a8b4aa0be5b' });
 });

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "backend.h"
+#include "backend/backend.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/thread_pool.h"
 #include "peak.h"

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backend.h"
+#include "backend/backend.h"
 
 namespace qwen3 {
 

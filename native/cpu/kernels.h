@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "backend.h"
+#include "backend/backend.h"
 
 namespace qwen3::cpu {
 

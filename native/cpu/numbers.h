@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "backend.h"
+#include "backend/backend.h"
 
 namespace qwen3::cpu {
 

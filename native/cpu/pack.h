@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "backend.h"
+#include "backend/backend.h"
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "backend.h"
+#include "backend/backend.h"
 #include "cpu/cpu_backend.h"
 
 namespace qwen3::test {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "backend.h"
+#include "backend/backend.h"
 
 namespace qwen3::test {
 

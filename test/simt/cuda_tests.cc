@@ -8,7 +8,7 @@
 #include <deque>
 #include <thread>
 
-#include "cuda_backend.h"
+#include "backend/cuda_interface.h"
 #include "engine.h"
 #include "guarded.h"
 #include "number.h"

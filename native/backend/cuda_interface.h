@@ -1,7 +1,7 @@
 // How the CUDA backend is opened. It is a shared library of its own, so that one package serves machines with and
 // without a driver: whoever opens it looks these two functions up by name, once, and never closes the library.
 #pragma once
-#include "backend.h"
+#include "backend/backend.h"
 
 namespace qwen3 {
 
