@@ -10,10 +10,10 @@
 #include <set>
 #include <unordered_map>
 
+#include "devices/open_device.h"
 #include "engine.h"
 #include "error.h"
 #include "loader.h"
-#include "open_backend.h"
 #include "platform/keep_loaded.h"
 #include "platform/memory.h"
 

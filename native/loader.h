@@ -12,8 +12,8 @@
 #include <string>
 #include <thread>
 
+#include "devices/open_device.h"
 #include "model.h"
-#include "open_backend.h"
 
 namespace qwen3 {
 

@@ -9,7 +9,7 @@
 #include <random>
 #include <stdexcept>
 
-#include "cuda_library.h"
+#include "devices/cuda_library.h"
 #include "model_source.h"
 
 namespace qwen3::bench {

@@ -2,7 +2,7 @@
 
 #include <cuda_runtime.h>
 
-#include "cuda_library.h"
+#include "devices/cuda_library.h"
 #include "harness.h"
 
 namespace qwen3::test {

@@ -4,7 +4,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/thread_pool.h"
-#include "reference_backend.h"
+#include "reference/reference_backend.h"
 
 namespace qwen3::test {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "model_tests.h"
 #include "number.h"
-#include "reference_backend.h"
+#include "reference/reference_backend.h"
 #include "tiny_model.h"
 
 namespace qwen3::test {

@@ -1,7 +1,7 @@
 // Each op of backend.h as the plainest loop: double sums, f32 activations. All other backends are tested against it.
 // Weights keep row-major order; the embedding table keeps its stored dtype, everything else becomes f32.
 // A page holds [key | value][kv head][slot][dim] f32.
-#include "reference_backend.h"
+#include "reference/reference_backend.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "cuda_library.h"
+#include "devices/cuda_library.h"
 
 #ifdef _WIN32
 #ifndef NOMINMAX  // MinGW says so itself

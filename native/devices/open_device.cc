@@ -1,4 +1,4 @@
-#include "open_backend.h"
+#include "devices/open_device.h"
 
 #include <algorithm>
 #include <mutex>
@@ -6,9 +6,9 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/thread_pool.h"
-#include "cuda_library.h"
+#include "devices/cuda_library.h"
 #include "error.h"
-#include "reference_backend.h"
+#include "reference/reference_backend.h"
 
 namespace qwen3 {
 namespace {
