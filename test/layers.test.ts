@@ -64,7 +64,9 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'native/error': [],
   'native/platform': ['native/error'],
   'native/backend': [],
-  'native/cpu': ['native/platform', 'native/backend'],
+  'native/cpu/kernels': ['native/backend'],
+  'native/cpu/isa': ['native/cpu/kernels'],
+  'native/cpu': ['native/platform', 'native/backend', 'native/cpu/kernels', 'native/cpu/isa'],
   'native/reference': ['native/backend'],
   cuda: ['native/backend'],
   'native/devices': ['native/error', 'native/backend', 'native/cpu', 'native/reference'],
@@ -136,6 +138,17 @@ it('every import that the table allows is there', () => {
 
 it('the backend interface includes the two headers of plain types, nothing more', () => {
   expect(named(native, 'native/backend/backend.h').imports).toEqual(['<cstddef>', '<cstdint>']);
+});
+
+// The linker keeps one copy of an inline function for the whole program: perhaps the one compiled for another CPU.
+it('what is compiled for one instruction set includes no C++ library', () => {
+  const compiled = native.filter(
+    ({ file }) => /^native\/cpu\/(kernels|isa)\//.test(file) && !/\/(isa\.(h|cc)|find_kernels\.h)$/.test(file),
+  );
+  const plain = ['<cstddef>', '<cstdint>', '<math.h>', '<immintrin.h>', '<arm_neon.h>'];
+  for (const { file, imports } of compiled) {
+    for (const name of imports.filter((each) => each.startsWith('<'))) expect(plain, file).toContain(name);
+  }
 });
 
 it('only addon.cc knows Node', () => {

@@ -8,8 +8,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "cpu/find_kernels.h"
-#include "cpu/kernels.h"
+#include "cpu/isa/find_kernels.h"
+#include "cpu/kernels/kernels.h"
 #include "cpu/numbers.h"
 #include "cpu/pack.h"
 #include "cpu/thread_pool.h"

@@ -1,5 +1,5 @@
 // Kernels for 64-bit ARM with BF16: bf16 activations, weights, keys and values; f32 sums, softmax and norms.
-#include "cpu/neon.h"
+#include "cpu/isa/neon.h"
 
 namespace qwen3::cpu {
 namespace {

@@ -1,5 +1,5 @@
 // Kernels for every 64-bit ARM processor: all math in f32.
-#include "cpu/neon.h"
+#include "cpu/isa/neon.h"
 
 namespace qwen3::cpu {
 namespace {

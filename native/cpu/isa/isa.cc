@@ -1,9 +1,9 @@
-// Which instruction sets there are, and which of them this machine runs.
+#include "cpu/isa/isa.h"
+
 #include <algorithm>
 #include <iterator>
 
-#include "cpu/cpu_backend.h"
-#include "cpu/find_kernels.h"
+#include "cpu/isa/find_kernels.h"
 
 #if defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>

@@ -1,5 +1,5 @@
 // Kernels for AVX-512 with BF16: bf16 activations, weights, keys and values; f32 sums, softmax and norms.
-#include "cpu/avx512.h"
+#include "cpu/isa/avx512.h"
 
 namespace qwen3::cpu {
 namespace {

@@ -1,8 +1,8 @@
 // The table of one instruction set's kernels, made from the templates.
 #pragma once
-#include "cpu/attention.h"
-#include "cpu/gemm.h"
-#include "cpu/row_ops.h"
+#include "cpu/kernels/attention.h"
+#include "cpu/kernels/gemm.h"
+#include "cpu/kernels/row_ops.h"
 
 namespace qwen3::cpu {
 

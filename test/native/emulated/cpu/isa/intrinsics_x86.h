@@ -1,4 +1,4 @@
-// Stands in for native/cpu/intrinsics_x86.h, so that the AVX-512 kernels run on machines without AVX-512: the few
+// Stands in for native/cpu/isa/intrinsics_x86.h, so that the AVX-512 kernels run on machines without AVX-512: the few
 // instructions that they use, as loops over the compiler's vectors, after the pseudocode of Intel's intrinsics guide.
 // One that is missing here is a compile error. Internal to each file that includes it, as the kernels are.
 #pragma once

@@ -2,7 +2,7 @@
 #pragma once
 #include <arm_neon.h>
 
-#include "cpu/kernel_table.h"
+#include "cpu/kernels/make_kernels.h"
 
 namespace qwen3::cpu {
 namespace {

@@ -1,7 +1,7 @@
 // The vectors of AVX-512 (F, BW, DQ, VL), which two translation units share. Include it once in each.
 #pragma once
-#include "cpu/intrinsics_x86.h"
-#include "cpu/kernel_table.h"
+#include "cpu/isa/intrinsics_x86.h"
+#include "cpu/kernels/make_kernels.h"
 
 namespace qwen3::cpu {
 namespace {

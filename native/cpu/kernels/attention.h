@@ -8,7 +8,7 @@
 // Both products are the micro-kernel of gemm.h on pages that are packed as it wants them. A row stops at its own key:
 // what lies behind it is not read, not even times zero, for it may be anything. So its bits depend on its own keys only.
 #pragma once
-#include "cpu/row_ops.h"
+#include "cpu/kernels/row_ops.h"
 
 namespace qwen3::cpu {
 

@@ -51,7 +51,7 @@ struct Kernels {
                  Range rows, uint32_t query_head, void* scratch);
 };
 
-// The kernels of one instruction set for f32 and for bf16 weights, each defined in its isa_*.cc.
+// The kernels of one instruction set for f32 and for bf16 weights, each defined in its file of cpu/isa/.
 extern const Kernels kScalarF32, kScalarBf16;
 extern const Kernels kAvx2F32, kAvx2Bf16;
 extern const Kernels kAvx512F32, kAvx512Bf16;

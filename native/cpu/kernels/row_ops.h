@@ -2,8 +2,8 @@
 #pragma once
 #include <math.h>
 
-#include "cpu/gemm.h"
-#include "cpu/kernels.h"
+#include "cpu/kernels/gemm.h"
+#include "cpu/kernels/kernels.h"
 
 namespace qwen3::cpu {
 

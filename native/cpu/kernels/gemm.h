@@ -1,13 +1,13 @@
 // out = in weight^T on packed weights, for one instruction set: the micro-kernel, which attention uses too, and one
-// task of a linear op. An instruction set `V` (isa_*.cc) gives vectors of kLanes floats and the functions on them, and
+// task of a linear op. An instruction set `V` (cpu/isa/) gives vectors of kLanes floats and the functions on them, and
 // kRows: a micro-kernel sums kRows rows x two vectors of columns in registers.
 //
 // Activations are read where they lie, each value broadcast; weights come panel by panel. Every sum is taken depth by
 // depth, in blocks of kDepthBlock that are summed in turn, whatever the rows and columns of the task: that is why a
 // row's bits do not depend on its neighbours.
 #pragma once
-#include "cpu/kernels.h"
-#include "cpu/vector_math.h"
+#include "cpu/kernels/kernels.h"
+#include "cpu/kernels/vector_math.h"
 
 namespace qwen3::cpu {
 

@@ -1,5 +1,5 @@
 // Kernels for AVX-512 without the BF16 instruction: all math in f32.
-#include "cpu/avx512.h"
+#include "cpu/isa/avx512.h"
 
 namespace qwen3::cpu {
 namespace {

@@ -1,7 +1,7 @@
 // Instruction set and weights -> kernels.
 #pragma once
-#include "cpu/cpu_backend.h"
-#include "cpu/kernels.h"
+#include "cpu/isa/isa.h"
+#include "cpu/kernels/kernels.h"
 
 namespace qwen3::cpu {
 

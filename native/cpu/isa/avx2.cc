@@ -1,6 +1,6 @@
 // Kernels for AVX2 with FMA.
-#include "cpu/intrinsics_x86.h"
-#include "cpu/kernel_table.h"
+#include "cpu/isa/intrinsics_x86.h"
+#include "cpu/kernels/make_kernels.h"
 
 namespace qwen3::cpu {
 namespace {
