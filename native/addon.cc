@@ -11,9 +11,9 @@
 #include <unordered_map>
 
 #include "devices/open_device.h"
-#include "engine.h"
+#include "engine/engine.h"
+#include "engine/loader.h"
 #include "error.h"
-#include "loader.h"
 #include "platform/keep_loaded.h"
 #include "platform/memory.h"
 

@@ -70,14 +70,10 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'native/reference': ['native/backend'],
   cuda: ['native/backend'],
   'native/devices': ['native/error', 'native/backend', 'native/cpu', 'native/reference'],
-  'native/model': ['native/error', 'native/platform', 'native/backend', 'native/workspace'],
-  'native/forward': ['native/backend', 'native/model'],
-  'native/workspace': ['native/error', 'native/forward'],
-  'native/batch': ['native/error', 'native/model'],
-  'native/engine': ['native/batch', 'native/forward', 'native/workspace'],
-  'native/loader': ['native/model', 'native/devices'],
+  'native/model': ['native/error', 'native/platform', 'native/backend', 'native/engine'],
+  'native/engine': ['native/error', 'native/model', 'native/devices'],
   'native/delay_load_hook': [],
-  'native/addon': ['native/error', 'native/engine', 'native/loader', 'native/devices', 'native/platform'],
+  'native/addon': ['native/error', 'native/engine', 'native/devices', 'native/platform'],
 
   'lib/errors': [],
   'lib/cancellation': [],
@@ -200,7 +196,7 @@ it('there is no folder for odds and ends', () => {
 });
 
 describe('the forward pass', () => {
-  const { code } = named(native, 'native/forward.cc');
+  const { code } = named(native, 'native/model/forward.cc');
 
   it('knows no device and no precision', () => {
     expect(code).not.toMatch(/DType|Precision|precision|cpu|cuda|bf16|f16|int8|reference/);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "model.h"
+#include "model/model.h"
 
 namespace qwen3::bench {
 

@@ -5,11 +5,11 @@
 #include <fstream>
 #include <numeric>
 
+#include "engine/workspace.h"
 #include "error.h"
-#include "forward.h"
 #include "harness.h"
+#include "model/forward.h"
 #include "model_source.h"
-#include "workspace.h"
 
 namespace qwen3::bench {
 namespace {

@@ -1,5 +1,5 @@
 // next_batch: which texts run together.
-#include "batch.h"
+#include "engine/batch.h"
 
 #include <algorithm>
 

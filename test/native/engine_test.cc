@@ -1,5 +1,5 @@
 // The engine: vectors arrive as the forward pass makes them, whoever else asks, cancels, fails or goes away.
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <array>
 #include <chrono>

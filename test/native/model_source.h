@@ -1,6 +1,6 @@
 // The models of the family, and the tensors that a model of any size has: for tests and benchmarks.
 #pragma once
-#include "model.h"
+#include "model/model.h"
 
 namespace qwen3::test {
 

@@ -7,8 +7,8 @@
 #include <limits>
 #include <string>
 
-#include "forward.h"
 #include "harness.h"
+#include "model/forward.h"
 #include "model_source.h"
 #include "number.h"
 #include "random.h"

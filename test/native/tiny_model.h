@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "model.h"
-#include "workspace.h"
+#include "engine/workspace.h"
+#include "model/model.h"
 
 namespace qwen3::test {
 

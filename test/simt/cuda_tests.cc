@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "backend/cuda_interface.h"
-#include "engine.h"
+#include "engine/engine.h"
 #include "guarded.h"
 #include "number.h"
 #include "paged_attention.h"

@@ -1,9 +1,9 @@
 // What a card's memory is asked for: that the large models fit the cards they are meant for, and what is refused.
 #include "cuda_tests.h"
+#include "engine/workspace.h"
 #include "error.h"
 #include "model_source.h"
 #include "tiny_model.h"
-#include "workspace.h"
 
 namespace qwen3::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "workspace.h"
+#include "engine/workspace.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,9 +1,9 @@
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <algorithm>
 #include <set>
 
-#include "workspace.h"
+#include "engine/workspace.h"
 
 namespace qwen3 {
 namespace {

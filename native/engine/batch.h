@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "error.h"
-#include "model.h"
+#include "model/model.h"
 
 namespace qwen3 {
 

@@ -1,4 +1,4 @@
-#include "batch.h"
+#include "engine/batch.h"
 
 #include <algorithm>
 #include <cstdint>

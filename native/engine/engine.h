@@ -7,8 +7,8 @@
 #include <mutex>
 #include <thread>
 
-#include "batch.h"
-#include "forward.h"
+#include "engine/batch.h"
+#include "model/forward.h"
 
 namespace qwen3 {
 

@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "devices/open_device.h"
-#include "model.h"
+#include "model/model.h"
 
 namespace qwen3 {
 

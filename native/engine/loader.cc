@@ -1,4 +1,4 @@
-#include "loader.h"
+#include "engine/loader.h"
 
 #include <sstream>
 

@@ -1,10 +1,10 @@
-#include "model.h"
+#include "model/model.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "engine/workspace.h"
 #include "error.h"
-#include "workspace.h"
 
 namespace qwen3 {
 namespace {

@@ -1,4 +1,4 @@
-#include "forward.h"
+#include "model/forward.h"
 
 namespace qwen3 {
 namespace {

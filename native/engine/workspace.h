@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "forward.h"
+#include "model/forward.h"
 
 namespace qwen3 {
 
