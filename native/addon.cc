@@ -98,7 +98,7 @@ struct Environment {
   Napi::Env env;
   std::shared_ptr<Link> link = std::make_shared<Link>();
   std::unordered_map<uint32_t, Pending> pending;
-  std::unordered_map<uint32_t, std::shared_ptr<Model>> models;
+  std::unordered_map<uint32_t, std::shared_ptr<LoadedModel>> models;
   uint32_t next_ticket = 1, next_model = 1;
 
   uint32_t add(Pending work);
@@ -280,21 +280,21 @@ Napi::Object pending_object(Environment& here, uint32_t ticket) {
 
 // The exports, as typed and described in lib/addon.ts.
 
-void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<Model>& model, Precision precision,
-                 const std::string& note, const std::exception_ptr& failure) {
+void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<LoadedModel>& loaded,
+                 Precision precision, const std::string& note, const std::exception_ptr& failure) {
   const std::optional<Pending> work = here.take(ticket);
   if (!work) return;
   if (failure) return work->promise.Reject(to_js(here.env, failure));
   const uint32_t number = here.next_model++;
-  here.models.emplace(number, model);
-  const Backend::Traits traits = model->backend->traits();
+  here.models.emplace(number, loaded);
+  const Backend::Traits traits = loaded->model->backend->traits();
   Napi::Object device = Napi::Object::New(here.env), result = Napi::Object::New(here.env);
   device.Set("name", traits.name);
   device.Set("instructionSet", traits.instruction_set);
   device.Set("threads", traits.threads);
   result.Set("precision", to_string(precision));
   result.Set("batchTokens", traits.batch_rows);
-  result.Set("maxTokens", std::min(model->config.max_positions, model->limits.tokens));
+  result.Set("maxTokens", std::min(loaded->model->config.max_positions, loaded->limits.tokens));
   result.Set("note", note);
   result.Set("model", number);
   result.Set("device", device);
@@ -326,10 +326,10 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
                                    Napi::Number::New(there.env, static_cast<double>(total))});
     });
   };
-  job->finish = [link = here.link, ticket, &job = *job](std::shared_ptr<Model> model,
+  job->finish = [link = here.link, ticket, &job = *job](std::shared_ptr<LoadedModel> loaded,
                                                         std::exception_ptr failure) {
     link->post([=, precision = job.precision, note = job.note](Environment& there) {
-      finish_load(there, ticket, model, precision, note, failure);
+      finish_load(there, ticket, loaded, precision, note, failure);
     });
   };
   to.submit(job);
@@ -383,8 +383,8 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
   // Copied before they are checked: their memory is the caller's.
   const Napi::Uint32Array all = ids(info[1], "ids"), lengths = ids(info[2], "lengths");
   auto request = std::make_shared<Request>();
-  request->model = found->second;
-  const ModelConfig& config = request->model->config;
+  request->loaded = found->second;
+  const ModelConfig& config = request->loaded->model->config;
   request->ids.assign(all.Data(), all.Data() + all.ElementLength());
   size_t end = 0;
   for (size_t i = 0; i < lengths.ElementLength(); ++i) {

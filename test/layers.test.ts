@@ -70,7 +70,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'native/reference': ['native/backend'],
   cuda: ['native/backend'],
   'native/devices': ['native/error', 'native/backend', 'native/cpu', 'native/reference'],
-  'native/model': ['native/error', 'native/platform', 'native/backend', 'native/engine'],
+  'native/model': ['native/error', 'native/platform', 'native/backend'],
   'native/engine': ['native/error', 'native/model', 'native/devices'],
   'native/delay_load_hook': [],
   'native/addon': ['native/error', 'native/engine', 'native/devices', 'native/platform'],
@@ -121,6 +121,13 @@ describe('layers import only what the table says', () => {
       }
     }
   });
+});
+
+it('no layer imports one below it in the table', () => {
+  const names = Object.keys(layers);
+  for (const [layer, allowed] of Object.entries(layers)) {
+    for (const other of allowed) expect(names.indexOf(other), `${layer}, ${other}`).toBeLessThan(names.indexOf(layer));
+  }
 });
 
 it('every import that the table allows is there', () => {

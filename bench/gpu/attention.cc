@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/workspace.h"
 #include "harness.h"
 
 namespace qwen3::bench {

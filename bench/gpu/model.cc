@@ -5,7 +5,7 @@
 #include <fstream>
 #include <numeric>
 
-#include "engine/workspace.h"
+#include "engine/loaded_model.h"
 #include "error.h"
 #include "harness.h"
 #include "model/forward.h"
@@ -113,10 +113,11 @@ std::vector<Texts> batches_of(Texts texts, uint32_t most_tokens) {
   return batches;
 }
 
-void embed(Model& model, const Texts& texts, bool invariant) {
+void embed(LoadedModel& loaded, const Texts& texts, bool invariant) {
   const std::vector<std::span<const uint32_t>> spans(texts.begin(), texts.end());
-  const Batch batch = model.workspace->prepare(spans, invariant);
-  forward(*model.backend, model, batch, model.workspace->scratch(), [] { return true; });
+  const Model& model = *loaded.model;
+  const Batch batch = loaded.workspace->prepare(spans, invariant);
+  forward(*model.backend, model, batch, loaded.workspace->scratch(), [] { return true; });
   const uint32_t width = model.config.hidden;
   std::vector<float> vectors(texts.size() * width);
   std::vector<Pooled> outputs;
@@ -139,12 +140,12 @@ void print_skipped(const char* model, DType input, const std::string& why) {
 }
 
 // Median over as many runs as two seconds hold, three at least, after one that does not count.
-double seconds_of(const Options& options, Model& model, const std::vector<Texts>& batches) {
+double seconds_of(const Options& options, LoadedModel& loaded, const std::vector<Texts>& batches) {
   std::vector<double> samples;
   const auto begin = Clock::now();
   do {
     const auto run = Clock::now();
-    for (const Texts& texts : batches) embed(model, texts, false);
+    for (const Texts& texts : batches) embed(loaded, texts, false);
     samples.push_back(seconds_since(run));
   } while (samples.size() < (options.toy ? 2 : 4) ||
            (!options.toy && seconds_since(begin) < kSecondsPerCase));
@@ -152,28 +153,29 @@ double seconds_of(const Options& options, Model& model, const std::vector<Texts>
   return median(samples);
 }
 
-void time_query(const Options& options, Model& model, const char* name, DType input, bool invariant) {
-  const Texts query = texts_of({options.toy ? 3 : kQueryTokens}, model.config.vocabulary);
+void time_query(const Options& options, LoadedModel& loaded, const char* name, DType input, bool invariant) {
+  const Texts query = texts_of({options.toy ? 3 : kQueryTokens}, loaded.model->config.vocabulary);
   std::vector<double> samples;
   for (uint32_t i = 0; i < (options.toy ? 2 : kQueryRuns); ++i) {
     const auto run = Clock::now();
-    embed(model, query, invariant);
+    embed(loaded, query, invariant);
     samples.push_back(seconds_since(run));
   }
   print_line(
       R"({"kind":"query","model":"%s","dtype":"%s","tokens":%zu,"invariant":%s,"seconds":%.4g,"weight_bytes":%.0f})",
       name, word_of(input), query[0].size(), invariant ? "true" : "false", median(samples),
-      linear_weights(model.config) * bytes_of(input));
+      linear_weights(loaded.model->config) * bytes_of(input));
 }
 
-void time_lengths(const Options& options, Model& model, const char* name, DType input,
+void time_lengths(const Options& options, LoadedModel& loaded, const char* name, DType input,
                   const std::vector<uint32_t>& lengths) {
-  const BatchSize& limits = model.workspace->limits();
+  const Model& model = *loaded.model;
+  const BatchSize& limits = loaded.limits;
   const uint32_t rows = options.toy ? 80 : std::min(model.backend->traits().batch_rows, limits.tokens);
   const auto time_texts = [&](const char* what, uint32_t length, const std::vector<uint32_t>& all) {
     const double tokens = std::accumulate(all.begin(), all.end(), 0.0);
     const double seconds = seconds_of(
-        options, model, batches_of(texts_of(all, model.config.vocabulary), std::max(rows, length)));
+        options, loaded, batches_of(texts_of(all, model.config.vocabulary), std::max(rows, length)));
     print_line(
         R"({"kind":"model","model":"%s","dtype":"%s","lengths":"%s","texts":%zu,"tokens":%.0f,"seconds":%.4g,)"
         R"("tokens_per_second":%.6g})",
@@ -200,16 +202,16 @@ void time_model(const Options& options, const WeightFile& file, const NamedModel
   std::unique_ptr<Backend> backend = open(options, input);
   const double free_before = static_cast<double>(backend->available_bytes());
   const auto begin = Clock::now();
-  const std::shared_ptr<Model> model = load_model(source, files, std::move(backend), {});
+  const std::shared_ptr<LoadedModel> loaded = load(source, files, std::move(backend), {});
   const double load_seconds = seconds_since(begin);
-  time_query(options, *model, named.name, input, false);
-  time_query(options, *model, named.name, input, true);
-  time_lengths(options, *model, named.name, input, lengths);
+  time_query(options, *loaded, named.name, input, false);
+  time_query(options, *loaded, named.name, input, true);
+  time_lengths(options, *loaded, named.name, input, lengths);
   // While batches run only graphs of short ones take memory: this is the high-water mark.
   print_line(
       R"({"kind":"memory","model":"%s","dtype":"%s","load_seconds":%.3g,"device_bytes":%.0f,"longest":%u})",
       named.name, word_of(input), load_seconds,
-      free_before - static_cast<double>(model->backend->available_bytes()),
+      free_before - static_cast<double>(loaded->model->backend->available_bytes()),
       *std::max_element(lengths.begin(), lengths.end()));
 }
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/workspace.h"
-
 namespace qwen3 {
 namespace {
 
@@ -14,10 +12,10 @@ void fail(Request& request, const Error& error) {
   request.finish(request);
 }
 
-void check(Model& model) {
-  const char* failure = model.backend->sync();
+void check(LoadedModel& loaded) {
+  const char* failure = loaded.model->backend->sync();
   if (!failure) return;
-  model.failed = true;
+  loaded.failed = true;
   throw Error(ErrorCode::device_failed, failure);
 }
 
@@ -59,7 +57,8 @@ void Engine::work() {
 
 // Nothing is thrown past this point: a batch that fails fails its requests, and the engine goes on.
 void Engine::run(const std::vector<Text>& texts) {
-  Model& model = *texts[0].request->model;
+  LoadedModel& loaded = *texts[0].request->loaded;
+  const Model& model = *loaded.model;
   const auto fail_all = [&](const Error& error) {
     for (const Text& text : texts) fail(*text.request, error);
   };
@@ -72,14 +71,14 @@ void Engine::run(const std::vector<Text>& texts) {
       tokens += text.ids().size();
       invariant |= text.request->batch_invariant;
     }
-    const Batch batch = model.workspace->prepare(ids, invariant);
+    const Batch batch = loaded.workspace->prepare(ids, invariant);
     const auto wanted = [&] {
       return std::any_of(texts.begin(), texts.end(),
                          [](const Text& text) { return !text.request->cancelled; });
     };
-    forward(*model.backend, model, batch, model.workspace->scratch(), wanted);
-    check(model);
-    pool(model, batch, texts);
+    forward(*model.backend, model, batch, loaded.workspace->scratch(), wanted);
+    check(loaded);
+    pool(loaded, batch, texts);
   } catch (const Error& error) {
     fail_all(error);
   } catch (const std::bad_alloc&) {
@@ -87,11 +86,12 @@ void Engine::run(const std::vector<Text>& texts) {
   } catch (const std::exception& error) {
     fail_all(Error(ErrorCode::device_failed, error.what()));
   }
-  if (tokens > texts[0].request->max_batch_tokens) model.workspace->shrink();
+  if (tokens > texts[0].request->max_batch_tokens) loaded.workspace->shrink();
 }
 
 // Writes the vectors while no owner can take its memory away, then finishes requests whose last text this was.
-void Engine::pool(Model& model, const Batch& batch, const std::vector<Text>& texts) {
+void Engine::pool(LoadedModel& loaded, const Batch& batch, const std::vector<Text>& texts) {
+  const Model& model = *loaded.model;
   std::vector<Pooled> outputs;
   std::vector<const Text*> kept;
   std::vector<std::unique_lock<std::mutex>> locks;
@@ -108,7 +108,7 @@ void Engine::pool(Model& model, const Batch& batch, const std::vector<Text>& tex
   if (outputs.empty()) return;
   model.backend->pool(batch.pooled.x, model.final_norm, model.config.norm_eps, outputs.data(),
                       static_cast<uint32_t>(outputs.size()));
-  check(model);
+  check(loaded);
   last_pooled_ = outputs.back().out;
   locks.clear();
 

@@ -8,7 +8,6 @@
 #include <thread>
 
 #include "engine/batch.h"
-#include "model/forward.h"
 
 namespace qwen3 {
 
@@ -29,7 +28,7 @@ class Engine {
  private:
   void work();
   void run(const std::vector<Text>& texts);
-  void pool(Model& model, const Batch& batch, const std::vector<Text>& texts);
+  void pool(LoadedModel& loaded, const Batch& batch, const std::vector<Text>& texts);
 
   std::mutex mutex_;
   std::condition_variable wake_;

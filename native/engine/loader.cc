@@ -39,7 +39,7 @@ void Loader::submit(std::shared_ptr<LoadJob> job) {
   wake_.notify_one();
 }
 
-void Loader::release(std::shared_ptr<Model> model) {
+void Loader::release(std::shared_ptr<LoadedModel> model) {
   {
     const std::lock_guard lock(mutex_);
     released_.push_back(std::move(model));
@@ -50,7 +50,7 @@ void Loader::release(std::shared_ptr<Model> model) {
 void Loader::work() {
   while (true) {
     std::shared_ptr<LoadJob> job;
-    std::vector<std::shared_ptr<Model>> released;
+    std::vector<std::shared_ptr<LoadedModel>> released;
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return stopping_ || !queue_.empty() || !released_.empty(); });
@@ -64,7 +64,7 @@ void Loader::work() {
     }
     released.clear();  // before the next load asks for memory
     if (!job) continue;
-    std::shared_ptr<Model> model;
+    std::shared_ptr<LoadedModel> model;
     std::exception_ptr failure;
     try {
       if (!job->cancelled) model = load(*job);
@@ -75,7 +75,7 @@ void Loader::work() {
   }
 }
 
-std::shared_ptr<Model> Loader::load(LoadJob& job) {
+std::shared_ptr<LoadedModel> Loader::load(LoadJob& job) {
   OpenDevice opened = open_device(job.device, job.source.embeddings.dtype);
   job.precision = opened.precision;
   job.note = opened.note;
@@ -83,11 +83,11 @@ std::shared_ptr<Model> Loader::load(LoadJob& job) {
   for (const std::string& path : job.source.files) files.push_back(std::make_unique<File>(path));
 
   std::erase_if(loaded_, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<Model>& known = loaded_[identity(job.source.config, files, opened)];
-  if (std::shared_ptr<Model> model = known.lock(); model && !model->failed) return model;
+  std::weak_ptr<LoadedModel>& known = loaded_[identity(job.source.config, files, opened)];
+  if (std::shared_ptr<LoadedModel> model = known.lock(); model && !model->failed) return model;
 
-  std::shared_ptr<Model> model =
-      load_model(job.source, files, std::move(opened.backend), [&](uint64_t loaded, uint64_t total) {
+  std::shared_ptr<LoadedModel> model =
+      qwen3::load(job.source, files, std::move(opened.backend), [&](uint64_t loaded, uint64_t total) {
         if (job.progress) job.progress(loaded, total);
         return !job.cancelled;
       });

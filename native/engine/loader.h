@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "devices/open_device.h"
-#include "model/model.h"
+#include "engine/loaded_model.h"
 
 namespace qwen3 {
 
@@ -22,7 +22,7 @@ struct LoadJob {
   DeviceRequest device;
   std::function<void(uint64_t loaded, uint64_t total)> progress;  // loader thread
   // Once, loader thread, after `precision` is set; null, null: cancelled.
-  std::function<void(std::shared_ptr<Model>, std::exception_ptr)> finish;
+  std::function<void(std::shared_ptr<LoadedModel>, std::exception_ptr)> finish;
   Precision precision{};  // of the model, with OpenDevice's note
   std::string note;
   std::atomic<bool> cancelled = false;
@@ -37,18 +37,19 @@ class Loader {
 
   void submit(std::shared_ptr<LoadJob> job);  // any thread
   // Lets go of a model on the loader thread: giving back gigabytes takes longer than an event loop may be held.
-  void release(std::shared_ptr<Model> model);
+  void release(std::shared_ptr<LoadedModel> model);
 
  private:
   void work();
-  std::shared_ptr<Model> load(LoadJob& job);
+  std::shared_ptr<LoadedModel> load(LoadJob& job);
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::shared_ptr<LoadJob>> queue_;
-  std::vector<std::shared_ptr<Model>> released_;
+  std::vector<std::shared_ptr<LoadedModel>> released_;
   bool stopping_ = false;
-  std::map<std::string, std::weak_ptr<Model>> loaded_;  // by what makes two models the same; loader thread
+  std::map<std::string, std::weak_ptr<LoadedModel>>
+      loaded_;  // by what makes two models the same; loader thread
   std::thread thread_;
 };
 

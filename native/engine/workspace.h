@@ -2,12 +2,27 @@
 // rows, keys and values lie.
 #pragma once
 #include <array>
+#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "model/forward.h"
+#include "model/model.h"
 
 namespace qwen3 {
+
+// What a batch takes up.
+struct BatchSize {
+  uint32_t texts, tokens, pages;
+
+  bool holds(const BatchSize& other) const {
+    return texts >= other.texts && tokens >= other.tokens && pages >= other.pages;
+  }
+};
+
+constexpr uint32_t page_count(size_t tokens) {
+  return static_cast<uint32_t>((tokens + kPageTokens - 1) / kPageTokens);
+}
 
 // Bytes of a workspace for chunks of `chunk_rows` rows and batches of up to `size`.
 size_t workspace_bytes(const ModelConfig& config, const Backend& on, uint32_t chunk_rows,

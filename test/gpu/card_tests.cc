@@ -105,14 +105,14 @@ void memory_comes_back() {
 // Every kernel once or twice, for compute-sanitizer, under which a kernel takes a hundred times as long. Texts round
 // the borders of pages; the second batch runs in the memory of the first.
 void runs_a_small_model(DType input, bool large) {
-  const std::shared_ptr<Model> model = load_tiny_model(open_card(input));
+  const std::shared_ptr<LoadedModel> loaded = load_tiny_model(open_card(input));
   std::vector<Ids> texts;
   for (const uint32_t length : {65u, 1u, 7u}) {
-    texts.push_back(random_ids(length, length, model->config.vocabulary));
+    texts.push_back(random_ids(length, length, loaded->model->config.vocabulary));
   }
   if (!large) texts.erase(texts.begin());  // few tokens: the small plan
-  const std::vector<Vector> first = embed(*model, *model->workspace, texts, 72);
-  const std::vector<Vector> second = embed(*model, *model->workspace, texts, 72);
+  const std::vector<Vector> first = embed(*loaded, texts, 72);
+  const std::vector<Vector> second = embed(*loaded, texts, 72);
   for (size_t i = 0; i < texts.size(); ++i) {
     expect(first[i].finite, "a vector is not finite");
     expect(first[i].values == second[i].values, "the same batch gives other bits");

@@ -10,12 +10,12 @@ namespace {
 
 using Queue = std::deque<std::shared_ptr<Request>>;
 
-std::shared_ptr<Model> empty_model() { return std::make_shared<Model>(ModelConfig{}, nullptr); }
+std::shared_ptr<LoadedModel> empty_model() { return std::make_shared<LoadedModel>(); }
 
-std::shared_ptr<Request> request(std::shared_ptr<Model> model, const std::vector<size_t>& lengths,
+std::shared_ptr<Request> request(std::shared_ptr<LoadedModel> model, const std::vector<size_t>& lengths,
                                  uint32_t max_batch_tokens = 100) {
   auto made = std::make_shared<Request>();
-  made->model = std::move(model);
+  made->loaded = std::move(model);
   made->max_batch_tokens = max_batch_tokens;
   for (const size_t length : lengths) {
     made->ids.resize(made->ids.size() + length);

@@ -21,9 +21,9 @@ constexpr uint32_t kBad = 9;  // a token whose embedding is not finite
 
 // A call as the addon makes one: memory that the caller owns, and a finish that tells it.
 struct Call {
-  Call(std::shared_ptr<Model> model, const std::vector<Ids>& texts, uint32_t max_batch_tokens = 200)
+  Call(std::shared_ptr<LoadedModel> model, const std::vector<Ids>& texts, uint32_t max_batch_tokens = 200)
       : memory(texts.size() * kDimensions, -7), request(std::make_shared<Request>()) {
-    request->model = std::move(model);
+    request->loaded = std::move(model);
     for (const Ids& text : texts) {
       request->ids.insert(request->ids.end(), text.begin(), text.end());
       request->ends.push_back(request->ids.size());
@@ -57,12 +57,12 @@ std::unique_ptr<Backend> open_backend() {
   return open_cpu_backend(best_isa(), DType::f32, std::make_shared<ThreadPool>(1));
 }
 
-std::shared_ptr<Model> open_model(const TinyModel& tiny = {}) {
+std::shared_ptr<LoadedModel> open_model(const TinyModel& tiny = {}) {
   return load_tiny_model(open_backend(), tiny);
 }
 
 void expect_vectors(const Call& call, const std::vector<Ids>& texts, const std::string& what) {
-  Model& model = *call.request->model;
+  const Model& model = *call.request->loaded->model;
   Workspace workspace(model);  // the engine's own may be in use
   for (size_t i = 0; i < texts.size(); ++i) {
     expect_same_bits(call.vector(i), embed(model, workspace, {texts[i]}, kDimensions)[0].values, kDimensions,
@@ -204,8 +204,7 @@ void holds_under_stress() {
   std::array<std::vector<Vector>, 2> wanted;
   for (size_t i = 0; i < kTexts; ++i)
     texts.push_back(random_ids(i, i % 4 == 0 ? 90 : 1 + static_cast<uint32_t>(i), 64));
-  for (size_t m = 0; m < models.size(); ++m)
-    wanted[m] = embed(*models[m], *models[m]->workspace, texts, kDimensions);
+  for (size_t m = 0; m < models.size(); ++m) wanted[m] = embed(*models[m], texts, kDimensions);
 
   std::atomic<int> answered = 0, wrong = 0;
   {

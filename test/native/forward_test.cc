@@ -41,21 +41,21 @@ double cosine_of(const std::vector<float>& a, const std::vector<float>& b) {
 // the inputs of four linear ops a layer and their weights are rounded as well: to steps of a 127th of a row's peak,
 // which in rotated rows is some four times their root mean square.
 void agrees_with_the_reference(const BackendEntry& entry) {
-  const std::shared_ptr<Model> reference = load_tiny_model(open_reference_backend());
-  const std::shared_ptr<Model> model = load_tiny_model(entry.open.back()());
-  const double roundings = 10 * model->config.layers;
-  const Backend::Traits traits = model->backend->traits();
+  const std::shared_ptr<LoadedModel> reference = load_tiny_model(open_reference_backend());
+  const std::shared_ptr<LoadedModel> loaded = load_tiny_model(entry.open.back()());
+  const double roundings = 10 * loaded->model->config.layers;
+  const Backend::Traits traits = loaded->model->backend->traits();
   const double u = unit_roundoff(traits.input);
   double squares = roundings * u * u / 3;
-  if (traits.normed == DType::s8) squares += 8 * model->config.layers * (4. / 127) * (4. / 127) / 12;
+  if (traits.normed == DType::s8) squares += 8 * loaded->model->config.layers * (4. / 127) * (4. / 127) / 12;
   const double allowed = traits.input == DType::f32 ? 1e-8 : squares / 2 * 4;
-  const std::vector<Ids> texts = some_texts(model->config.vocabulary);
+  const std::vector<Ids> texts = some_texts(loaded->model->config.vocabulary);
   std::vector<Ids> few;  // a batch so small that a backend may divide its sums in another way
   std::copy_if(texts.begin(), texts.end(), std::back_inserter(few),
                [](const Ids& t) { return t.size() < 40; });
   for (const std::vector<Ids>& batch : {texts, few}) {
-    const std::vector<Vector> wanted = embed(*reference, *reference->workspace, batch, kDimensions);
-    const std::vector<Vector> actual = embed(*model, *model->workspace, batch, kDimensions);
+    const std::vector<Vector> wanted = embed(*reference, batch, kDimensions);
+    const std::vector<Vector> actual = embed(*loaded, batch, kDimensions);
     for (size_t i = 0; i < batch.size(); ++i) {
       const double cosine = cosine_of(wanted[i].values, actual[i].values);
       expect(actual[i].finite && std::abs(1 - cosine) <= allowed,
@@ -67,35 +67,35 @@ void agrees_with_the_reference(const BackendEntry& entry) {
 }
 
 void same_bits_in_any_chunks_and_batch(const BackendEntry& entry) {
-  const std::shared_ptr<Model> first = load_tiny_model(entry.open.front()());
-  const std::vector<Ids> texts = some_texts(first->config.vocabulary);
-  const std::vector<Vector> wanted = embed(*first, *first->workspace, texts, kDimensions, true);
+  const std::shared_ptr<LoadedModel> first = load_tiny_model(entry.open.front()());
+  const std::vector<Ids> texts = some_texts(first->model->config.vocabulary);
+  const std::vector<Vector> wanted = embed(*first, texts, kDimensions, true);
 
-  const std::shared_ptr<Model> model = load_tiny_model(entry.open.back()());
-  expect_same(embed(*model, *model->workspace, texts, kDimensions, true), wanted, "on other threads");
+  const std::shared_ptr<LoadedModel> loaded = load_tiny_model(entry.open.back()());
+  expect_same(embed(*loaded, texts, kDimensions, true), wanted, "on other threads");
   for (const uint32_t chunk_rows : {13u, 64u, 371u, 373u}) {
-    Workspace workspace(*model, chunk_rows);
-    expect_same(embed(*model, workspace, texts, kDimensions, true), wanted,
+    Workspace workspace(*loaded->model, chunk_rows);
+    expect_same(embed(*loaded->model, workspace, texts, kDimensions, true), wanted,
                 "chunks of " + std::to_string(chunk_rows));
   }
-  Workspace one_row(*model, 1);
+  Workspace one_row(*loaded->model, 1);
   for (size_t i = 0; i < texts.size(); ++i) {
-    expect_same(embed(*model, *model->workspace, {texts[i]}, kDimensions, true), {wanted[i]}, "alone");
+    expect_same(embed(*loaded, {texts[i]}, kDimensions, true), {wanted[i]}, "alone");
     if (texts[i].size() < 10) {
-      expect_same(embed(*model, one_row, {texts[i]}, kDimensions, true), {wanted[i]}, "row by row");
+      expect_same(embed(*loaded->model, one_row, {texts[i]}, kDimensions, true), {wanted[i]}, "row by row");
     }
   }
-  model->workspace->shrink();
+  loaded->workspace->shrink();
   const std::vector<Ids> reversed(texts.rbegin(), texts.rend());
-  std::vector<Vector> turned = embed(*model, *model->workspace, reversed, kDimensions, true);
+  std::vector<Vector> turned = embed(*loaded, reversed, kDimensions, true);
   std::reverse(turned.begin(), turned.end());
   expect_same(turned, wanted, "in reverse, in new memory");
 }
 
 // A backend may keep what it did for a short batch, and do it again for others of the same shape.
 void same_bits_time_after_time(const BackendEntry& entry) {
-  const std::shared_ptr<Model> model = load_tiny_model(entry.open.back()());
-  const uint32_t vocabulary = model->config.vocabulary;
+  const std::shared_ptr<LoadedModel> loaded = load_tiny_model(entry.open.back()());
+  const uint32_t vocabulary = loaded->model->config.vocabulary;
   const std::vector<std::vector<Ids>> batches{
       {random_ids(1, 3, vocabulary)},
       {random_ids(2, 33, vocabulary)},
@@ -104,28 +104,27 @@ void same_bits_time_after_time(const BackendEntry& entry) {
   };
   std::vector<std::vector<Vector>> wanted;
   for (const std::vector<Ids>& batch : batches) {
-    const std::shared_ptr<Model> other = load_tiny_model(entry.open.back()());
-    wanted.push_back(embed(*other, *other->workspace, batch, kDimensions));
+    const std::shared_ptr<LoadedModel> other = load_tiny_model(entry.open.back()());
+    wanted.push_back(embed(*other, batch, kDimensions));
   }
   for (const size_t i : {0, 1, 2, 3, 0, 3, 1, 1, 2, 0}) {
-    expect_same(embed(*model, *model->workspace, batches[i], kDimensions), wanted[i],
-                "batch " + std::to_string(i) + ", again");
+    expect_same(embed(*loaded, batches[i], kDimensions), wanted[i], "batch " + std::to_string(i) + ", again");
   }
 }
 
 void bad_texts_fail_alone(const BackendEntry& entry) {
   constexpr uint32_t kBad = 9;
-  const std::shared_ptr<Model> well = load_tiny_model(entry.open.back()());
-  const std::shared_ptr<Model> model = load_tiny_model(entry.open.back()(), {.nan_row = kBad});
-  std::vector<Ids> texts = some_texts(well->config.vocabulary);
+  const std::shared_ptr<LoadedModel> well = load_tiny_model(entry.open.back()());
+  const std::shared_ptr<LoadedModel> loaded = load_tiny_model(entry.open.back()(), {.nan_row = kBad});
+  std::vector<Ids> texts = some_texts(well->model->config.vocabulary);
   for (Ids& text : texts) std::replace(text.begin(), text.end(), kBad, kBad + 1);
-  const std::vector<Vector> wanted = embed(*well, *well->workspace, texts, kDimensions);
+  const std::vector<Vector> wanted = embed(*well, texts, kDimensions);
   std::vector<Ids> with_bad = texts;
   with_bad[1][0] = with_bad[6][100] = with_bad[9][0] = kBad;
   for (const uint32_t chunk_rows : {512u, 50u}) {
-    Workspace workspace(*model, chunk_rows);
+    Workspace workspace(*loaded->model, chunk_rows);
     for (const std::vector<Ids>& batch : {with_bad, texts}) {  // then in the memory that the bad ones leave
-      const std::vector<Vector> vectors = embed(*model, workspace, batch, kDimensions);
+      const std::vector<Vector> vectors = embed(*loaded->model, workspace, batch, kDimensions);
       for (size_t i = 0; i < texts.size(); ++i) {
         const bool bad = batch[i] != texts[i];
         const Vector zeros{std::vector<float>(kDimensions), false};

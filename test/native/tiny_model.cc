@@ -59,7 +59,7 @@ class TemporaryFile {
 
 }  // namespace
 
-std::shared_ptr<Model> load_tiny_model(std::unique_ptr<Backend> backend, const TinyModel& tiny) {
+std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend, const TinyModel& tiny) {
   // Heads times their size is not the hidden size, and nothing is a multiple of 64 that need not be.
   const ModelConfig config{.hidden = 72,
                            .intermediate = 100,
@@ -84,10 +84,10 @@ std::shared_ptr<Model> load_tiny_model(std::unique_ptr<Backend> backend, const T
   source.files = {file.path()};
   std::vector<std::unique_ptr<File>> files;
   files.push_back(std::make_unique<File>(file.path()));
-  return load_model(source, files, std::move(backend), {});
+  return load(source, files, std::move(backend), {});
 }
 
-std::vector<Vector> embed(Model& model, Workspace& workspace, const std::vector<Ids>& texts,
+std::vector<Vector> embed(const Model& model, Workspace& workspace, const std::vector<Ids>& texts,
                           uint32_t dimensions, bool invariant) {
   const std::vector<std::span<const uint32_t>> spans(texts.begin(), texts.end());
   const Batch batch = workspace.prepare(spans, invariant);
@@ -102,6 +102,11 @@ std::vector<Vector> embed(Model& model, Workspace& workspace, const std::vector<
   expect(!failure, std::string("sync: ") + (failure ? failure : ""));
   for (size_t i = 0; i < texts.size(); ++i) vectors[i].finite = outputs[i].finite;
   return vectors;
+}
+
+std::vector<Vector> embed(LoadedModel& loaded, const std::vector<Ids>& texts, uint32_t dimensions,
+                          bool invariant) {
+  return embed(*loaded.model, *loaded.workspace, texts, dimensions, invariant);
 }
 
 Ids random_ids(uint64_t seed, uint32_t count, uint32_t vocabulary) {

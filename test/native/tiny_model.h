@@ -4,8 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "engine/workspace.h"
-#include "model/model.h"
+#include "engine/loaded_model.h"
 
 namespace qwen3::test {
 
@@ -16,7 +15,7 @@ struct TinyModel {
 };
 
 // Weights are stored as bf16, so that every backend starts from the same numbers.
-std::shared_ptr<Model> load_tiny_model(std::unique_ptr<Backend> backend, const TinyModel& tiny = {});
+std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend, const TinyModel& tiny = {});
 
 using Ids = std::vector<uint32_t>;
 struct Vector {
@@ -25,8 +24,11 @@ struct Vector {
 };
 
 // One batch in chunks as the workspace cuts them; `invariant` as Backend::begin_batch has it.
-std::vector<Vector> embed(Model& model, Workspace& workspace, const std::vector<Ids>& texts,
+std::vector<Vector> embed(const Model& model, Workspace& workspace, const std::vector<Ids>& texts,
                           uint32_t dimensions, bool invariant = false);
+// In its own workspace.
+std::vector<Vector> embed(LoadedModel& loaded, const std::vector<Ids>& texts, uint32_t dimensions,
+                          bool invariant = false);
 
 Ids random_ids(uint64_t seed, uint32_t count, uint32_t vocabulary);
 

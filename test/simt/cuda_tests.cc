@@ -591,9 +591,7 @@ void short_batches_are_replayed(DType input, int capability) {
   simt::counters = {};
   const auto other = load_tiny_model(open_emulated(input, 2, 4, capability)),
              model = load_tiny_model(open_emulated(input, 2, 4, capability));
-  const auto embed_in = [&](Model& in, size_t i) {
-    return embed(in, *in.workspace, batches[i], kDimensions);
-  };
+  const auto embed_in = [&](LoadedModel& in, size_t i) { return embed(in, batches[i], kDimensions); };
   const uint64_t loading = simt::counters.launches;
   std::vector<std::vector<Vector>> wanted{embed_in(*model, 0)};
   const uint64_t one_by_one = simt::counters.launches - loading;
@@ -612,7 +610,7 @@ void short_batches_are_replayed(DType input, int capability) {
   expect(simt::counters.graphs == 3 && simt::counters.graph_launches == 5, "other graphs than expected");
   expect(one_by_one > 20 && simt::counters.launches == 2 * one_by_one, "graphs leave launches over");
   expect((simt::counters.overlapping > 0) == (capability == kHopper), "launches overlap on the wrong cards");
-  for (int time = 0; time < 2; ++time) embed(*model, *model->workspace, batches[0], kDimensions, true);
+  for (int time = 0; time < 2; ++time) embed(*model, batches[0], kDimensions, true);
   expect(simt::counters.graphs == 3, "a graph is made of the large plan");
 }
 
@@ -698,7 +696,7 @@ void a_query_takes_few_calls() {
     simt::counters = {};
     std::atomic<bool> finished = false;
     const auto request = std::make_shared<Request>();
-    request->model = model;
+    request->loaded = model;
     request->ids = random_ids(1, 32, 64);
     request->ends = {request->ids.size()};
     request->dimensions = static_cast<uint32_t>(vector.size());

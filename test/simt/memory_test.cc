@@ -2,6 +2,7 @@
 #include "cuda_tests.h"
 #include "engine/workspace.h"
 #include "error.h"
+#include "model/load_model.h"
 #include "model_source.h"
 #include "tiny_model.h"
 
@@ -47,19 +48,19 @@ void a_workspace_takes_what_is_there() {
   for (const size_t mebibytes : {40, 48, 90}) {
     std::unique_ptr<Backend> backend = open_emulated(DType::bf16);
     simt::options.device_bytes = mebibytes << 20;
-    const std::shared_ptr<Model> model = load_tiny_model(std::move(backend), {.max_positions = 20'000});
-    const BatchSize limits = model->limits;
+    const std::shared_ptr<LoadedModel> loaded =
+        load_tiny_model(std::move(backend), {.max_positions = 20'000});
+    const BatchSize limits = loaded->limits;
     expect(limits.tokens > longest && limits.tokens <= 20'000, "more memory is not more tokens");
     expect(limits.pages >= page_count(limits.tokens), "the longest text has too few pages");
     longest = limits.tokens;
-    const size_t left = model->backend->available_bytes();
+    const size_t left = loaded->model->backend->available_bytes();
     const std::vector<Ids> texts{random_ids(1, 65, 64), random_ids(2, 3, 64)};
-    for (const Vector& vector : embed(*model, *model->workspace, texts, 72))
-      expect(vector.finite, "no vector");
-    expect(model->backend->available_bytes() == left, "a batch allocates");
+    for (const Vector& vector : embed(*loaded, texts, 72)) expect(vector.finite, "no vector");
+    expect(loaded->model->backend->available_bytes() == left, "a batch allocates");
     bool refused = false;
     try {
-      embed(*model, *model->workspace, {random_ids(3, limits.tokens + 1, 64)}, 72);
+      embed(*loaded, {random_ids(3, limits.tokens + 1, 64)}, 72);
     } catch (const Error& error) {
       refused = error.code == ErrorCode::out_of_memory;
     }

@@ -1,0 +1,40 @@
+// A checkpoint as the TypeScript side describes it: the sizes of the model, and where each tensor's bytes lie.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace qwen3 {
+
+// The numbers of config.json that the forward pass needs.
+struct ModelConfig {
+  uint32_t hidden, intermediate, layers, query_heads, key_value_heads, head_dim;
+  uint32_t vocabulary;     // rows of the embedding table
+  uint32_t max_positions;  // tokens of the longest text
+  float norm_eps;
+  double rope_theta;
+};
+
+// Where a tensor's bytes lie, as a safetensors header says. A vector of n values is 1 x n.
+struct TensorSource {
+  uint32_t file;  // index into ModelSource::files
+  uint64_t offset, bytes;
+  DType dtype;
+  uint32_t rows, cols;
+};
+
+struct LayerSource {
+  TensorSource attention_norm, query, key, value, query_norm, key_norm, attention_out, mlp_norm, gate, up,
+      down;
+};
+
+struct ModelSource {
+  ModelConfig config;
+  std::vector<std::string> files;
+  TensorSource embeddings, final_norm;
+  std::vector<LayerSource> layers;
+};
+
+}  // namespace qwen3
