@@ -14,8 +14,8 @@
 #include "engine/engine.h"
 #include "engine/loader.h"
 #include "error.h"
-#include "platform/keep_loaded.h"
 #include "platform/memory.h"
+#include "platform/shared_library.h"
 
 namespace qwen3 {
 namespace {

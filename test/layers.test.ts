@@ -65,11 +65,11 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'native/platform': ['native/error'],
   'native/backend': [],
   'native/cpu/kernels': ['native/backend'],
-  'native/cpu/isa': ['native/cpu/kernels'],
+  'native/cpu/isa': ['native/platform', 'native/cpu/kernels'],
   'native/cpu': ['native/platform', 'native/backend', 'native/cpu/kernels', 'native/cpu/isa'],
   'native/reference': ['native/backend'],
   cuda: ['native/backend'],
-  'native/devices': ['native/error', 'native/backend', 'native/cpu', 'native/reference'],
+  'native/devices': ['native/error', 'native/platform', 'native/backend', 'native/cpu', 'native/reference'],
   'native/model': ['native/error', 'native/platform', 'native/backend'],
   'native/engine': ['native/error', 'native/model', 'native/devices'],
   'native/delay_load_hook': [],
@@ -152,6 +152,11 @@ it('what is compiled for one instruction set includes no C++ library', () => {
   for (const { file, imports } of compiled) {
     for (const name of imports.filter((each) => each.startsWith('<'))) expect(plain, file).toContain(name);
   }
+});
+
+it('only platform/ tells operating systems apart, and the addon where Node does', () => {
+  const telling = [...native, ...cuda].filter(({ code }) => /_WIN32|__linux__|__APPLE__/.test(code));
+  for (const { file } of telling) expect(file).toMatch(/^native\/(platform|addon)[/.]|delay_load_hook/);
 });
 
 it('only addon.cc knows Node', () => {

@@ -1,17 +1,6 @@
 #include "cpu/thread_pool.h"
 
-#include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <set>
-#include <string>
-#include <utility>
-
-#include "platform/cgroup.h"
-
-#ifdef __linux__
-#include <sched.h>
-#endif
 
 namespace qwen3 {
 namespace {
@@ -34,34 +23,7 @@ void wait_while(const std::atomic<uint32_t>& value, uint32_t old) {
   }
 }
 
-#ifdef __linux__
-// Physical cores among the CPUs that this process is bound to; 0 where the kernel does not say.
-uint32_t bound_cores() {
-  cpu_set_t bound;
-  if (sched_getaffinity(0, sizeof bound, &bound) != 0) return 0;
-  std::set<std::pair<int, int>> cores;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &bound)) continue;
-    const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-    int package, core;
-    if (!(std::ifstream(topology + "physical_package_id") >> package)) return CPU_COUNT(&bound);
-    if (!(std::ifstream(topology + "core_id") >> core)) return CPU_COUNT(&bound);
-    cores.emplace(package, core);
-  }
-  return static_cast<uint32_t>(cores.size());
-}
-#else
-uint32_t bound_cores() { return 0; }
-#endif
-
 }  // namespace
-
-uint32_t physical_cores() {
-  uint32_t cores = bound_cores();
-  if (!cores) cores = std::thread::hardware_concurrency();
-  if (const double quota = cgroup_cpus(); quota < cores) cores = static_cast<uint32_t>(quota);
-  return std::max(cores, 1u);
-}
 
 ThreadPool::ThreadPool(uint32_t threads) {
   workers_.reserve(threads);

@@ -8,9 +8,6 @@
 
 namespace qwen3 {
 
-// Cores that this process may use: physical cores among those it is bound to, no more than its cgroup's CPU quota.
-uint32_t physical_cores();
-
 class ThreadPool {
  public:
   // `threads` counts the caller of run(), which takes part: 1 starts none.

@@ -8,6 +8,7 @@
 #include "cpu/thread_pool.h"
 #include "devices/cuda_library.h"
 #include "error.h"
+#include "platform/processor.h"
 #include "reference/reference_backend.h"
 
 namespace qwen3 {

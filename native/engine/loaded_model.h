@@ -11,9 +11,9 @@ namespace qwen3 {
 
 struct LoadedModel {
   std::unique_ptr<const Model> model;
-  std::unique_ptr<Workspace> workspace;                // the engine thread's
+  std::unique_ptr<Workspace> workspace;                  // the engine thread's
   BatchSize limits{UINT32_MAX, UINT32_MAX, UINT32_MAX};  // the workspace's
-  std::atomic<bool> failed = false;                    // its device is broken, and stays so
+  std::atomic<bool> failed = false;                      // its device is broken, and stays so
 };
 
 // Reads a checkpoint and takes the memory of its batches. Throws Error; null where progress said stop.

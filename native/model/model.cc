@@ -18,9 +18,6 @@ BackendMemory allocate(Backend& on, size_t bytes, const char* what) {
 }
 
 Model::Model(const ModelConfig& config, std::unique_ptr<Backend> opened)
-    : config(config),
-      backend(std::move(opened)),
-      layers(config.layers),
-      memory(nullptr, {backend.get()}) {}
+    : config(config), backend(std::move(opened)), layers(config.layers), memory(nullptr, {backend.get()}) {}
 
 }  // namespace qwen3

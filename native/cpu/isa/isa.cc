@@ -4,13 +4,7 @@
 #include <iterator>
 
 #include "cpu/isa/find_kernels.h"
-
-#if defined(__aarch64__) && defined(__linux__)
-#include <sys/auxv.h>
-#endif
-#if defined(__aarch64__) && defined(__APPLE__)
-#include <sys/sysctl.h>
-#endif
+#include "platform/processor.h"
 
 namespace qwen3 {
 namespace {
@@ -57,27 +51,10 @@ const cpu::Kernels& cpu::find_kernels(Isa isa, DType weights) {
 
 #elif defined(__aarch64__) && defined(__GNUC__)
 
-namespace {
-
-bool has_bf16() {
-#if defined(__linux__)
-  constexpr unsigned long kBf16 = 1ul << 14;  // HWCAP2_BF16, which older headers do not have
-  return (getauxval(AT_HWCAP2) & kBf16) != 0;
-#elif defined(__APPLE__)
-  int has = 0;
-  size_t size = sizeof has;
-  return sysctlbyname("hw.optional.arm.FEAT_BF16", &has, &size, nullptr, 0) == 0 && has != 0;
-#else
-  return false;
-#endif
-}
-
-}  // namespace
-
 // NEON belongs to every 64-bit ARM.
 std::vector<Isa> available_isas() {
   std::vector<Isa> isas{Isa::scalar, Isa::neon};
-  if (has_bf16()) isas.push_back(Isa::neonbf16);
+  if (arm_has_bf16()) isas.push_back(Isa::neonbf16);
   return isas;
 }
 
