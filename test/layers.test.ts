@@ -72,7 +72,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'native/devices': ['native/error', 'native/platform', 'native/backend', 'native/cpu', 'native/reference'],
   'native/model': ['native/error', 'native/platform', 'native/backend'],
   'native/engine': ['native/error', 'native/model', 'native/devices'],
-  'native/addon': ['native/error', 'native/engine', 'native/devices', 'native/platform'],
+  'native/addon': ['native/error', 'native/platform', 'native/model', 'native/engine'],
 
   'lib/errors': [],
   'lib/cancellation': [],

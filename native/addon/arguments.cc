@@ -1,0 +1,97 @@
+#include "addon/arguments.h"
+
+#include <cmath>
+#include <stdexcept>
+
+namespace qwen3::addon {
+namespace {
+
+constexpr double kMaxWhole = 9007199254740991;  // Number.MAX_SAFE_INTEGER
+constexpr double kMaxRows = 1 << 24;
+
+double number(const Napi::Value& value, const char* name, double least, double most) {
+  const double n = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+  if (!(n >= least && n <= most)) throw std::invalid_argument(std::string(name) + " is out of range");
+  return n;
+}
+
+}  // namespace
+
+uint64_t whole(const Napi::Value& value, const char* name, double least, double most) {
+  const double n = number(value, name, least, most);
+  if (n != std::floor(n)) throw std::invalid_argument(std::string(name) + " is not a whole number");
+  return static_cast<uint64_t>(n);
+}
+
+Napi::Object object(const Napi::Value& value, const char* name) {
+  if (!value.IsObject()) throw std::invalid_argument(std::string(name) + " is not an object");
+  return value.As<Napi::Object>();
+}
+
+std::string text(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) throw std::invalid_argument(std::string(name) + " is not a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+Napi::Uint32Array ids(const Napi::Value& value, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
+    throw std::invalid_argument(std::string(name) + " is not a Uint32Array");
+  }
+  return value.As<Napi::Uint32Array>();
+}
+
+namespace {
+
+TensorSource tensor(const Napi::Value& value, const char* name) {
+  const Napi::Object from = object(value, name);
+  const std::string dtype = text(from.Get("dtype"), "dtype");
+  if (dtype != "f32" && dtype != "bf16" && dtype != "f16") throw std::invalid_argument("unknown dtype");
+  return {static_cast<uint32_t>(whole(from.Get("file"), "file", 0, 1e5)),
+          whole(from.Get("offset"), "offset", 0, kMaxWhole),
+          whole(from.Get("bytes"), "bytes", 0, kMaxWhole),
+          dtype == "f32"    ? DType::f32
+          : dtype == "bf16" ? DType::bf16
+                            : DType::f16,
+          static_cast<uint32_t>(whole(from.Get("rows"), "rows", 1, kMaxRows)),
+          static_cast<uint32_t>(whole(from.Get("cols"), "cols", 1, kMaxWidth))};
+}
+
+ModelConfig model_config(const Napi::Object& from) {
+  const auto get = [&](const char* name, double most) {
+    return static_cast<uint32_t>(whole(from.Get(name), name, 1, most));
+  };
+  const ModelConfig config{get("hidden", 65536),
+                           get("intermediate", kMaxWidth),
+                           get("layers", 1024),
+                           get("queryHeads", 1024),
+                           get("keyValueHeads", 1024),
+                           get("headDim", 128),
+                           get("vocabulary", kMaxRows),
+                           get("maxPositions", kMaxWidth),
+                           static_cast<float>(number(from.Get("normEps"), "normEps", 0, 1)),
+                           number(from.Get("ropeTheta"), "ropeTheta", 1, 1e12)};
+  if (config.head_dim != 128) throw std::invalid_argument("headDim is not 128");
+  if (config.query_heads % config.key_value_heads != 0) throw std::invalid_argument("heads do not divide");
+  return config;
+}
+
+}  // namespace
+
+ModelSource model_source(const Napi::Object& from) {
+  ModelSource source{model_config(object(from.Get("config"), "config")), {}, {}, {}, {}};
+  const Napi::Object files = object(from.Get("files"), "files");
+  for (uint32_t i = 0; files.Has(i); ++i) source.files.push_back(text(files.Get(i), "file"));
+  source.embeddings = tensor(from.Get("embeddings"), "embeddings");
+  source.final_norm = tensor(from.Get("finalNorm"), "finalNorm");
+  const Napi::Object layers = object(from.Get("layers"), "layers");
+  for (uint32_t i = 0; i < source.config.layers; ++i) {
+    const Napi::Object layer = object(layers.Get(i), "layer");
+    const auto get = [&](const char* name) { return tensor(layer.Get(name), name); };
+    source.layers.push_back({get("attentionNorm"), get("query"), get("key"), get("value"), get("queryNorm"),
+                             get("keyNorm"), get("attentionOut"), get("mlpNorm"), get("gate"), get("up"),
+                             get("down")});
+  }
+  return source;
+}
+
+}  // namespace qwen3::addon

@@ -1,0 +1,21 @@
+// Arguments of the exports. lib/ has checked them; these checks keep a mistake there from becoming a fault here.
+// Each throws std::invalid_argument that names the argument.
+#pragma once
+#include <napi.h>
+
+#include <cstdint>
+#include <string>
+
+#include "model/source.h"
+
+namespace qwen3::addon {
+
+constexpr double kMaxWidth = 1 << 20;  // columns of a tensor, tokens of a batch
+
+uint64_t whole(const Napi::Value& value, const char* name, double least, double most);
+Napi::Object object(const Napi::Value& value, const char* name);
+std::string text(const Napi::Value& value, const char* name);
+Napi::Uint32Array ids(const Napi::Value& value, const char* name);
+ModelSource model_source(const Napi::Object& from);
+
+}  // namespace qwen3::addon

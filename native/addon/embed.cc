@@ -1,0 +1,116 @@
+#include <memory>
+#include <optional>
+#include <stdexcept>
+
+#include "addon/arguments.h"
+#include "addon/environment.h"
+#include "addon/errors.h"
+#include "addon/exports.h"
+#include "addon/process.h"
+#include "error.h"
+#include "platform/memory.h"
+
+namespace qwen3::addon {
+namespace {
+
+void finish_embed(Environment& here, uint32_t ticket) {
+  const std::optional<Pending> work = here.take(ticket);
+  if (!work) return;
+  const Request& request = *work->request;
+  if (request.error) {
+    return work->promise.Reject(to_js(here.env, request.error->code, request.error->what()));
+  }
+  Napi::Array non_finite = Napi::Array::New(here.env);
+  for (const uint32_t index : request.non_finite) non_finite.Set(non_finite.Length(), index);
+  Napi::Object result = Napi::Object::New(here.env);
+  result.Set("vectors", work->vectors.Value());
+  result.Set("nonFinite", non_finite);
+  work->promise.Resolve(result);
+}
+
+// Made by the constructor that JavaScript uses, which throws where Node-API's own way would end the process.
+Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
+  const size_t values = request.texts() * request.dimensions;
+  const size_t available = available_memory();
+  const auto refuse = [&] {
+    throw Error(ErrorCode::out_of_memory,
+                "the vectors of this call need " + std::to_string(values * sizeof(float) >> 20) + " MiB, " +
+                    std::to_string(available >> 20) + " MiB are free: embed fewer texts");
+  };
+  if (values > available / sizeof(float)) refuse();
+  try {
+    const auto constructor = env.Global().Get("Float32Array").As<Napi::Function>();
+    return constructor.New({Napi::Number::New(env, static_cast<double>(values))}).As<Napi::Float32Array>();
+  } catch (const Napi::Error&) {
+    refuse();
+    throw;
+  }
+}
+
+}  // namespace
+
+Napi::Value Embed(const Napi::CallbackInfo& info) {
+  Environment& here = of(info);
+  const auto found = here.models.find(static_cast<uint32_t>(whole(info[0], "model", 0, UINT32_MAX)));
+  if (found == here.models.end()) throw Error(ErrorCode::closed, "the model is closed");
+
+  // Copied before they are checked: their memory is the caller's.
+  const Napi::Uint32Array all = ids(info[1], "ids"), lengths = ids(info[2], "lengths");
+  auto request = std::make_shared<Request>();
+  request->loaded = found->second;
+  const ModelConfig& config = request->loaded->model->config;
+  request->ids.assign(all.Data(), all.Data() + all.ElementLength());
+  size_t end = 0;
+  for (size_t i = 0; i < lengths.ElementLength(); ++i) {
+    const uint32_t length = lengths[i];
+    if (length == 0 || length > config.max_positions)
+      throw std::invalid_argument("a text's length is out of range");
+    request->ends.push_back(end += length);
+  }
+  if (end == 0 || end != request->ids.size()) throw std::invalid_argument("ids and lengths disagree");
+  for (const uint32_t id : request->ids) {
+    if (id >= config.vocabulary) throw std::invalid_argument("a token id is past the embedding table");
+  }
+  request->dimensions = static_cast<uint32_t>(whole(info[3], "dimensions", 1, config.hidden));
+  request->max_batch_tokens = static_cast<uint32_t>(whole(info[4], "maxBatchTokens", 1, kMaxWidth));
+  request->batch_invariant = info[5].ToBoolean();
+
+  // Memory that V8 owns and no JavaScript can reach before the promise settles: it cannot be detached or resized.
+  Napi::Float32Array vectors = new_vectors(here.env, *request);
+  request->out = vectors.Data();
+  request->owner = here.link->owner;
+  Engine& to = engine();
+  const uint32_t ticket =
+      here.add({Napi::Promise::Deferred::New(here.env), request, Napi::Persistent(vectors), nullptr, {}});
+  request->finish = [link = here.link, ticket](Request&) {
+    link->post([ticket](Environment& there) { finish_embed(there, ticket); });
+  };
+  to.submit(request);
+  return pending_object(here, ticket);
+}
+
+void Cancel(const Napi::CallbackInfo& info) {
+  Environment& here = of(info);
+  const std::optional<Pending> work =
+      here.take(static_cast<uint32_t>(whole(info[0], "ticket", 0, UINT32_MAX)));
+  if (!work) return;
+  if (work->job) work->job->cancelled = true;
+  if (work->request) {
+    // Under the mutex no vector is being written, and none will be: the array may go.
+    const std::lock_guard lock(here.link->owner->mutex);
+    work->request->cancelled = true;
+  }
+  work->promise.Resolve(here.env.Undefined());
+}
+
+Napi::Value AddressOf(const Napi::CallbackInfo& info) {
+  const auto address = reinterpret_cast<uintptr_t>(info[0].As<Napi::Float32Array>().Data());
+  return Napi::BigInt::New(info.Env(), static_cast<uint64_t>(address));
+}
+
+Napi::Value LastPooledAddress(const Napi::CallbackInfo& info) {
+  return Napi::BigInt::New(info.Env(),
+                           static_cast<uint64_t>(reinterpret_cast<uintptr_t>(engine().last_pooled())));
+}
+
+}  // namespace qwen3::addon

@@ -1,0 +1,121 @@
+#include "addon/environment.h"
+
+#include <cstdlib>
+#include <mutex>
+#include <set>
+#include <utility>
+
+namespace qwen3::addon {
+namespace {
+
+// process.exit() and uncaught errors run no cleanup hooks, only atexit: nothing may reach for any environment then.
+class LiveLinks {
+ public:
+  static LiveLinks& all() {
+    static auto* const instance = new LiveLinks;
+    return *instance;
+  }
+  void add(const std::shared_ptr<Link>& link) {
+    const std::lock_guard lock(mutex_);
+#ifndef _WIN32  // where this would run after Windows has ended all other threads, perhaps while one held a mutex
+    if (links_.empty() && !registered_) registered_ = std::atexit([] { all().end(); }) == 0;
+#endif
+    links_.insert(link);
+  }
+  void remove(const std::shared_ptr<Link>& link) {
+    const std::lock_guard lock(mutex_);
+    links_.erase(link);
+  }
+
+ private:
+  void end() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& link : links_) link->end();
+  }
+  std::mutex mutex_;
+  std::set<std::shared_ptr<Link>> links_;
+  bool registered_ = false;
+};
+
+// Runs what the other threads have left. Called by Node with env null while it tears down.
+void drain(napi_env raw, napi_value, void* context, void*) noexcept {
+  if (!raw) return;
+  const Napi::Env env(raw);
+  auto& link = *static_cast<std::shared_ptr<Link>*>(context);
+  std::vector<std::function<void(Environment&)>> done;
+  {
+    const std::lock_guard lock(link->owner->mutex);
+    done.swap(link->done);
+  }
+  for (const auto& task : done) {
+    // While a worker is being terminated every call fails, and an exception that left here would end the process.
+    try {
+      const Napi::HandleScope scope(env);
+      task(*env.GetInstanceData<Environment>());
+    } catch (const Napi::Error&) {
+    }
+  }
+}
+
+}  // namespace
+
+void Link::post(std::function<void(Environment&)> task) {
+  const std::lock_guard lock(owner->mutex);
+  if (!owner->alive) return;
+  done.push_back(std::move(task));
+  if (done.size() == 1) napi_call_threadsafe_function(wake, nullptr, napi_tsfn_nonblocking);
+}
+
+void Link::end() {
+  const std::lock_guard lock(owner->mutex);
+  owner->alive = false;
+  done.clear();
+}
+
+Environment::Environment(Napi::Env env) : env(env) {
+  auto* context = new std::shared_ptr<Link>(link);
+  const auto forget = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Link>*>(data); };
+  const napi_status status =
+      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "qwen3-embed"), 0, 1,
+                                      context, forget, context, drain, &link->wake);
+  if (status != napi_ok) throw Napi::Error::New(env, "qwen3-embed: no thread-safe function");
+  napi_unref_threadsafe_function(env, link->wake);
+  LiveLinks::all().add(link);
+}
+
+uint32_t Environment::add(Pending work) {
+  if (pending.empty()) napi_ref_threadsafe_function(env, link->wake);  // the process stays until it settles
+  const uint32_t ticket = next_ticket++;
+  pending.emplace(ticket, std::move(work));
+  return ticket;
+}
+
+std::optional<Pending> Environment::take(uint32_t ticket) {
+  auto node = pending.extract(ticket);
+  if (!node) return std::nullopt;
+  if (pending.empty()) napi_unref_threadsafe_function(env, link->wake);
+  return std::move(node.mapped());
+}
+
+// After this no thread touches the environment or memory of its arrays.
+void Environment::end() {
+  link->end();
+  LiveLinks::all().remove(link);
+  for (auto& [ticket, work] : pending) {
+    if (work.request) work.request->cancelled = true;
+    if (work.job) work.job->cancelled = true;
+  }
+  pending.clear();
+  models.clear();
+}
+
+Environment& of(const Napi::CallbackInfo& info) { return *info.Env().GetInstanceData<Environment>(); }
+
+Napi::Object pending_object(Environment& here, uint32_t ticket) {
+  Napi::Object result = Napi::Object::New(here.env);
+  result.Set("ticket", ticket);
+  result.Set("promise", here.pending.at(ticket).promise.Promise());
+  return result;
+}
+
+}  // namespace qwen3::addon

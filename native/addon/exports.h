@@ -1,0 +1,14 @@
+// The functions that JavaScript sees, as typed and described in lib/addon.ts.
+#pragma once
+#include <napi.h>
+
+namespace qwen3::addon {
+
+Napi::Value Load(const Napi::CallbackInfo& info);
+void Unload(const Napi::CallbackInfo& info);
+Napi::Value Embed(const Napi::CallbackInfo& info);
+void Cancel(const Napi::CallbackInfo& info);
+Napi::Value AddressOf(const Napi::CallbackInfo& info);
+Napi::Value LastPooledAddress(const Napi::CallbackInfo& info);
+
+}  // namespace qwen3::addon

@@ -1,0 +1,15 @@
+#include "addon/process.h"
+
+namespace qwen3::addon {
+
+// Never destroyed: their threads may be at work when the process exits.
+Engine& engine() {
+  static auto* const instance = new Engine;
+  return *instance;
+}
+Loader& loader() {
+  static auto* const instance = new Loader;
+  return *instance;
+}
+
+}  // namespace qwen3::addon
