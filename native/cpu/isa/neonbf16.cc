@@ -16,45 +16,18 @@ struct NeonBf16 : Neon {
 
   // To the nearest, ties to even; a NaN stays one.
   static uint16x4_t to_bf16(Vector v) { return vreinterpret_u16_bf16(vcvt_bf16_f32(v)); }
-};
 
-// Two depths to a step: a 32-bit unit of each row against units of two depths of each column.
-struct Bf16Pairs {
-  using Set = NeonBf16;
-  using Input = uint16_t;
-  using Weight = uint16_t;
-  using Operand = uint32x4_t;
-  static constexpr PanelFormat kFormat = PanelFormat::bf16_pairs;
-  static constexpr DType kInput = DType::bf16;
-  static constexpr uint32_t kDepth = 2;
-  static constexpr uint32_t kWidth = 2 * Set::kLanes;
-
-  static void load(const Weight* panel, Operand (&weights)[2]) {
-    weights[0] = vreinterpretq_u32_u16(vld1q_u16(panel));
-    weights[1] = vreinterpretq_u32_u16(vld1q_u16(panel + kWidth));
-  }
-  static Operand broadcast(const Input* values) {
-    uint32_t pair;
-    __builtin_memcpy(&pair, values, sizeof pair);
-    return vdupq_n_u32(pair);
-  }
-  // The last depth of an odd number of them: nothing behind it is read.
-  static Operand broadcast_last(const Input* value) { return vdupq_n_u32(*value); }
-  static Set::Vector step(Operand value, Operand weight, Set::Vector sum) {
-    return vbfdotq_f32(sum, vreinterpretq_bf16_u32(value), vreinterpretq_bf16_u32(weight));
-  }
-  static void keep_first_depth(Operand (&weights)[2]) {
-    const Operand first = vdupq_n_u32(0xffff);
-    weights[0] = vandq_u32(weights[0], first);
-    weights[1] = vandq_u32(weights[1], first);
-  }
-  static size_t index(uint32_t depth, uint32_t column) {
-    return (size_t{depth} / 2 * kWidth + column) * 2 + depth % 2;
+  using Pairs = uint32x4_t;
+  static Pairs load_pairs(const uint16_t* p) { return vreinterpretq_u32_u16(vld1q_u16(p)); }
+  static Pairs broadcast_pair(uint32_t pair) { return vdupq_n_u32(pair); }
+  static Pairs bitwise_and(Pairs a, Pairs b) { return vandq_u32(a, b); }
+  static Vector dot(Pairs a, Pairs b, Vector sum) {
+    return vbfdotq_f32(sum, vreinterpretq_bf16_u32(a), vreinterpretq_bf16_u32(b));
   }
 };
 
 }  // namespace
 
-const Kernels kNeonBf16Bf16 = make_kernels<Bf16Pairs, Bf16Pairs, Blocks>("NEON BF16");
+const Kernels kNeonBf16Bf16 = make_kernels<Bf16Pairs<NeonBf16>, Bf16Pairs<NeonBf16>, Blocks>("NEON BF16");
 
 }  // namespace qwen3::cpu

@@ -51,6 +51,43 @@ struct Bf16Halves : F32Panels<V> {
   }
 };
 
+// bf16 weights and activations, two depths to a step: a pair of each row against pairs of each column. V gives vectors
+// `Pairs` of two bf16 values to a lane, and their dot product.
+template <class V>
+struct Bf16Pairs {
+  using Set = V;
+  using Input = uint16_t;
+  using Weight = uint16_t;
+  using Operand = typename V::Pairs;
+  static constexpr PanelFormat kFormat = PanelFormat::bf16_pairs;
+  static constexpr DType kInput = DType::bf16;
+  static constexpr uint32_t kDepth = 2;
+  static constexpr uint32_t kWidth = 2 * V::kLanes;
+
+  static void load(const Weight* panel, Operand (&weights)[2]) {
+    weights[0] = V::load_pairs(panel);
+    weights[1] = V::load_pairs(panel + kWidth);
+  }
+  static Operand broadcast(const Input* values) {
+    uint32_t pair;
+    __builtin_memcpy(&pair, values, sizeof pair);
+    return V::broadcast_pair(pair);
+  }
+  // The last depth of an odd number of them: nothing behind it is read.
+  static Operand broadcast_last(const Input* value) { return V::broadcast_pair(*value); }
+  static typename V::Vector step(Operand value, Operand weight, typename V::Vector sum) {
+    return V::dot(value, weight, sum);
+  }
+  static void keep_first_depth(Operand (&weights)[2]) {
+    const Operand first = V::broadcast_pair(0xffff);
+    weights[0] = V::bitwise_and(weights[0], first);
+    weights[1] = V::bitwise_and(weights[1], first);
+  }
+  static size_t index(uint32_t depth, uint32_t column) {
+    return (size_t{depth} / 2 * kWidth + column) * 2 + depth % 2;
+  }
+};
+
 // sum[i][j] += rows' values x panel, over `depth` depths.
 template <class F, int kRows, class V = typename F::Set>
 inline void accumulate(const typename F::Input* in, size_t stride, const typename F::Weight* panel,
