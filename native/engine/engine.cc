@@ -24,35 +24,22 @@ void check(LoadedModel& loaded) {
 Engine::Engine() : thread_([this] { work(); }) {}
 
 Engine::~Engine() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
+  queue_.stop();
   thread_.join();
 }
 
-void Engine::submit(std::shared_ptr<Request> request) {
-  {
-    const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(request));
-  }
-  wake_.notify_one();
-}
+void Engine::submit(std::shared_ptr<Request> request) { queue_.push_back(std::move(request)); }
 
 void Engine::work() {
-  while (true) {
-    std::vector<Text> texts;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-      if (stopping_) break;
-      // What is there runs at once; the next batch fills meanwhile.
-      texts = next_batch(queue_);
-    }
+  std::vector<Text> texts;
+  // What is there runs at once; the next batch fills meanwhile.
+  while (queue_.wait([&](auto& requests) { texts = next_batch(requests); })) {
     if (!texts.empty()) run(texts);
+    texts.clear();
   }
-  for (const auto& request : queue_) fail(*request, Error(ErrorCode::closed, "the engine has stopped"));
+  for (const auto& request : queue_.rest()) {
+    fail(*request, Error(ErrorCode::closed, "the engine has stopped"));
+  }
 }
 
 // Nothing is thrown past this point: a batch that fails fails its requests, and the engine goes on.

@@ -1,13 +1,11 @@
 // The one queue of the process and the thread that works it off. Knows requests, not who made them.
 #pragma once
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "engine/batch.h"
+#include "engine/work_queue.h"
 
 namespace qwen3 {
 
@@ -30,10 +28,7 @@ class Engine {
   void run(const std::vector<Text>& texts);
   void pool(LoadedModel& loaded, const Batch& batch, const std::vector<Text>& texts);
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::shared_ptr<Request>> queue_;
-  bool stopping_ = false;
+  WorkQueue<std::shared_ptr<Request>> queue_;
   std::atomic<const void*> last_pooled_ = nullptr;
   std::thread thread_;
 };

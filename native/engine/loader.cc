@@ -22,57 +22,38 @@ std::string identity(const ModelConfig& c, const std::vector<std::unique_ptr<Fil
 Loader::Loader() : thread_([this] { work(); }) {}
 
 Loader::~Loader() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    for (const auto& job : queue_) job->cancelled = true;
-  }
-  wake_.notify_one();
+  queue_.stop();
   thread_.join();
 }
 
-void Loader::submit(std::shared_ptr<LoadJob> job) {
-  {
-    const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(job));
-  }
-  wake_.notify_one();
-}
+void Loader::submit(std::shared_ptr<LoadJob> job) { queue_.push_back({std::move(job), nullptr}); }
 
-void Loader::release(std::shared_ptr<LoadedModel> model) {
-  {
-    const std::lock_guard lock(mutex_);
-    released_.push_back(std::move(model));
-  }
-  wake_.notify_one();
-}
+// First, so that the next load finds the memory free.
+void Loader::release(std::shared_ptr<LoadedModel> model) { queue_.push_front({nullptr, std::move(model)}); }
 
 void Loader::work() {
-  while (true) {
-    std::shared_ptr<LoadJob> job;
-    std::vector<std::shared_ptr<LoadedModel>> released;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || !queue_.empty() || !released_.empty(); });
-      released.swap(released_);
-      if (!queue_.empty()) {
-        job = std::move(queue_.front());
-        queue_.pop_front();
-      } else if (stopping_) {
-        return;
-      }
-    }
-    released.clear();  // before the next load asks for memory
-    if (!job) continue;
-    std::shared_ptr<LoadedModel> model;
-    std::exception_ptr failure;
-    try {
-      if (!job->cancelled) model = load(*job);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    job->finish(std::move(model), failure);
+  Task task;
+  while (queue_.wait([&](auto& tasks) {
+    task = std::move(tasks.front());
+    tasks.pop_front();
+  })) {
+    if (task.job) run(*task.job);
+    task = {};
   }
+  for (const Task& left : queue_.rest()) {
+    if (left.job) left.job->finish(nullptr, nullptr);
+  }
+}
+
+void Loader::run(LoadJob& job) {
+  std::shared_ptr<LoadedModel> model;
+  std::exception_ptr failure;
+  try {
+    if (!job.cancelled) model = load(job);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  job.finish(std::move(model), failure);
 }
 
 std::shared_ptr<LoadedModel> Loader::load(LoadJob& job) {

@@ -2,18 +2,16 @@
 // shares a model that is loaded already.
 #pragma once
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "devices/open_device.h"
 #include "engine/loaded_model.h"
+#include "engine/work_queue.h"
 
 namespace qwen3 {
 
@@ -40,14 +38,17 @@ class Loader {
   void release(std::shared_ptr<LoadedModel> model);
 
  private:
+  // One of the two.
+  struct Task {
+    std::shared_ptr<LoadJob> job;
+    std::shared_ptr<LoadedModel> released;
+  };
+
   void work();
+  void run(LoadJob& job);
   std::shared_ptr<LoadedModel> load(LoadJob& job);
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::shared_ptr<LoadJob>> queue_;
-  std::vector<std::shared_ptr<LoadedModel>> released_;
-  bool stopping_ = false;
+  WorkQueue<Task> queue_;
   std::map<std::string, std::weak_ptr<LoadedModel>>
       loaded_;  // by what makes two models the same; loader thread
   std::thread thread_;
