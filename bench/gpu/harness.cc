@@ -10,7 +10,7 @@
 #include <stdexcept>
 
 #include "devices/cuda_library.h"
-#include "model_source.h"
+#include "engine/model_source.h"
 
 namespace qwen3::bench {
 namespace {

@@ -6,10 +6,10 @@
 #include <numeric>
 
 #include "engine/loaded_model.h"
+#include "engine/model_source.h"
 #include "error.h"
 #include "harness.h"
 #include "model/forward.h"
-#include "model_source.h"
 
 namespace qwen3::bench {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 #include <memory>
 
-#include "backends.h"
+#include "ops/backends.h"
 
 namespace qwen3::test {
 

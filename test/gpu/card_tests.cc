@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "card.h"
+#include "engine/tiny_model.h"
 #include "error.h"
-#include "guarded.h"
+#include "ops/guarded.h"
 #include "random.h"
-#include "tiny_model.h"
 
 namespace qwen3::test {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "card.h"
 #include "card_tests.h"
+#include "engine/engine_tests.h"
 #include "error.h"
-#include "model_tests.h"
-#include "op_tests.h"
+#include "ops/op_tests.h"
 
 namespace {
 

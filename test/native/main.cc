@@ -1,6 +1,6 @@
 // Every op test on every backend, and everything between the ops and Node.
-#include "model_tests.h"
-#include "op_tests.h"
+#include "engine/engine_tests.h"
+#include "ops/op_tests.h"
 
 int main(int argc, char** argv) {
   using namespace qwen3::test;

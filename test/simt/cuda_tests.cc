@@ -10,12 +10,12 @@
 
 #include "backend/cuda_interface.h"
 #include "engine/engine.h"
-#include "guarded.h"
-#include "number.h"
-#include "paged_attention.h"
+#include "engine/tiny_model.h"
+#include "ops/guarded.h"
+#include "ops/number.h"
+#include "ops/paged_attention.h"
+#include "ops/rotated.h"
 #include "random.h"
-#include "rotated.h"
-#include "tiny_model.h"
 #include "tuning.h"
 
 namespace qwen3::test {

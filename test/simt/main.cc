@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "cuda_tests.h"
-#include "model_tests.h"
-#include "op_tests.h"
+#include "engine/engine_tests.h"
+#include "ops/op_tests.h"
 
 namespace qwen3::test {
 namespace {

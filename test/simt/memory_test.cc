@@ -1,10 +1,10 @@
 // What a card's memory is asked for: that the large models fit the cards they are meant for, and what is refused.
 #include "cuda_tests.h"
+#include "engine/model_source.h"
+#include "engine/tiny_model.h"
 #include "engine/workspace.h"
 #include "error.h"
 #include "model/load_model.h"
-#include "model_source.h"
-#include "tiny_model.h"
 
 namespace qwen3::test {
 namespace {

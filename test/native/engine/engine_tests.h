@@ -1,7 +1,7 @@
 // Tests of what runs between the ops and Node.
 #pragma once
-#include "backends.h"
 #include "harness.h"
+#include "ops/backends.h"
 
 namespace qwen3::test {
 

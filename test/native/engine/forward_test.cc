@@ -1,10 +1,10 @@
 // Whole texts through load, workspace, forward pass and pool, on any backend.
 #include <algorithm>
 
-#include "model_tests.h"
-#include "number.h"
+#include "engine/engine_tests.h"
+#include "engine/tiny_model.h"
+#include "ops/number.h"
 #include "reference/reference_backend.h"
-#include "tiny_model.h"
 
 namespace qwen3::test {
 namespace {

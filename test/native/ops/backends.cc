@@ -1,4 +1,4 @@
-#include "backends.h"
+#include "ops/backends.h"
 
 #include <cstring>
 

@@ -1,6 +1,6 @@
 // The op tests on the AVX-512 kernels, built with emulated instructions: for machines that lack them.
-#include "model_tests.h"
-#include "op_tests.h"
+#include "engine/engine_tests.h"
+#include "ops/op_tests.h"
 
 int main(int argc, char** argv) {
   using namespace qwen3::test;

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "guarded.h"
+#include "ops/guarded.h"
 #include "random.h"
 
 namespace qwen3::test {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "backends.h"
+#include "ops/backends.h"
 
 namespace qwen3::test {
 

@@ -1,4 +1,4 @@
-#include "rotated.h"
+#include "ops/rotated.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,10 +1,10 @@
-#include "guarded.h"
+#include "ops/guarded.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "number.h"
-#include "rotated.h"
+#include "ops/number.h"
+#include "ops/rotated.h"
 
 namespace qwen3::test {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "model_tests.h"
+#include "engine/engine_tests.h"
 
 namespace qwen3::test {
 namespace {

@@ -3,9 +3,9 @@
 #include <array>
 #include <limits>
 
-#include "number.h"
-#include "op_tests.h"
-#include "paged_attention.h"
+#include "ops/number.h"
+#include "ops/op_tests.h"
+#include "ops/paged_attention.h"
 
 namespace qwen3::test {
 namespace {

@@ -1,8 +1,8 @@
-#include "number.h"
+#include "ops/number.h"
 
 #include <algorithm>
 
-#include "rotated.h"
+#include "ops/rotated.h"
 
 namespace qwen3::test {
 namespace {

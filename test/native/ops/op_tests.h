@@ -1,8 +1,8 @@
 // The tests of every op, for one backend. Each function adds its file's.
 #pragma once
-#include "backends.h"
-#include "guarded.h"
 #include "harness.h"
+#include "ops/backends.h"
+#include "ops/guarded.h"
 
 namespace qwen3::test {
 

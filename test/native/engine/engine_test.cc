@@ -7,11 +7,11 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/thread_pool.h"
-#include "faulty_backend.h"
-#include "model_tests.h"
-#include "number.h"
+#include "engine/engine_tests.h"
+#include "engine/faulty_backend.h"
+#include "engine/tiny_model.h"
+#include "ops/number.h"
 #include "random.h"
-#include "tiny_model.h"
 
 namespace qwen3::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "tiny_model.h"
+#include "engine/tiny_model.h"
 
 #include <chrono>
 #include <cmath>
@@ -7,10 +7,10 @@
 #include <limits>
 #include <string>
 
+#include "engine/model_source.h"
 #include "harness.h"
 #include "model/forward.h"
-#include "model_source.h"
-#include "number.h"
+#include "ops/number.h"
 #include "random.h"
 
 namespace qwen3::test {

@@ -1,11 +1,11 @@
-#include "paged_attention.h"
+#include "ops/paged_attention.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
-#include "number.h"
+#include "ops/number.h"
 
 namespace qwen3::test {
 namespace {

@@ -3,9 +3,9 @@
 #include <array>
 #include <limits>
 
-#include "guarded.h"
-#include "number.h"
-#include "op_tests.h"
+#include "ops/guarded.h"
+#include "ops/number.h"
+#include "ops/op_tests.h"
 #include "random.h"
 
 namespace qwen3::test {
