@@ -9,7 +9,7 @@
           "action_name": "cmake",
           "inputs": ["CMakeLists.txt"],
           "outputs": ["<(PRODUCT_DIR)/qwen3_embed.node"],
-          "action": ["node", "scripts/build-native.mjs", "--if-needed"]
+          "action": ["node", "scripts/install/build-native.mjs", "--if-needed"]
         }
       ]
     }

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { buildDirectory, buildTree } from '../scripts/build-native.mjs';
+import { buildDirectory, buildTree } from '../scripts/install/build-native.mjs';
 
 /** Builds and runs it; its tables go to the terminal, its figures come back. */
 export async function kernels({ threads, rounds, precisions }) {

@@ -54,7 +54,7 @@ function refuseCutShort(file: string): void {
 }
 
 function failure(message: string, folder: string, cause: unknown): Error {
-  const command = `node ${JSON.stringify(path.join(folder, 'scripts', 'build-native.mjs'))}`;
+  const command = `node ${JSON.stringify(path.join(folder, 'scripts', 'install', 'build-native.mjs'))}`;
   return new Error(`qwen3-embed: ${message}\nTo build it here (C++20 compiler, CMake 3.18): ${command}`, { cause });
 }
 

@@ -10,9 +10,9 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { auditPrebuilds } from './audit.mjs';
+import { fail } from './install/report.mjs';
+import { root } from './install/stamp.mjs';
 import { bytesBelow, cleanCopy, install, megabytes, pack, run, temporaryFolder } from './package.mjs';
-import { fail } from './report.mjs';
-import { root } from './stamp.mjs';
 import { nodeBinary, tool } from './tools.mjs';
 
 const folder = temporaryFolder();
@@ -258,7 +258,7 @@ async function breakIt() {
     refuses(home, [/there is no binary/, command]);
   });
   await check('the command of the message, without a compiler', () => {
-    const script = path.join(home, 'node_modules', 'qwen3-embed', 'scripts', 'build-native.mjs');
+    const script = path.join(home, 'node_modules', 'qwen3-embed', 'scripts', 'install', 'build-native.mjs');
     const { status, stderr } = spawnSync(process.execPath, [script], { env: bare, encoding: 'utf8' });
     if (status === 0 || !/The native part needs a C\+\+20 compiler/.test(stderr)) throw new Error(stderr);
     return stderr.trim();

@@ -11,9 +11,9 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { root } from './install/stamp.mjs';
 import { install, pack, run, temporaryFolder } from './package.mjs';
 import { prebuildify } from './prebuildify.mjs';
-import { root } from './stamp.mjs';
 import { nodeBinary } from './tools.mjs';
 
 const short = process.argv.includes('--short');

@@ -8,8 +8,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { fail } from './report.mjs';
-import { root } from './stamp.mjs';
+import { fail } from './install/report.mjs';
+import { root } from './install/stamp.mjs';
 
 const run = promisify(execFile);
 const shipped = ['80', '86', '89', '90a', '100', '120'];

@@ -6,9 +6,9 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { instruction, programmingLanguages, queries, texts } from './demo-texts.mjs';
-import { fail } from './report.mjs';
+import { fail } from './install/report.mjs';
+import { root } from './install/stamp.mjs';
 import { setup } from './setup.mjs';
-import { root } from './stamp.mjs';
 
 const usage = `npm run demo -- [options] ["query" ...]
 

@@ -19,8 +19,8 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { ggufHeader } from './gguf.mjs';
-import { fail, isMain } from './report.mjs';
-import { root } from './stamp.mjs';
+import { fail, isMain } from './install/report.mjs';
+import { root } from './install/stamp.mjs';
 
 const sizes = {
   '0.6b': { hidden: 1024, intermediate: 3072, layers: 28, queryHeads: 16, rows: 151669, tied: true },

@@ -4,8 +4,8 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { fail, isMain } from './report.mjs';
-import { root } from './stamp.mjs';
+import { fail, isMain } from './install/report.mjs';
+import { root } from './install/stamp.mjs';
 
 const machine = `${process.platform}-${process.arch}`;
 
@@ -23,7 +23,7 @@ export function prebuildify(target) {
     ...(arch === 'arm64' ? ['--tag-armv', '8'] : []),
     // glibc stays without a tag: that is the name that @electron/rebuild knows.
     ...(musl ? ['--tag-libc', 'musl'] : []),
-    ...['--shell', '--node-gyp', `node "${path.join(root, 'scripts', 'build-native.mjs')}"`],
+    ...['--shell', '--node-gyp', `node "${path.join(root, 'scripts', 'install', 'build-native.mjs')}"`],
     // What is built for another platform lies in a tree of its own.
     ...['--cwd', target === machine ? root : path.join(root, 'build', `cmake-${target}`), '--out', root],
   ];

@@ -4,10 +4,10 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { buildNative, describeBuild } from './build-native.mjs';
-import { installTools } from './compiler.mjs';
-import { fail, isMain } from './report.mjs';
-import { root, unlessUnchanged } from './stamp.mjs';
+import { buildNative, describeBuild } from './install/build-native.mjs';
+import { installTools } from './install/compiler.mjs';
+import { fail, isMain } from './install/report.mjs';
+import { root, unlessUnchanged } from './install/stamp.mjs';
 
 /** Everything that the demo and the tests need; with `tests`, the C++ tests too. */
 export async function setup({ tests = false } = {}) {

@@ -3,9 +3,9 @@
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { fail } from './report.mjs';
+import { fail } from './install/report.mjs';
+import { root } from './install/stamp.mjs';
 import { setup } from './setup.mjs';
-import { root } from './stamp.mjs';
 
 await setup({ tests: true }).catch(fail);
 const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs');

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { root } from './stamp.mjs';
+import { root } from './install/stamp.mjs';
 
 /** The folder of an npm package, `spec` as npm takes it: 'publint@0.3.25'. Other platforms' packages too. */
 export function tool(spec) {

@@ -10,11 +10,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { needsNewerGlibc } from '../audit.mjs';
-import { buildDirectory, buildTree } from '../build-native.mjs';
+import { buildDirectory, buildTree } from '../install/build-native.mjs';
+import { fail, isMain } from '../install/report.mjs';
+import { root } from '../install/stamp.mjs';
 import { bytesBelow, cleanCopy, megabytes, run } from '../package.mjs';
-import { fail, isMain } from '../report.mjs';
 import { setup } from '../setup.mjs';
-import { root } from '../stamp.mjs';
 
 const mostBytes = 60e6;
 const glibc = '2.34'; // the newest C library that what is packed may need

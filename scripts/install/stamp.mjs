@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The checkout's root. */
-export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+export const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Runs `step` unless its inputs (files or folders below the root) are unchanged since it last ran and `output` exists. */
 export async function unlessUnchanged(name, inputs, output, step) {

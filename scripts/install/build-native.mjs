@@ -1,6 +1,6 @@
 // Builds build/Release/qwen3_embed.node by CMake, with progress. The one script behind npm, node-gyp and prebuildify.
 //
-//   node scripts/build-native.mjs [--if-needed] [--tests]
+//   node scripts/install/build-native.mjs [--if-needed] [--tests]
 //
 //   --if-needed   do nothing where an addon that loads is already there (as npm's install script)
 //   --tests       build the C++ tests and kernel benchmarks too
