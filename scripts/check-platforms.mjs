@@ -12,8 +12,8 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { root } from './install/stamp.mjs';
-import { install, pack, run, temporaryFolder } from './package.mjs';
-import { prebuildify } from './prebuildify.mjs';
+import { prebuildify } from './package/prebuildify.mjs';
+import { install, pack, run, temporaryFolder } from './package/tarball.mjs';
 import { nodeBinary } from './tools.mjs';
 
 const short = process.argv.includes('--short');

@@ -9,11 +9,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { needsNewerGlibc } from '../audit.mjs';
 import { buildDirectory, buildTree } from '../install/build-native.mjs';
 import { fail, isMain } from '../install/report.mjs';
 import { root } from '../install/stamp.mjs';
-import { bytesBelow, cleanCopy, megabytes, run } from '../package.mjs';
+import { needsNewerGlibc } from '../package/audit-binaries.mjs';
+import { bytesBelow, cleanCopy, megabytes, run } from '../package/tarball.mjs';
 import { setup } from '../setup.mjs';
 
 const mostBytes = 60e6;

@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { run, temporaryFolder } from '../package.mjs';
+import { run, temporaryFolder } from '../package/tarball.mjs';
 import { makeBundle } from './bundle.mjs';
 
 const tools =

@@ -9,11 +9,11 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { auditPrebuilds } from './audit.mjs';
-import { fail } from './install/report.mjs';
-import { root } from './install/stamp.mjs';
-import { bytesBelow, cleanCopy, install, megabytes, pack, run, temporaryFolder } from './package.mjs';
-import { nodeBinary, tool } from './tools.mjs';
+import { fail } from '../install/report.mjs';
+import { root } from '../install/stamp.mjs';
+import { nodeBinary, tool } from '../tools.mjs';
+import { auditPrebuilds } from './audit-binaries.mjs';
+import { bytesBelow, cleanCopy, install, megabytes, pack, run, temporaryFolder } from './tarball.mjs';
 
 const folder = temporaryFolder();
 const checkout = path.join(folder, 'checkout');

@@ -4,8 +4,8 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { fail, isMain } from './install/report.mjs';
-import { root } from './install/stamp.mjs';
+import { fail, isMain } from '../install/report.mjs';
+import { root } from '../install/stamp.mjs';
 
 const machine = `${process.platform}-${process.arch}`;
 

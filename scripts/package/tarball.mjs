@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { root } from './install/stamp.mjs';
+import { root } from '../install/stamp.mjs';
 
 /** Runs a program to its end and gives what it wrote; throws how that ended where it failed. */
 export function run(command, args, { env = {}, ...options } = {}) {
