@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { root } from './install/stamp.mjs';
+import { root } from '../install/stamp.mjs';
 
 const fix = process.argv.includes('--fix');
 const bin = (name) => path.join(root, 'node_modules', '.bin', name);

@@ -1,15 +1,15 @@
 // Compiles the CUDA kernels and checks what came out, without a GPU: no spills and no local memory in the kernels that
 // matter, registers within their budget, and the tensor-core and copy instructions there.
 //
-//   node scripts/cubin-opcodes.mjs [80 90a ...]     compute capabilities; all that are shipped by default
+//   node scripts/check/cubin-opcodes.mjs [80 90a ...]     compute capabilities; all that are shipped by default
 
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { fail } from './install/report.mjs';
-import { root } from './install/stamp.mjs';
+import { fail } from '../install/report.mjs';
+import { root } from '../install/stamp.mjs';
 
 const run = promisify(execFile);
 const shipped = ['80', '86', '89', '90a', '100', '120'];

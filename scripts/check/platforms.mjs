@@ -11,10 +11,10 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { root } from './install/stamp.mjs';
-import { prebuildify } from './package/prebuildify.mjs';
-import { install, pack, run, temporaryFolder } from './package/tarball.mjs';
-import { nodeBinary } from './tools.mjs';
+import { root } from '../install/stamp.mjs';
+import { prebuildify } from '../package/prebuildify.mjs';
+import { install, pack, run, temporaryFolder } from '../package/tarball.mjs';
+import { nodeBinary } from '../tools.mjs';
 
 const short = process.argv.includes('--short');
 const folder = temporaryFolder();

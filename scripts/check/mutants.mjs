@@ -4,8 +4,8 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { fail } from './install/report.mjs';
-import { root } from './install/stamp.mjs';
+import { fail } from '../install/report.mjs';
+import { root } from '../install/stamp.mjs';
 
 const linear = 'cuda: linear ops read what is there';
 const attention = 'cuda bf16: attention: one text of any length';
