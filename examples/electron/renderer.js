@@ -5,7 +5,9 @@ const instruction = 'Given a web search query, retrieve relevant passages that a
 
 element('search').addEventListener('submit', async (event) => {
   event.preventDefault();
-  const texts = element('documents').value.split('\n').filter((text) => text.trim() !== '');
+  const texts = element('documents')
+    .value.split('\n')
+    .filter((text) => text.trim() !== '');
   const [query] = await window.embedder.embed([element('query').value], instruction);
   const vectors = await window.embedder.embed(texts);
   const score = (vector) => vector.reduce((sum, value, i) => sum + value * query[i], 0);

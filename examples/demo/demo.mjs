@@ -5,10 +5,10 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { instruction, programmingLanguages, queries, texts } from './demo-texts.mjs';
-import { fail } from './install/report.mjs';
-import { root } from './install/stamp.mjs';
-import { setup } from './setup.mjs';
+import { fail } from '../../scripts/install/report.mjs';
+import { root } from '../../scripts/install/stamp.mjs';
+import { setup } from '../../scripts/setup.mjs';
+import { instruction, programmingLanguages, queries, texts } from './texts.mjs';
 
 const usage = `npm run demo -- [options] ["query" ...]
 
@@ -33,7 +33,7 @@ async function main() {
   const settings = readArguments();
   if (settings.help) return console.log(usage);
   await setup();
-  const { Embedder } = createRequire(import.meta.url)('..');
+  const { Embedder } = createRequire(import.meta.url)('../..');
 
   const { result: embedder, seconds: loading } = await timed(() =>
     Embedder.load(settings.model, { device: settings.device, precision: settings.precision }),
