@@ -8,11 +8,11 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { fail } from '../scripts/install/report.mjs';
 import { root } from '../scripts/install/stamp.mjs';
-import { makeModel } from '../scripts/make-model.mjs';
 import { setup } from '../scripts/setup.mjs';
 import { askOnce, start } from './child.mjs';
 import { kernels } from './kernels.mjs';
 import { disturbance } from './machine.mjs';
+import { makeModel } from './make-model.mjs';
 import { median, printTable, summary } from './statistics.mjs';
 
 const usage = `npm run bench -- [options]

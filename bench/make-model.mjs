@@ -18,9 +18,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { fail, isMain } from '../scripts/install/report.mjs';
+import { root } from '../scripts/install/stamp.mjs';
 import { ggufHeader } from './gguf.mjs';
-import { fail, isMain } from './install/report.mjs';
-import { root } from './install/stamp.mjs';
 
 const sizes = {
   '0.6b': { hidden: 1024, intermediate: 3072, layers: 28, queryHeads: 16, rows: 151669, tied: true },
