@@ -1,0 +1,178 @@
+export const file = 'attention_wgmma.cu';
+
+const hopperAttention = 'hopper bf16: attention: one text of any length';
+const hopperTexts = 'hopper bf16: attention: many texts';
+const schedules = 'cuda: hopper: attention is the same in any schedule';
+
+export const faults = [
+  {
+    name: 'a row sees its successor',
+    text: ': token + 1;',
+    replacement: ': token + 2;',
+    tests: hopperAttention,
+  },
+  {
+    name: 'steps taken for visible to all rows that are not',
+    text: 'prefix_tokens : walk.own_first + 1;',
+    replacement: 'prefix_tokens : walk.own_last + 1;',
+    tests: hopperAttention,
+  },
+  {
+    name: 'rows masked as if each were a token',
+    text: 'walk.own_first + (own_row + half * 8) / a.group();',
+    replacement: 'walk.own_first + own_row + half * 8;',
+    tests: hopperAttention,
+  },
+  {
+    name: 'the wrong head of keys and values',
+    text: 'static_cast<Part>(part), task.kv_head)',
+    replacement: 'static_cast<Part>(part), 0)',
+    tests: hopperTexts,
+  },
+  {
+    name: 'pages looked up in the wrong table',
+    text: 'in_prefix ? span.prefix : span.own',
+    replacement: 'span.own',
+    tests: hopperTexts,
+  },
+  {
+    name: 'the last page of a run comes by TMA',
+    text: 'const bool has_cut = cut < kStepPages && ',
+    replacement: 'const bool has_cut = false && ',
+    tests: hopperAttention,
+  },
+  {
+    name: 'a row past the last token is copied',
+    text: 'row < tokens ? 16 : 0',
+    replacement: 'row <= tokens ? 16 : 0',
+    tests: hopperAttention,
+  },
+  {
+    name: 'a page of nobody in place of zeros',
+    text: 'kNoRow = 0 - kPageTokens;',
+    replacement: 'kNoRow = 0;',
+    tests: hopperTexts,
+  },
+  {
+    name: 'copied pages that wgmma may not read',
+    text: `          fence_proxy_async();
+          sync_warp();`,
+    replacement: '          sync_warp();',
+    tests: schedules,
+  },
+  {
+    name: 'queries that wgmma may not read',
+    text: `    fence_proxy_async();
+    sync_threads(`,
+    replacement: '    sync_threads(',
+    tests: schedules,
+  },
+  {
+    name: 'queries read before all of them have come',
+    text: '    sync_threads(kQueryBarrier + static_cast<int>(warpgroup), kWarpgroupThreads);\n',
+    replacement: '',
+    tests: schedules,
+  },
+  {
+    name: 'a row past the end is stored',
+    text: 'if (row >= task.tile.rows * a.group()) continue;',
+    replacement: '',
+    tests: hopperAttention,
+  },
+  {
+    name: 'queries of both warpgroups the same',
+    text: 'tile_row = warpgroup * kAttendantRows + row',
+    replacement: 'tile_row = row',
+    tests: hopperAttention,
+  },
+  {
+    name: 'values of the step that is just multiplied with keys',
+    text: 'start_of(Part::value, previous)',
+    replacement: 'start_of(Part::value, turn)',
+    tests: hopperAttention,
+  },
+  {
+    name: 'keys released while wgmma reads them',
+    text: `      wgmma_wait<1>();
+      release(Part::key, turn);`,
+    replacement: `      release(Part::key, turn);
+      wgmma_wait<1>();`,
+    tests: schedules,
+  },
+  {
+    name: 'values released while wgmma reads them',
+    text: `      wgmma_wait<0>();
+      release(Part::value, previous);`,
+    replacement: `      release(Part::value, previous);
+      wgmma_wait<0>();`,
+    tests: schedules,
+  },
+  {
+    name: 'the last stage of a tile never released',
+    text: '    release(Part::value, turn);\n',
+    replacement: '',
+    tests: schedules,
+  },
+  {
+    name: 'scores read before they are there',
+    text: 'wgmma_wait<1>();',
+    replacement: 'wgmma_wait<2>();',
+    tests: hopperAttention,
+  },
+  {
+    name: 'probabilities packed while wgmma reads the last ones',
+    text: '      soften(softmax, score, a.scale, shrink);\n',
+    replacement: `      soften(softmax, score, a.scale, shrink);
+      pack_scores<T>(probability, score);
+`,
+    tests: hopperAttention,
+  },
+  {
+    name: 'sums not brought to a new highest score',
+    text: 'sum[i] *= shrink[i / 2 % 2];',
+    replacement: 'sum[i] *= 1;',
+    tests: 'hopper bf16: attention: sharp scores',
+  },
+  {
+    name: 'the total is not brought to a new highest score',
+    text: 'softmax.total[half] *= shrink[half];',
+    replacement: '',
+    tests: hopperAttention,
+  },
+  {
+    name: 'a panel of values half as far',
+    text: 'kStepTokens * kSwizzledRowBytes), true',
+    replacement: 'kPageTokens * kSwizzledRowBytes), true',
+    tests: hopperAttention,
+  },
+  {
+    name: 'no fence before wgmma',
+    text: '    wgmma_fence();\n',
+    replacement: '',
+    tests: schedules,
+  },
+  {
+    name: 'a turn that nobody begins',
+    text: 'if (warpgroup == 1) end_turn();',
+    replacement: '',
+    tests: schedules,
+  },
+  {
+    name: 'tickets that are not given back',
+    text: 'atomic_add(a.tickets, 0 - (ticket + 1));',
+    replacement: '',
+    tests: hopperTexts,
+  },
+  {
+    name: 'a tile left out',
+    text: 'tiles - 1 - ticket % tiles',
+    replacement: '(tiles - 1 - ticket % tiles) / 2 * 2',
+    tests: hopperTexts,
+  },
+  {
+    name: 'a task replaced before all have read it',
+    text: 'mbarrier_init(shared_address(&shared->taken), kStages + kAttendants);',
+    replacement: 'mbarrier_init(shared_address(&shared->taken), kStages);',
+    tests: schedules,
+  },
+];

@@ -1,0 +1,95 @@
+export const file = 'cuda_backend.cu';
+
+const keeps = 'cuda: keeps no more launches than fit';
+const replayed = 'cuda: short batches are replayed';
+const invariant = 'invariant batches';
+const named = 'cuda: tells which kernels run';
+
+export const faults = [
+  {
+    name: 'a copy overtakes the ops in front of it',
+    text: `launch_kept();
+    ask(op);`,
+    replacement: 'ask(op);',
+    tests: 'cuda: graphs are bounded and in order',
+  },
+  {
+    name: 'a batch overtakes the one in front of it',
+    text: `launch_kept();
+    const bool small`,
+    replacement: 'const bool small',
+    tests: keeps,
+  },
+  {
+    name: 'more launches kept than there is room for',
+    text: 'if (!kept_.has_room_for(kOpBytes)) launch_kept();',
+    replacement: '',
+    tests: keeps,
+  },
+  {
+    name: 'launches made twice',
+    text: '    kept_.clear();\n',
+    replacement: '',
+    tests: replayed,
+  },
+  {
+    name: 'weights multiplied before they are stored',
+    text: 'weights_are_on_their_way_ = true;',
+    replacement: '',
+    tests: 'cuda: linear ops read what is there',
+  },
+  {
+    name: 'launches overlap on every card',
+    text: 'overlaps_ = compiled_for >= kOverlappingCode;',
+    replacement: 'overlaps_ = true;',
+    tests: replayed,
+  },
+  {
+    name: 'invariance ignored',
+    text: '!invariant && tokens',
+    replacement: 'tokens',
+    tests: invariant,
+  },
+  {
+    name: 'staging filled while the device reads it',
+    text: 'halves_[current_].in_use ? cuda::wait_for(halves_[current_].done) : nullptr',
+    replacement: 'nullptr',
+    tests: 'store_weight: gate',
+  },
+  {
+    name: 'vectors taken before the device is done',
+    text: 'return failure ? failure : cuda::wait_for(done_);',
+    replacement: 'return failure;',
+    tests: 'pool: agrees',
+  },
+  {
+    name: 'the name of kernels that do not run',
+    text: 'card_.has_wgmma ? "a"',
+    replacement: 'is_hopper ? "a"',
+    tests: named,
+  },
+  {
+    name: 'a name that hides which kernels run',
+    text: 'card_.has_wgmma ? "a"',
+    replacement: 'false ? "a"',
+    tests: named,
+  },
+  {
+    name: 'a tuning that nobody reads',
+    text: 'card_.tuning = tuning;',
+    replacement: '',
+    tests: 'cuda: hopper: tiles are chosen by cost',
+  },
+  {
+    name: 'a bad tuning taken',
+    text: 'words && !cuda::parse_tuning(words, &tuning, message, message_bytes)',
+    replacement: 'words && !cuda::parse_tuning(words, &tuning, message, message_bytes) && false',
+    tests: 'cuda: tuning is read',
+  },
+  {
+    name: 'a tuned bound of the small plan ignored',
+    text: 'tokens <= card_.tuning.small_tokens',
+    replacement: 'tokens <= cuda::kSmallBatchTokens',
+    tests: invariant,
+  },
+];

@@ -1,0 +1,30 @@
+export const file = 'gemm.cuh';
+
+const sums = 'cuda: int8: sums are exact';
+
+export const faults = [
+  {
+    name: 'gate and up exchanged',
+    text: 'gate * reciprocal_approx(1 + exp2_approx(-kLog2E * gate)) * up',
+    replacement: 'up * reciprocal_approx(1 + exp2_approx(-kLog2E * up)) * gate',
+    tests: 'linear_swiglu: any gate',
+  },
+  {
+    name: 'a scale forgotten',
+    text: 'in_scales ? in_scales[row] : 1',
+    replacement: 'in_scales ? 1 : static_cast<float>(row)',
+    tests: 'f16: gated values',
+  },
+  {
+    name: "the weight's scale forgotten",
+    text: 'multiply(value, col_scale) : value',
+    replacement: 'value : value',
+    tests: sums,
+  },
+  {
+    name: "the row's scale forgotten",
+    text: 'multiply(static_cast<float>(sum), row_scale)',
+    replacement: 'static_cast<float>(sum)',
+    tests: sums,
+  },
+];

@@ -1,0 +1,148 @@
+export const file = 'gemm_mma.cu';
+
+const linear = 'cuda: linear ops read what is there';
+const wide = 'wide weights: linear_add';
+const parts = 'cuda: tuned parts agree: bf16';
+
+export const faults = [
+  {
+    name: 'no barrier before a stage is read',
+    text: `cp_async_wait<kStages - 2>();
+    sync_block();`,
+    replacement: 'cp_async_wait<kStages - 2>();',
+    tests: linear,
+  },
+  {
+    name: 'a wait for one group too few',
+    text: `cp_async_wait<kStages - 2>();
+    sync_block();`,
+    replacement: `cp_async_wait<kStages - 1>();
+    sync_block();`,
+    tests: linear,
+  },
+  {
+    name: 'a row past the end is loaded',
+    text: 'row < rows && element < inner',
+    replacement: 'row <= rows && element < inner',
+    tests: linear,
+  },
+  {
+    name: 'the end of a row is overrun',
+    text: 'min(inner - element, kChunkElements<T>)',
+    replacement: 'kChunkElements<T>',
+    tests: linear,
+  },
+  {
+    name: 'a row past the end is stored',
+    text: 'if (row >= x.rows) continue;',
+    replacement: 'if (row > x.rows) continue;',
+    tests: linear,
+  },
+  {
+    name: 'a fragment is used twice',
+    text: 'b[j / 2][j % 2 * 2 + 1]',
+    replacement: 'b[j / 2][j % 2 * 2]',
+    tests: linear,
+  },
+  {
+    name: 'no swizzle',
+    text: '(chunk ^ (row / 2 & 3))',
+    replacement: 'chunk',
+    tests: 'cuda: no bank conflicts',
+  },
+  {
+    name: 'no warp barrier after a wait',
+    text: `cp_async_wait<kStages - 2>();
+    sync_warp();`,
+    replacement: 'cp_async_wait<kStages - 2>();',
+    tests: linear,
+  },
+  {
+    name: 'a stage loaded too early',
+    text: `if (turn + kStages - 1 < mine) {
+      load_weight(turn + kStages - 1);
+      load_in(turn + kStages - 1);`,
+    replacement: `if (turn + kStages < mine) {
+      load_weight(turn + kStages);
+      load_in(turn + kStages);`,
+    tests: linear,
+  },
+  {
+    name: "one warp's sum left out",
+    text: 'w < kSmallWarps; ++w',
+    replacement: 'w < kSmallWarps - 1; ++w',
+    tests: linear,
+  },
+  {
+    name: 'sums where others still read',
+    text: `  sync_block();
+  using Sum`,
+    replacement: '  using Sum',
+    tests: linear,
+  },
+  {
+    name: 'wgmma for many rows only',
+    text: 'if (card.has_wgmma && plan == Plan::large',
+    replacement: 'if (card.has_wgmma && x.rows > 16 && plan == Plan::large',
+    tests: 'hopper bf16: linear ops: a row alone',
+  },
+  {
+    name: 'rows brought before they are there',
+    text: `  wait_for_previous();
+  for (uint32_t turn = 0; turn < kStages - 1; ++turn) {
+    if (turn < mine) load_in(turn);
+    cp_async_commit();  // the first group has the weights of all these turns
+  }
+`,
+    replacement: `  for (uint32_t turn = 0; turn < kStages - 1; ++turn) {
+    if (turn < mine) load_in(turn);
+    cp_async_commit();
+  }
+  wait_for_previous();
+`,
+    tests: 'cuda: hopper: short batches are replayed',
+  },
+  {
+    name: 'a step in two parts',
+    text: '(blockIdx.y + 1) / gridDim.y - first_step',
+    replacement: '(blockIdx.y + 1) / gridDim.y - first_step + (blockIdx.y == 0)',
+    tests: wide,
+  },
+  {
+    name: 'the last part left out',
+    text: 'part < count; ++part',
+    replacement: 'part + 1 < count; ++part',
+    tests: wide,
+  },
+  {
+    name: 'parts in one place',
+    text: '(static_cast<size_t>(blockIdx.y) * x.rows + row)',
+    replacement: 'static_cast<size_t>(row)',
+    tests: wide,
+  },
+  {
+    name: 'parts added before they are there',
+    text: `wait_for_previous();
+  const uint32_t row = blockIdx.y`,
+    replacement: 'const uint32_t row = blockIdx.y',
+    tests: 'wide weights: linear_swiglu',
+  },
+  {
+    name: 'tuned parts, and not one',
+    text: 'max(min(tuning.part_blocks / col_tiles, most), 1u)',
+    replacement: 'min(tuning.part_blocks / col_tiles, most)',
+    tests: parts,
+  },
+  {
+    name: 'tuned parts past their memory',
+    text: 'kBroadCols * tuning.part_blocks',
+    replacement: 'kBroadCols * 128',
+    tests: parts,
+  },
+  {
+    name: 'a tuned number of tiles ignored',
+    text: 'if (col_tiles >= tuning.enough_tiles) return 1;',
+    replacement: '',
+    tests: parts,
+  },
+];

@@ -1,0 +1,197 @@
+export const file = 'gemm_wgmma.cu';
+
+const hopper = 'cuda: hopper: tiles and schedules change no bit: bf16';
+const wgmma = 'hopper bf16: linear ops: large shapes';
+const sums = 'cuda: int8: sums are exact';
+const costs = 'cuda: hopper: tiles are chosen by cost';
+
+export const faults = [
+  {
+    name: 'every round waits for the parity of the first',
+    text: 'mbarrier_wait(shared.full(turn.stage), turn.parity);',
+    replacement: 'mbarrier_wait(shared.full(turn.stage), 0);',
+    tests: hopper,
+  },
+  {
+    name: 'stages filled before they are empty',
+    text: 'mbarrier_wait(shared.empty(turn.stage), turn.parity ^ 1);',
+    replacement: 'mbarrier_wait(shared.empty(turn.stage), 1);',
+    tests: hopper,
+  },
+  {
+    name: 'a stage released while wgmma reads it',
+    text: 'wgmma_wait<1>();',
+    replacement: 'wgmma_wait<2>();',
+    tests: hopper,
+  },
+  {
+    name: 'the last stage of a tile never released',
+    text: 'if (releases) mbarrier_arrive(shared.empty(previous));',
+    replacement: '',
+    tests: hopper,
+  },
+  {
+    name: 'mbarriers that TMA does not know',
+    text: 'fence_mbarrier_init();',
+    replacement: '',
+    tests: hopper,
+  },
+  {
+    name: 'mbarriers used before they are made',
+    text: `sync_block();
+    if (threadIdx.x < kWarpgroupThreads)`,
+    replacement: 'if (threadIdx.x < kWarpgroupThreads)',
+    tests: hopper,
+  },
+  {
+    name: 'the bytes of one operand expected',
+    text: 'mbarrier_arrive_expecting(full, kStageBytes<Form>);',
+    replacement: 'mbarrier_arrive_expecting(full, kInBytes);',
+    tests: hopper,
+  },
+  {
+    name: 'both warpgroups multiply the same rows',
+    text: 'shared.in(turn.stage) + share_row * kStepBytes',
+    replacement: 'shared.in(turn.stage)',
+    tests: hopper,
+  },
+  {
+    name: 'sums that do not begin at 0',
+    text: 'step + byte > 0',
+    replacement: 'true',
+    tests: wgmma,
+  },
+  {
+    name: 'no fence before wgmma',
+    text: 'wgmma_fence();',
+    replacement: '',
+    tests: hopper,
+  },
+  {
+    name: 'sums stored before they are there',
+    text: '    wgmma_wait<0>();\n',
+    replacement: '',
+    tests: hopper,
+  },
+  {
+    name: 'rows of sums 8 apart, not 16',
+    text: 'thread / 32 * 16 + thread',
+    replacement: 'thread / 32 * 8 + thread',
+    tests: wgmma,
+  },
+  {
+    name: 'a proxy fence forgotten before a box is stored',
+    text: '    fence_proxy_async();\n',
+    replacement: '',
+    tests: hopper,
+  },
+  {
+    name: 'a box stored before all have written it',
+    text: `fence_proxy_async();
+    sync_threads(barrier, kWarpgroupThreads);`,
+    replacement: 'fence_proxy_async();',
+    tests: hopper,
+  },
+  {
+    name: 'a box written while TMA reads it',
+    text: 'tma_wait_read<kBoxes - 1>();',
+    replacement: 'tma_wait_read<kBoxes>();',
+    tests: hopper,
+  },
+  {
+    name: 'a box written by those who do not know that it was read',
+    text: 'sync_threads(barrier, kWarpgroupThreads);  // the box',
+    replacement: '// the box',
+    tests: hopper,
+  },
+  {
+    name: 'a block that ends before its boxes are read',
+    text: 'if (stores) tma_wait_read<0>();',
+    replacement: '',
+    tests: hopper,
+  },
+  {
+    name: 'a box not committed',
+    text: '      tma_commit();\n',
+    replacement: '',
+    tests: hopper,
+  },
+  {
+    name: 'boxes without the swizzle',
+    text: ' ^ row % 8 * 16',
+    replacement: '',
+    tests: wgmma,
+  },
+  {
+    name: 'both blocks of rows in the same place',
+    text: '(block * kSums * 2 + box_col)',
+    replacement: 'box_col',
+    tests: hopper,
+  },
+  {
+    name: 'stored where it should be added',
+    text: 'tma_add_2d(out_map',
+    replacement: 'tma_store_2d(out_map',
+    tests: wgmma,
+  },
+  {
+    name: "gated values in the sums' columns",
+    text: '/ 2 * kValuesOfPair',
+    replacement: '',
+    tests: wgmma,
+  },
+  {
+    name: 'a row past the end has a scale',
+    text: 'row < x.rows ? x.row_scale(row) : 0',
+    replacement: 'x.row_scale(row)',
+    tests: sums,
+  },
+  {
+    name: 'a column past the end has a scale',
+    text: 'own_scales && col < cols_left',
+    replacement: 'own_scales',
+    tests: sums,
+  },
+  {
+    name: 'a turn taken before it comes',
+    text: 'if (kTakeTurns && tile >= gridDim.x) sync_threads',
+    replacement: 'if (kTakeTurns && tile >= 2 * gridDim.x) sync_threads',
+    tests: hopper,
+  },
+  {
+    name: 'no turn handed over',
+    text: 'tile + gridDim.x < all.count()',
+    replacement: 'tile + 2 * gridDim.x < all.count()',
+    tests: hopper,
+  },
+  {
+    name: "the other's stages not skipped",
+    text: "turn.skip(all.steps);  // the other's",
+    replacement: '',
+    tests: hopper,
+  },
+  {
+    name: 'a stage empty when one of two has read it',
+    text: 'mbarrier_init(shared.empty(stage), Form::kSharers * kWarpgroupWarps)',
+    replacement: 'mbarrier_init(shared.empty(stage), kWarpgroupWarps)',
+    tests: hopper,
+  },
+  {
+    name: 'a tuned tile ignored',
+    text: 'form == TileForm::automatic ?',
+    replacement: 'true ?',
+    tests: hopper,
+  },
+  {
+    name: "a tuned step's cost ignored",
+    text: 'steps * card.tuning.narrow_step',
+    replacement: 'steps * 1.375',
+    tests: costs,
+  },
+  {
+    name: 'a tuning for int8 in bf16',
+    text: 'sizeof(T) == 1 ? tuning.finish_int8 : 0',
+    replacement: 'tuning.finish_int8',
+    tests: costs,
+  },
+];

@@ -1,0 +1,10 @@
+export const file = 'hopper.cuh';
+
+export const faults = [
+  {
+    name: 'a descriptor with half the stride',
+    text: 'sizeof(SwizzledRows) >> 4',
+    replacement: 'sizeof(SwizzledRows) >> 5',
+    tests: 'hopper bf16: linear ops: large shapes',
+  },
+];

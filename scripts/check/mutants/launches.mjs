@@ -1,0 +1,18 @@
+export const file = 'launches.h';
+
+const replayed = 'cuda: short batches are replayed';
+
+export const faults = [
+  {
+    name: 'every parameter is the first',
+    text: '*from += room_of<T>();',
+    replacement: '',
+    tests: replayed,
+  },
+  {
+    name: 'a list ends after its first launch',
+    text: 'at += kept.parameter_bytes;',
+    replacement: 'at = used_;',
+    tests: replayed,
+  },
+];

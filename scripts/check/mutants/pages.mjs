@@ -1,0 +1,10 @@
+export const file = 'pages.cuh';
+
+export const faults = [
+  {
+    name: 'the layer of a run is ignored',
+    text: 'static_cast<size_t>(layer) * run.layer_stride',
+    replacement: '0',
+    tests: 'cuda bf16: attention: many texts',
+  },
+];

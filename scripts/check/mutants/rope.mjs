@@ -1,0 +1,25 @@
+export const file = 'rope.cu';
+
+export const faults = [
+  {
+    name: 'keys and values stored past the prefix',
+    text: 'place.position - place.span->prefix.tokens',
+    replacement: 'place.position',
+    tests: 'cuda bf16: attention: many texts',
+  },
+  {
+    name: 'rotated the wrong way',
+    text: 'x * cosine - y * sine',
+    replacement: 'x * cosine + y * sine',
+    tests: 'norm_rope: agrees',
+  },
+  {
+    name: 'keys and values wait for nothing',
+    text: `wait_for_previous();
+  const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;
+  const uint32_t row = task / (2`,
+    replacement: `const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;
+  const uint32_t row = task / (2`,
+    tests: 'cuda: hopper: short batches are replayed',
+  },
+];
