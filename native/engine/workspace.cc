@@ -15,10 +15,6 @@ constexpr uint32_t kLeastTokens = 512;
 // Where memory is reserved, a batch has room for texts of this many tokens on average, each in a page of its own.
 constexpr uint32_t kTokensPerText = 8;
 
-// A card gives memory in blocks of this size: each buffer may waste one.
-constexpr size_t kBlockBytes = size_t{2} << 20;
-constexpr size_t kBuffers = 11;
-
 constexpr const char* kScratch = "intermediate results";
 
 size_t matrix_bytes(uint32_t rows, uint32_t cols, DType dtype) {
