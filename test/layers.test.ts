@@ -198,6 +198,14 @@ it('nothing that ships imports tests, benches or scripts', () => {
   }
 });
 
+it('of the scripts only install/ ships, and it imports none that do not', () => {
+  const { files: shipped } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+  expect(shipped.filter((name: string) => name.startsWith('scripts'))).toEqual(['scripts/install']);
+  for (const { file, imports } of sources('scripts/install', /\.mjs$/)) {
+    for (const name of imports) expect(name, file).not.toMatch(/^\.\./);
+  }
+});
+
 it('there is no folder for odds and ends', () => {
   const folders = ['lib', 'native', 'cuda', 'test', 'bench', 'scripts'].flatMap((folder) =>
     existsSync(path.join(root, folder))

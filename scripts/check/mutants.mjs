@@ -20,6 +20,7 @@ try {
   const words = process.argv.slice(2);
   const faults = await allFaults();
   const chosen = faults.filter(({ name, file }) => words.every((word) => `${name} ${file}`.includes(word)));
+  if (chosen.length === 0) throw new Error(`no fault has '${words.join(' ')}' in its name or file`);
   prepare();
   for (const tests of new Set(chosen.map((fault) => fault.tests))) {
     if (testsFail(tests)) throw new Error(`'${tests}' fails without any fault`);
