@@ -3,7 +3,7 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { LayerSource, ModelSource, StoredType, TensorSource } from './addon';
+import type { LayerSource, ModelSource, StoredType, TensorSource } from './addon/addon';
 import { checkPooling, readConfig, readPrompts } from './config';
 import { EmbedderError } from './errors';
 import { fileSize } from './json_file';

@@ -3,7 +3,7 @@
 // Fields: https://huggingface.co/docs/transformers/model_doc/qwen3 (Qwen3Config) and sentence-transformers' modules.
 
 import path from 'node:path';
-import type { ModelConfig } from './addon';
+import type { ModelConfig } from './addon/addon';
 import { EmbedderError } from './errors';
 import { isObject, type JsonObject, readJson, readJsonObject } from './json_file';
 

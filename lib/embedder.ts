@@ -3,11 +3,11 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { debuglog } from 'node:util';
-import { addon, type DeviceInfo, type LoadedModel, type Precision } from './addon';
+import { addon, type DeviceInfo, type LoadedModel, type Precision } from './addon/addon';
+import { nativeWork } from './addon/native_call';
 import { cancellable } from './cancellation';
 import { type Checkpoint, readCheckpoint } from './checkpoint';
 import { EmbedderError } from './errors';
-import { nativeWork } from './native_call';
 import {
   type CountOptions,
   checkCountOptions,

@@ -76,17 +76,17 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 
   'lib/errors': [],
   'lib/cancellation': [],
-  'lib/load_addon': [],
-  'lib/node-gyp-build': [],
-  'lib/addon': ['lib/load_addon'],
-  'lib/native_call': ['lib/errors', 'lib/addon'],
+  'lib/addon/load_addon': [],
+  'lib/addon/node-gyp-build': [],
+  'lib/addon/addon': ['lib/addon/load_addon'],
+  'lib/addon/native_call': ['lib/errors', 'lib/addon/addon'],
   'lib/json_file': ['lib/errors'],
-  'lib/config': ['lib/errors', 'lib/json_file', 'lib/addon'],
+  'lib/config': ['lib/errors', 'lib/json_file', 'lib/addon/addon'],
   'lib/safetensors': ['lib/errors', 'lib/json_file', 'lib/config'],
-  'lib/checkpoint': ['lib/errors', 'lib/json_file', 'lib/config', 'lib/safetensors', 'lib/addon'],
-  'lib/options': ['lib/addon'],
+  'lib/checkpoint': ['lib/errors', 'lib/json_file', 'lib/config', 'lib/safetensors', 'lib/addon/addon'],
+  'lib/options': ['lib/addon/addon'],
   'lib/tokenizer': ['lib/errors'],
-  'lib/token_ids': ['lib/errors', 'lib/options', 'lib/tokenizer', 'lib/addon'],
+  'lib/token_ids': ['lib/errors', 'lib/options', 'lib/tokenizer', 'lib/addon/addon'],
   'lib/embedder': [
     'lib/errors',
     'lib/cancellation',
@@ -94,10 +94,10 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'lib/tokenizer',
     'lib/token_ids',
     'lib/checkpoint',
-    'lib/addon',
-    'lib/native_call',
+    'lib/addon/addon',
+    'lib/addon/native_call',
   ],
-  'lib/index': ['lib/errors', 'lib/options', 'lib/embedder', 'lib/addon'],
+  'lib/index': ['lib/errors', 'lib/options', 'lib/embedder', 'lib/addon/addon'],
 };
 
 /** The layer of a file: the longest name in the table that fits. */
@@ -168,9 +168,9 @@ it('only addon/ knows Node', () => {
 
 it('only load_addon.ts finds the addon, only tokenizer.ts knows its library', () => {
   const importing = (name: string) => files(lib.filter(({ imports }) => imports.includes(name)));
-  expect(importing('node-gyp-build')).toEqual(['lib/load_addon.ts']);
+  expect(importing('node-gyp-build')).toEqual(['lib/addon/load_addon.ts']);
   expect(importing('tokenizers')).toEqual(['lib/tokenizer.ts']);
-  const others = lib.filter(({ file }) => file !== 'lib/load_addon.ts');
+  const others = lib.filter(({ file }) => file !== 'lib/addon/load_addon.ts');
   for (const { file, code } of others) expect(code.match(/\.node'/)?.[0], file).toBeUndefined();
 });
 

@@ -4,7 +4,7 @@
 import { copyFileSync, mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { loadAddon } from '../lib/load_addon';
+import { loadAddon } from '../lib/addon/load_addon';
 import { temporaryFolder } from './temporary_folder';
 
 const built = path.join(__dirname, '..', 'build', 'Release', 'qwen3_embed.node');

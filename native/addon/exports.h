@@ -1,4 +1,4 @@
-// The functions that JavaScript sees, as typed and described in lib/addon.ts.
+// The functions that JavaScript sees, as typed and described in lib/addon/types.ts.
 #pragma once
 #include <napi.h>
 

@@ -141,4 +141,4 @@ export interface Addon {
   lastPooledAddress(): bigint;
 }
 
-export const addon = loadAddon(path.join(__dirname, '..')) as Addon;
+export const addon = loadAddon(path.join(__dirname, '..', '..')) as Addon;
