@@ -6,7 +6,7 @@ import { debuglog } from 'node:util';
 import { addon, type DeviceInfo, type LoadedModel, type Precision } from './addon/addon';
 import { nativeWork } from './addon/native_call';
 import { cancellable } from './cancellation';
-import { type Checkpoint, readCheckpoint } from './checkpoint';
+import { type Checkpoint, readCheckpoint } from './checkpoint/checkpoint';
 import { EmbedderError } from './errors';
 import {
   type CountOptions,

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readCheckpoint } from '../lib/checkpoint';
+import { readCheckpoint } from '../lib/checkpoint/checkpoint';
 import type { ErrorCode } from '../lib/errors';
 import { randomModel, smallModel } from './goldens';
 import { temporaryFolder } from './temporary_folder';

@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Embedder, EmbedderError, type Input } from '../lib';
 import { addon } from '../lib/addon/addon';
-import { readCheckpoint } from '../lib/checkpoint';
+import { readCheckpoint } from '../lib/checkpoint/checkpoint';
 import { run, script } from './child';
 import { idsOf, randomModel, smallModel } from './goldens';
 import { temporaryFolder } from './temporary_folder';

@@ -80,10 +80,16 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'lib/addon/node-gyp-build': [],
   'lib/addon/addon': ['lib/addon/load_addon'],
   'lib/addon/native_call': ['lib/errors', 'lib/addon/addon'],
-  'lib/json_file': ['lib/errors'],
-  'lib/config': ['lib/errors', 'lib/json_file', 'lib/addon/addon'],
-  'lib/safetensors': ['lib/errors', 'lib/json_file', 'lib/config'],
-  'lib/checkpoint': ['lib/errors', 'lib/json_file', 'lib/config', 'lib/safetensors', 'lib/addon/addon'],
+  'lib/checkpoint/json_file': ['lib/errors'],
+  'lib/checkpoint/config': ['lib/errors', 'lib/checkpoint/json_file', 'lib/addon/addon'],
+  'lib/checkpoint/safetensors': ['lib/errors', 'lib/checkpoint/json_file', 'lib/checkpoint/config'],
+  'lib/checkpoint/checkpoint': [
+    'lib/errors',
+    'lib/checkpoint/json_file',
+    'lib/checkpoint/config',
+    'lib/checkpoint/safetensors',
+    'lib/addon/addon',
+  ],
   'lib/options': ['lib/addon/addon'],
   'lib/tokenizer': ['lib/errors'],
   'lib/token_ids': ['lib/errors', 'lib/options', 'lib/tokenizer', 'lib/addon/addon'],
@@ -93,7 +99,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'lib/options',
     'lib/tokenizer',
     'lib/token_ids',
-    'lib/checkpoint',
+    'lib/checkpoint/checkpoint',
     'lib/addon/addon',
     'lib/addon/native_call',
   ],
@@ -181,7 +187,9 @@ it('native code knows neither JSON nor a name of Hugging Face’s', () => {
       file,
     ).toBeUndefined();
   }
-  expect(files(lib.filter(({ code }) => /embed_tokens|self_attn/.test(code)))).toEqual(['lib/checkpoint.ts']);
+  expect(files(lib.filter(({ code }) => /embed_tokens|self_attn/.test(code)))).toEqual([
+    'lib/checkpoint/checkpoint.ts',
+  ]);
 });
 
 it('asm and device intrinsics stand in ptx.cuh and its wgmma.cuh, launches in runtime.h', () => {

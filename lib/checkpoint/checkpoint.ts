@@ -3,9 +3,9 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { LayerSource, ModelSource, StoredType, TensorSource } from './addon/addon';
+import type { LayerSource, ModelSource, StoredType, TensorSource } from '../addon/addon';
+import { EmbedderError } from '../errors';
 import { checkPooling, readConfig, readPrompts } from './config';
-import { EmbedderError } from './errors';
 import { fileSize } from './json_file';
 import { readTensorTable, type StoredTensor, type TensorTable } from './safetensors';
 

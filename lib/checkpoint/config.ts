@@ -3,8 +3,8 @@
 // Fields: https://huggingface.co/docs/transformers/model_doc/qwen3 (Qwen3Config) and sentence-transformers' modules.
 
 import path from 'node:path';
-import type { ModelConfig } from './addon/addon';
-import { EmbedderError } from './errors';
+import type { ModelConfig } from '../addon/addon';
+import { EmbedderError } from '../errors';
 import { isObject, type JsonObject, readJson, readJsonObject } from './json_file';
 
 // Upper bounds that leave every published model far behind and keep sizes in bytes exact: a number past them is a

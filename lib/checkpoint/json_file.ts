@@ -1,7 +1,7 @@
 // Reads the JSON files of a checkpoint folder. What their fields mean is the callers' matter.
 
 import { readFile, stat } from 'node:fs/promises';
-import { EmbedderError } from './errors';
+import { EmbedderError } from '../errors';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

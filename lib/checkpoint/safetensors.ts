@@ -3,8 +3,8 @@
 
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import path from 'node:path';
+import { EmbedderError } from '../errors';
 import { isPlainName } from './config';
-import { EmbedderError } from './errors';
 import { fileSize, isObject, readJsonObject, unreadable } from './json_file';
 
 /** One tensor as its file's header tells it, held against the file's length. */
