@@ -21,8 +21,8 @@ import {
   type LoadOptions,
   type LoadRequest,
 } from './options';
-import { countTokens, tokenIds } from './token_ids';
-import { Tokenizer } from './tokenizer';
+import { countTokens, tokenIds } from './text/token_ids';
+import { Tokenizer } from './text/tokenizer';
 
 // NODE_DEBUG=qwen3-embed says which device was taken, and why no other.
 const debug = debuglog('qwen3-embed');

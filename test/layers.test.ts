@@ -91,14 +91,14 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'lib/addon/addon',
   ],
   'lib/options': ['lib/addon/addon'],
-  'lib/tokenizer': ['lib/errors'],
-  'lib/token_ids': ['lib/errors', 'lib/options', 'lib/tokenizer', 'lib/addon/addon'],
+  'lib/text/tokenizer': ['lib/errors'],
+  'lib/text/token_ids': ['lib/errors', 'lib/options', 'lib/text/tokenizer', 'lib/addon/addon'],
   'lib/embedder': [
     'lib/errors',
     'lib/cancellation',
     'lib/options',
-    'lib/tokenizer',
-    'lib/token_ids',
+    'lib/text/tokenizer',
+    'lib/text/token_ids',
     'lib/checkpoint/checkpoint',
     'lib/addon/addon',
     'lib/addon/native_call',
@@ -175,7 +175,7 @@ it('only addon/ knows Node', () => {
 it('only load_addon.ts finds the addon, only tokenizer.ts knows its library', () => {
   const importing = (name: string) => files(lib.filter(({ imports }) => imports.includes(name)));
   expect(importing('node-gyp-build')).toEqual(['lib/addon/load_addon.ts']);
-  expect(importing('tokenizers')).toEqual(['lib/tokenizer.ts']);
+  expect(importing('tokenizers')).toEqual(['lib/text/tokenizer.ts']);
   const others = lib.filter(({ file }) => file !== 'lib/addon/load_addon.ts');
   for (const { file, code } of others) expect(code.match(/\.node'/)?.[0], file).toBeUndefined();
 });

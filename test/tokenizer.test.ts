@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { EmbedRequest, Input } from '../lib/options';
-import { countTokens, tokenIds } from '../lib/token_ids';
-import { Tokenizer } from '../lib/tokenizer';
+import { countTokens, tokenIds } from '../lib/text/token_ids';
+import { Tokenizer } from '../lib/text/tokenizer';
 import { longText, smallModel, textVectors, tokenGoldens } from './goldens';
 import { temporaryFolder } from './temporary_folder';
 

@@ -2,9 +2,9 @@
 // slices and gives the event loop its turn between them, so that a call with a million texts holds up nobody.
 
 import { setImmediate as turn } from 'node:timers/promises';
-import type { ModelConfig } from './addon/addon';
-import { EmbedderError } from './errors';
-import type { CountRequest, EmbedRequest, Input } from './options';
+import type { ModelConfig } from '../addon/addon';
+import { EmbedderError } from '../errors';
+import type { CountRequest, EmbedRequest, Input } from '../options';
 import type { Tokenizer } from './tokenizer';
 
 /** Token ids of all inputs one after another, and how many each input has. */

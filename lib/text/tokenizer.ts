@@ -3,7 +3,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { Tokenizer as Library } from 'tokenizers';
-import { EmbedderError } from './errors';
+import { EmbedderError } from '../errors';
 
 // The token that Qwen3-Embedding pools: its template puts it after every text.
 const endToken = '<|endoftext|>';
