@@ -20,7 +20,7 @@ import {
   type Input,
   type LoadOptions,
   type LoadRequest,
-} from './options';
+} from './options/options';
 import { countTokens, tokenIds } from './text/token_ids';
 import { Tokenizer } from './text/tokenizer';
 

@@ -90,20 +90,20 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'lib/checkpoint/safetensors',
     'lib/addon/addon',
   ],
-  'lib/options': ['lib/addon/addon'],
+  'lib/options/options': ['lib/addon/addon'],
   'lib/text/tokenizer': ['lib/errors'],
-  'lib/text/token_ids': ['lib/errors', 'lib/options', 'lib/text/tokenizer', 'lib/addon/addon'],
+  'lib/text/token_ids': ['lib/errors', 'lib/options/options', 'lib/text/tokenizer', 'lib/addon/addon'],
   'lib/embedder': [
     'lib/errors',
     'lib/cancellation',
-    'lib/options',
+    'lib/options/options',
     'lib/text/tokenizer',
     'lib/text/token_ids',
     'lib/checkpoint/checkpoint',
     'lib/addon/addon',
     'lib/addon/native_call',
   ],
-  'lib/index': ['lib/errors', 'lib/options', 'lib/embedder', 'lib/addon/addon'],
+  'lib/index': ['lib/errors', 'lib/options/options', 'lib/embedder', 'lib/addon/addon'],
 };
 
 /** The layer of a file: the longest name in the table that fits. */

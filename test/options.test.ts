@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { checkCountOptions, checkEmbedOptions, checkFolder, checkInputs, checkLoadOptions } from '../lib/options';
+import {
+  checkCountOptions,
+  checkEmbedOptions,
+  checkFolder,
+  checkInputs,
+  checkLoadOptions,
+} from '../lib/options/options';
 
 const prompts = new Map([
   ['query', 'Instruct: find\nQuery:'],

@@ -1,7 +1,7 @@
 // The public options, their defaults, and the checks of every argument. Nothing behind this file checks them again.
 
 import { types } from 'node:util';
-import type { Precision } from './addon/addon';
+import type { Precision } from '../addon/addon';
 
 /** Texts, or token ids that are taken as they are, with nothing put before or after them. */
 export type Input = string | Uint32Array;
