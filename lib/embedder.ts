@@ -12,15 +12,12 @@ import {
   type CountOptions,
   checkCountOptions,
   checkEmbedOptions,
-  checkFolder,
   checkInputs,
-  checkLoadOptions,
   type EmbedOptions,
   type EmbedRequest,
   type Input,
-  type LoadOptions,
-  type LoadRequest,
-} from './options/options';
+} from './options/embed';
+import { checkFolder, checkLoadOptions, type LoadOptions, type LoadRequest } from './options/load';
 import { countTokens, tokenIds } from './text/token_ids';
 import { Tokenizer } from './text/tokenizer';
 

@@ -3,12 +3,5 @@
 export type { DeviceInfo, Precision } from './addon/addon';
 export { Embedder } from './embedder';
 export { EmbedderError, type ErrorCode } from './errors';
-export type {
-  CountOptions,
-  Device,
-  EmbedOptions,
-  Input,
-  LoadOptions,
-  Progress,
-  SpecialTokens,
-} from './options/options';
+export type { CountOptions, EmbedOptions, Input, SpecialTokens } from './options/embed';
+export type { Device, LoadOptions, Progress } from './options/load';

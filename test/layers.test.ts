@@ -90,20 +90,23 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'lib/checkpoint/safetensors',
     'lib/addon/addon',
   ],
-  'lib/options/options': ['lib/addon/addon'],
+  'lib/options/checks': [],
+  'lib/options/load': ['lib/options/checks', 'lib/addon/addon'],
+  'lib/options/embed': ['lib/options/checks'],
   'lib/text/tokenizer': ['lib/errors'],
-  'lib/text/token_ids': ['lib/errors', 'lib/options/options', 'lib/text/tokenizer', 'lib/addon/addon'],
+  'lib/text/token_ids': ['lib/errors', 'lib/options/embed', 'lib/text/tokenizer', 'lib/addon/addon'],
   'lib/embedder': [
     'lib/errors',
     'lib/cancellation',
-    'lib/options/options',
+    'lib/options/load',
+    'lib/options/embed',
     'lib/text/tokenizer',
     'lib/text/token_ids',
     'lib/checkpoint/checkpoint',
     'lib/addon/addon',
     'lib/addon/native_call',
   ],
-  'lib/index': ['lib/errors', 'lib/options/options', 'lib/embedder', 'lib/addon/addon'],
+  'lib/index': ['lib/errors', 'lib/options/load', 'lib/options/embed', 'lib/embedder', 'lib/addon/addon'],
 };
 
 /** The layer of a file: the longest name in the table that fits. */

@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  checkCountOptions,
-  checkEmbedOptions,
-  checkFolder,
-  checkInputs,
-  checkLoadOptions,
-} from '../lib/options/options';
+import { checkCountOptions, checkEmbedOptions, checkInputs } from '../lib/options/embed';
+import { checkFolder, checkLoadOptions } from '../lib/options/load';
 
 const prompts = new Map([
   ['query', 'Instruct: find\nQuery:'],

@@ -4,7 +4,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ModelConfig } from '../addon/addon';
 import { EmbedderError } from '../errors';
-import type { CountRequest, EmbedRequest, Input } from '../options/options';
+import type { CountRequest, EmbedRequest, Input } from '../options/embed';
 import type { Tokenizer } from './tokenizer';
 
 /** Token ids of all inputs one after another, and how many each input has. */

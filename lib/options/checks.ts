@@ -1,0 +1,73 @@
+// The checks that arguments share. Each says what was asked for, and what was given.
+
+/** Options whose names are known and whose values are not checked yet. */
+export type Given<Name extends string> = Readonly<Partial<Record<Name, unknown>>>;
+
+/** For an argument that is of another type than it must be. */
+export function wrongType(name: string, wanted: string, value: unknown): TypeError {
+  return new TypeError(`${name} must be ${wanted}, not ${kindOf(value)}.`);
+}
+
+/** For a string that is none of those that an argument may be. */
+export function unknownValue(name: string, value: string, remedy: string): RangeError {
+  return new RangeError(`${name} "${value}" is unknown: ${remedy}.`);
+}
+
+/** Refuses names that are not known, and names the nearest that is. */
+export function checkNames<Name extends string>(options: unknown = {}, known: readonly Name[]): Given<Name> {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw wrongType('options', 'an object', options);
+  }
+  for (const name of Object.keys(options)) {
+    if (known.includes(name as Name)) continue;
+    const nearest = known.reduce((best, other) => (distance(name, other) < distance(name, best) ? other : best));
+    throw new TypeError(`Unknown option "${name}": did you mean "${nearest}"? There are ${known.join(', ')}.`);
+  }
+  return options as Given<Name>;
+}
+
+/** Edits (a letter put in, taken out or changed) from one word to another, whatever their case. */
+function distance(from: string, to: string): number {
+  const a = from.toLowerCase();
+  const b = to.toLowerCase();
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let i = 0; i < a.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j++) {
+      const change = (row[j] as number) + (a[i] === b[j] ? 0 : 1);
+      next.push(Math.min(change, (row[j + 1] as number) + 1, (next[j] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
+
+export function checkString(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw wrongType(name, 'a string', value);
+  return value;
+}
+
+export function checkOneOf<Value extends string>(name: string, value: unknown, values: readonly Value[]): Value {
+  const given = checkString(name, value);
+  if (values.includes(given as Value)) return given as Value;
+  throw unknownValue(name, given, `use ${values.map((known) => `"${known}"`).join(', ')}`);
+}
+
+export function checkWholeNumber(name: string, value: unknown, low: number, high: number): number {
+  if (typeof value !== 'number') throw wrongType(name, 'a number', value);
+  if (Number.isInteger(value) && value >= low && value <= high) return value;
+  throw new RangeError(`${name} is ${value}: it must be a whole number from ${low} to ${high}.`);
+}
+
+export function checkSignal(signal: unknown): AbortSignal | undefined {
+  // Not instanceof: test runners and Electron have more than one AbortSignal.
+  const given = signal as Partial<AbortSignal> | null | undefined;
+  if (given === undefined) return undefined;
+  if (typeof given?.aborted === 'boolean' && typeof given.addEventListener === 'function') return given as AbortSignal;
+  throw wrongType('signal', 'an AbortSignal', signal);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return typeof value === 'object' ? (value.constructor?.name ?? 'an object') : typeof value;
+}
