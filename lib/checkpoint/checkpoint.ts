@@ -5,9 +5,11 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { LayerSource, ModelSource, StoredType, TensorSource } from '../addon/addon';
 import { EmbedderError } from '../errors';
-import { checkPooling, readConfig, readPrompts } from './config';
-import { fileSize } from './json_file';
+import { readConfig } from './config';
+import { invalid, unsupported } from './errors';
+import { fileSize } from './files';
 import { readTensorTable, type StoredTensor, type TensorTable } from './safetensors';
+import { checkPooling, readPrompts } from './sentence_transformers';
 
 export interface Checkpoint {
   /** Absolute. */
@@ -98,23 +100,20 @@ function tensorSource(
   shape: readonly number[],
   folder: string,
 ): TensorSource {
-  const invalid = (what: string) => new EmbedderError('MODEL_INVALID', `${folder}: tensor ${name} ${what}.`);
-  if (!stored) throw invalid('is missing');
+  const unsound = (what: string) => invalid(folder, `tensor ${name} ${what}`);
+  if (!stored) throw unsound('is missing');
   if (stored.shape.length !== shape.length || stored.shape.some((size, axis) => size !== shape[axis])) {
-    throw invalid(`has the shape [${stored.shape.join(', ')}], but config.json makes it [${shape.join(', ')}]`);
+    throw unsound(`has the shape [${stored.shape.join(', ')}], but config.json makes it [${shape.join(', ')}]`);
   }
   const dtype = Object.hasOwn(storedTypes, stored.dtype) ? storedTypes[stored.dtype] : undefined;
   if (!dtype) {
     const known = Object.keys(storedTypes).join(', ');
-    throw new EmbedderError(
-      'MODEL_UNSUPPORTED',
-      `${folder}: tensor ${name} is stored as ${stored.dtype.slice(0, 20)}; only ${known} are read.`,
-    );
+    throw unsupported(folder, `tensor ${name} is stored as ${stored.dtype.slice(0, 20)}; only ${known} are read`);
   }
   const rows = shape.length === 2 ? (shape[0] as number) : 1;
   const cols = shape.at(-1) as number;
   if (stored.bytes !== rows * cols * bytesOf[dtype]) {
-    throw invalid(`has ${stored.bytes} bytes, but its shape makes it ${rows * cols * bytesOf[dtype]}`);
+    throw unsound(`has ${stored.bytes} bytes, but its shape makes it ${rows * cols * bytesOf[dtype]}`);
   }
   return { file: stored.file, offset: stored.offset, bytes: stored.bytes, dtype, rows, cols };
 }

@@ -1,11 +1,12 @@
-// What a checkpoint's JSON files say about the model: its sizes, its pooling and its prompts. Refuses whatever the
-// forward pass does not compute, by name, so that no model ever gives vectors that are silently not its own.
-// Fields: https://huggingface.co/docs/transformers/model_doc/qwen3 (Qwen3Config) and sentence-transformers' modules.
+// What `config.json` says about the model. Refuses whatever the forward pass does not compute, by name, so that no model
+// ever gives vectors that are silently not its own.
+// Fields: https://huggingface.co/docs/transformers/model_doc/qwen3 (Qwen3Config).
 
 import path from 'node:path';
 import type { ModelConfig } from '../addon/addon';
 import { EmbedderError } from '../errors';
-import { isObject, type JsonObject, readJson, readJsonObject } from './json_file';
+import { invalid, show, unsupported } from './errors';
+import { isObject, type JsonObject, readJsonObject } from './files';
 
 // Upper bounds that leave every published model far behind and keep sizes in bytes exact: a number past them is a
 // broken file, not a larger model. 2^20 positions make a rotation table of 512 MB.
@@ -93,59 +94,6 @@ function ropeTheta(config: JsonObject, file: string): number {
   return realNumber(thetas[0], 'rope_theta', 1, 1e12, file);
 }
 
-/**
- * Checks that `modules.json` and the pooling's own `config.json`, where there are any, ask for what is computed: the
- * last token's vector of `hidden` values, nothing but a normalisation after it.
- */
-export async function checkPooling(folder: string, hidden: number): Promise<void> {
-  const modulesFile = path.join(folder, 'modules.json');
-  const modules = (await readJson(modulesFile)) ?? [{ type: 'Pooling', path: '1_Pooling' }];
-  if (!Array.isArray(modules) || !modules.every(isObject))
-    throw invalid(modulesFile, 'it must hold an array of objects');
-  for (const module of modules) {
-    const type = typeof module.type === 'string' ? module.type.split('.').at(-1) : undefined;
-    if (type === 'Pooling') await checkPoolingFile(folder, module.path, hidden);
-    else if (type !== 'Transformer' && type !== 'Normalize') {
-      throw unsupported(modulesFile, `a module of type ${show(module.type)} is asked for`);
-    }
-  }
-}
-
-async function checkPoolingFile(folder: string, subfolder: unknown, hidden: number): Promise<void> {
-  if (typeof subfolder !== 'string' || !isPlainName(subfolder)) {
-    throw invalid(path.join(folder, 'modules.json'), `the pooling's path ${show(subfolder)} is no name of a folder`);
-  }
-  const file = path.join(folder, subfolder, 'config.json');
-  const pooling = await readJsonObject(file);
-  if (!pooling) return;
-  // Either one flag for each mode or, since sentence-transformers 5, their names.
-  const flags = Object.keys(pooling).filter((key) => key.startsWith('pooling_mode_') && pooling[key] !== false);
-  const modes = [...flags.map((key) => key.slice('pooling_mode_'.length)), ...[pooling.pooling_mode ?? []].flat()];
-  if (modes.length === 0 || modes.some((mode) => mode !== 'lasttoken')) {
-    throw unsupported(file, `pooling is ${modes.map(String).join(' + ') || 'none'}; only lasttoken is computed`);
-  }
-  const width = pooling.word_embedding_dimension ?? pooling.embedding_dimension ?? hidden;
-  if (width !== hidden) throw invalid(file, `the width is ${show(width)}, but hidden_size is ${hidden}`);
-}
-
-/** The model's own prompts by name, from `config_sentence_transformers.json`; none where there is no such file. */
-export async function readPrompts(folder: string): Promise<ReadonlyMap<string, string>> {
-  const file = path.join(folder, 'config_sentence_transformers.json');
-  const prompts = (await readJsonObject(file))?.prompts ?? {};
-  if (!isObject(prompts)) throw invalid(file, 'prompts is not an object');
-  const texts = new Map<string, string>();
-  for (const [name, text] of Object.entries(prompts)) {
-    if (typeof text !== 'string') throw invalid(file, `the prompt ${show(name)} is not a string`);
-    texts.set(name, text);
-  }
-  return texts;
-}
-
-/** Whether `name` names something in a folder itself, and nothing outside of it. */
-export function isPlainName(name: string): boolean {
-  return name !== '' && name !== '.' && name !== '..' && !/[/\\\0]/.test(name);
-}
-
 function wholeNumber(config: JsonObject, name: keyof typeof bounds, file: string): number {
   const value = realNumber(config[name], name, bounds[name][0], bounds[name][1], file);
   if (!Number.isInteger(value)) throw invalid(file, `${name} is ${value}, not a whole number`);
@@ -157,16 +105,4 @@ function realNumber(value: unknown, name: string, low: number, high: number, fil
   if (typeof value !== 'number') throw invalid(file, `${name} is ${show(value)}, not a number`);
   if (!(value >= low && value <= high)) throw invalid(file, `${name} is ${value}; it must be from ${low} to ${high}`);
   return value;
-}
-
-function show(value: unknown): string {
-  return value === undefined ? 'not there' : JSON.stringify(value).slice(0, 60);
-}
-
-function invalid(file: string, what: string): EmbedderError {
-  return new EmbedderError('MODEL_INVALID', `${file}: ${what}.`);
-}
-
-function unsupported(file: string, what: string): EmbedderError {
-  return new EmbedderError('MODEL_UNSUPPORTED', `${file}: ${what}.`);
 }

@@ -4,8 +4,8 @@
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { EmbedderError } from '../errors';
-import { isPlainName } from './config';
-import { fileSize, isObject, readJsonObject, unreadable } from './json_file';
+import { invalid, unreadable } from './errors';
+import { fileSize, isObject, isPlainName, readJsonObject } from './files';
 
 /** One tensor as its file's header tells it, held against the file's length. */
 export interface StoredTensor {
@@ -45,11 +45,11 @@ export async function readTensorTable(folder: string): Promise<TensorTable> {
   if (weightMap === undefined) {
     throw new EmbedderError('MODEL_NOT_FOUND', `${folder} has neither ${singleFile} nor a weight_map in ${indexFile}.`);
   }
-  if (!isObject(weightMap)) throw invalid(index, 'weight_map is not an object');
+  if (!isObject(weightMap)) throw damaged(index, 'weight_map is not an object');
 
   const names = [...new Set(Object.values(weightMap))].map((name) => {
     if (typeof name === 'string' && isPlainName(name)) return name;
-    throw invalid(index, `${JSON.stringify(name)} is no name of a file in the same folder`);
+    throw damaged(index, `${JSON.stringify(name)} is no name of a file in the same folder`);
   });
   const files: string[] = [];
   const headers = new Map<unknown, ReadonlyMap<string, StoredTensor>>();
@@ -61,7 +61,7 @@ export async function readTensorTable(folder: string): Promise<TensorTable> {
   const tensors = new Map<string, StoredTensor>();
   for (const [tensor, name] of Object.entries(weightMap)) {
     const stored = headers.get(name)?.get(tensor);
-    if (!stored) throw invalid(index, `${tensor} should be in ${String(name)}, which does not hold it`);
+    if (!stored) throw damaged(index, `${tensor} should be in ${String(name)}, which does not hold it`);
     tensors.set(tensor, stored);
   }
   return { files, tensors };
@@ -72,14 +72,14 @@ async function readHeader(file: string, index: number): Promise<ReadonlyMap<stri
   if (size === undefined) {
     throw new EmbedderError('MODEL_NOT_FOUND', `${file} is missing: download the checkpoint again.`);
   }
-  if (size < 8) throw invalid(file, `it has only ${size} bytes`);
+  if (size < 8) throw damaged(file, `it has only ${size} bytes`);
   const handle = await open(file).catch((error) => {
     throw unreadable(file, error);
   });
   try {
     const length = Number((await readBytes(handle, file, 0, 8)).readBigUInt64LE());
     if (length > maxHeaderBytes || length > size - 8) {
-      throw invalid(file, `its header should have ${length} bytes, the file has ${size}`);
+      throw damaged(file, `its header should have ${length} bytes, the file has ${size}`);
     }
     const header = parseHeader(await readBytes(handle, file, 8, length), file);
     return tensorsOf(header, { file, index, start: 8 + length, size });
@@ -93,7 +93,7 @@ async function readBytes(handle: FileHandle, file: string, position: number, len
   const { bytesRead } = await handle.read(buffer, 0, length, position).catch((error) => {
     throw unreadable(file, error);
   });
-  if (bytesRead !== length) throw invalid(file, `it ends after ${position + bytesRead} bytes`);
+  if (bytesRead !== length) throw damaged(file, `it ends after ${position + bytesRead} bytes`);
   return buffer;
 }
 
@@ -106,7 +106,7 @@ function parseHeader(bytes: Buffer, file: string): Readonly<Record<string, unkno
       cause: error,
     });
   }
-  throw invalid(file, 'its header is not a JSON object');
+  throw damaged(file, 'its header is not a JSON object');
 }
 
 function tensorsOf(
@@ -116,14 +116,14 @@ function tensorsOf(
   const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue;
-    if (!isObject(entry)) throw invalid(file, `the header's entry for ${name} is not an object`);
+    if (!isObject(entry)) throw damaged(file, `the header's entry for ${name} is not an object`);
     const { dtype, shape, data_offsets: offsets } = entry;
-    if (typeof dtype !== 'string') throw invalid(file, `${name} has no dtype`);
-    if (!isCounts(shape)) throw invalid(file, `${name} has no sound shape`);
-    if (!isCounts(offsets) || offsets.length !== 2) throw invalid(file, `${name} has no sound data_offsets`);
+    if (typeof dtype !== 'string') throw damaged(file, `${name} has no dtype`);
+    if (!isCounts(shape)) throw damaged(file, `${name} has no sound shape`);
+    if (!isCounts(offsets) || offsets.length !== 2) throw damaged(file, `${name} has no sound data_offsets`);
     const [begin, end] = offsets as [number, number];
     if (begin > end || end > size - start) {
-      throw invalid(file, `${name} lies at ${begin} to ${end} of ${size - start} bytes`);
+      throw damaged(file, `${name} lies at ${begin} to ${end} of ${size - start} bytes`);
     }
     tensors.set(name, { file: index, offset: start + begin, bytes: end - begin, dtype, shape });
   }
@@ -136,7 +136,7 @@ function refuseOverlap(tensors: ReadonlyMap<string, StoredTensor>, file: string)
   let end = 0;
   let before = '';
   for (const [name, tensor] of inOrder) {
-    if (tensor.offset < end) throw invalid(file, `${before} and ${name} overlap`);
+    if (tensor.offset < end) throw damaged(file, `${before} and ${name} overlap`);
     end = tensor.offset + tensor.bytes;
     before = name;
   }
@@ -146,6 +146,6 @@ function isCounts(value: unknown): value is readonly number[] {
   return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
 }
 
-function invalid(file: string, what: string): EmbedderError {
-  return new EmbedderError('MODEL_INVALID', `${file}: ${what}; download the checkpoint again.`);
+function damaged(file: string, what: string): EmbedderError {
+  return invalid(file, `${what}; download the checkpoint again`);
 }

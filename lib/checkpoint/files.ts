@@ -1,7 +1,8 @@
-// Reads the JSON files of a checkpoint folder. What their fields mean is the callers' matter.
+// The files of a checkpoint folder: their names, their sizes, their JSON. What its fields mean is the callers' matter.
 
 import { readFile, stat } from 'node:fs/promises';
 import { EmbedderError } from '../errors';
+import { unreadable } from './errors';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -32,6 +33,11 @@ export async function readJson(file: string): Promise<unknown> {
   }
 }
 
+/** Whether `name` names something in a folder itself, and nothing outside of it. */
+export function isPlainName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !/[/\\\0]/.test(name);
+}
+
 /** Bytes of a file, or `undefined` where there is none. */
 export async function fileSize(file: string): Promise<number | undefined> {
   try {
@@ -46,9 +52,4 @@ export async function fileSize(file: string): Promise<number | undefined> {
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** For a file that is there and cannot be read. */
-export function unreadable(file: string, error: unknown): EmbedderError {
-  return new EmbedderError('MODEL_NOT_FOUND', `${file} cannot be read: ${(error as Error).message}`, { cause: error });
 }

@@ -1,0 +1,53 @@
+// What sentence-transformers' own files say about the model: its pooling, which must be what is computed, and its prompts.
+
+import path from 'node:path';
+import { invalid, show, unsupported } from './errors';
+import { isObject, isPlainName, readJson, readJsonObject } from './files';
+
+/**
+ * Checks that `modules.json` and the pooling's own `config.json`, where there are any, ask for what is computed: the
+ * last token's vector of `hidden` values, nothing but a normalisation after it.
+ */
+export async function checkPooling(folder: string, hidden: number): Promise<void> {
+  const modulesFile = path.join(folder, 'modules.json');
+  const modules = (await readJson(modulesFile)) ?? [{ type: 'Pooling', path: '1_Pooling' }];
+  if (!Array.isArray(modules) || !modules.every(isObject))
+    throw invalid(modulesFile, 'it must hold an array of objects');
+  for (const module of modules) {
+    const type = typeof module.type === 'string' ? module.type.split('.').at(-1) : undefined;
+    if (type === 'Pooling') await checkPoolingFile(folder, module.path, hidden);
+    else if (type !== 'Transformer' && type !== 'Normalize') {
+      throw unsupported(modulesFile, `a module of type ${show(module.type)} is asked for`);
+    }
+  }
+}
+
+async function checkPoolingFile(folder: string, subfolder: unknown, hidden: number): Promise<void> {
+  if (typeof subfolder !== 'string' || !isPlainName(subfolder)) {
+    throw invalid(path.join(folder, 'modules.json'), `the pooling's path ${show(subfolder)} is no name of a folder`);
+  }
+  const file = path.join(folder, subfolder, 'config.json');
+  const pooling = await readJsonObject(file);
+  if (!pooling) return;
+  // Either one flag for each mode or, since sentence-transformers 5, their names.
+  const flags = Object.keys(pooling).filter((key) => key.startsWith('pooling_mode_') && pooling[key] !== false);
+  const modes = [...flags.map((key) => key.slice('pooling_mode_'.length)), ...[pooling.pooling_mode ?? []].flat()];
+  if (modes.length === 0 || modes.some((mode) => mode !== 'lasttoken')) {
+    throw unsupported(file, `pooling is ${modes.map(String).join(' + ') || 'none'}; only lasttoken is computed`);
+  }
+  const width = pooling.word_embedding_dimension ?? pooling.embedding_dimension ?? hidden;
+  if (width !== hidden) throw invalid(file, `the width is ${show(width)}, but hidden_size is ${hidden}`);
+}
+
+/** The model's own prompts by name, from `config_sentence_transformers.json`; none where there is no such file. */
+export async function readPrompts(folder: string): Promise<ReadonlyMap<string, string>> {
+  const file = path.join(folder, 'config_sentence_transformers.json');
+  const prompts = (await readJsonObject(file))?.prompts ?? {};
+  if (!isObject(prompts)) throw invalid(file, 'prompts is not an object');
+  const texts = new Map<string, string>();
+  for (const [name, text] of Object.entries(prompts)) {
+    if (typeof text !== 'string') throw invalid(file, `the prompt ${show(name)} is not a string`);
+    texts.set(name, text);
+  }
+  return texts;
+}
