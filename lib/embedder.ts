@@ -3,8 +3,9 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { debuglog } from 'node:util';
-import { addon, type DeviceInfo, type LoadedModel, type Precision } from './addon/addon';
+import { addon } from './addon/binary';
 import { nativeWork } from './addon/native_call';
+import type { DeviceInfo, LoadedModel, Precision } from './addon/types';
 import { cancellable } from './cancellation';
 import { type Checkpoint, readCheckpoint } from './checkpoint/checkpoint';
 import { EmbedderError } from './errors';

@@ -1,6 +1,6 @@
 // The package's public names.
 
-export type { DeviceInfo, Precision } from './addon/addon';
+export type { DeviceInfo, Precision } from './addon/types';
 export { Embedder } from './embedder';
 export { EmbedderError, type ErrorCode } from './errors';
 export type { CountOptions, EmbedOptions, Input, SpecialTokens } from './options/embed';

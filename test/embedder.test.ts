@@ -7,7 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Embedder, EmbedderError, type Input } from '../lib';
-import { addon } from '../lib/addon/addon';
+import { addon } from '../lib/addon/binary';
 import { readCheckpoint } from '../lib/checkpoint/checkpoint';
 import { run, script } from './child';
 import { idsOf, randomModel, smallModel } from './goldens';

@@ -76,13 +76,14 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 
   'lib/errors': [],
   'lib/cancellation': [],
-  'lib/addon/load_addon': [],
+  'lib/addon/types': [],
   'lib/addon/node-gyp-build': [],
-  'lib/addon/addon': ['lib/addon/load_addon'],
-  'lib/addon/native_call': ['lib/errors', 'lib/addon/addon'],
+  'lib/addon/load_addon': [],
+  'lib/addon/binary': ['lib/addon/types', 'lib/addon/load_addon'],
+  'lib/addon/native_call': ['lib/errors', 'lib/addon/types', 'lib/addon/binary'],
   'lib/checkpoint/errors': ['lib/errors'],
   'lib/checkpoint/files': ['lib/errors', 'lib/checkpoint/errors'],
-  'lib/checkpoint/config': ['lib/errors', 'lib/checkpoint/errors', 'lib/checkpoint/files', 'lib/addon/addon'],
+  'lib/checkpoint/config': ['lib/errors', 'lib/checkpoint/errors', 'lib/checkpoint/files', 'lib/addon/types'],
   'lib/checkpoint/sentence_transformers': ['lib/checkpoint/errors', 'lib/checkpoint/files'],
   'lib/checkpoint/safetensors': ['lib/errors', 'lib/checkpoint/errors', 'lib/checkpoint/files'],
   'lib/checkpoint/checkpoint': [
@@ -92,13 +93,13 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'lib/checkpoint/config',
     'lib/checkpoint/sentence_transformers',
     'lib/checkpoint/safetensors',
-    'lib/addon/addon',
+    'lib/addon/types',
   ],
   'lib/options/checks': [],
-  'lib/options/load': ['lib/options/checks', 'lib/addon/addon'],
+  'lib/options/load': ['lib/options/checks', 'lib/addon/types'],
   'lib/options/embed': ['lib/options/checks'],
   'lib/text/tokenizer': ['lib/errors'],
-  'lib/text/token_ids': ['lib/errors', 'lib/options/embed', 'lib/text/tokenizer', 'lib/addon/addon'],
+  'lib/text/token_ids': ['lib/errors', 'lib/options/embed', 'lib/text/tokenizer', 'lib/addon/types'],
   'lib/embedder': [
     'lib/errors',
     'lib/cancellation',
@@ -107,10 +108,11 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'lib/text/tokenizer',
     'lib/text/token_ids',
     'lib/checkpoint/checkpoint',
-    'lib/addon/addon',
+    'lib/addon/types',
+    'lib/addon/binary',
     'lib/addon/native_call',
   ],
-  'lib/index': ['lib/errors', 'lib/options/load', 'lib/options/embed', 'lib/embedder', 'lib/addon/addon'],
+  'lib/index': ['lib/errors', 'lib/options/load', 'lib/options/embed', 'lib/embedder', 'lib/addon/types'],
 };
 
 /** The layer of a file: the longest name in the table that fits. */
@@ -185,6 +187,10 @@ it('only load_addon.ts finds the addon, only tokenizer.ts knows its library', ()
   expect(importing('tokenizers')).toEqual(['lib/text/tokenizer.ts']);
   const others = lib.filter(({ file }) => file !== 'lib/addon/load_addon.ts');
   for (const { file, code } of others) expect(code.match(/\.node'/)?.[0], file).toBeUndefined();
+});
+
+it('importing the addon’s types loads nothing: there is nothing else in them', () => {
+  expect(named(lib, 'lib/addon/types.ts').code).not.toMatch(/^export (?!interface |type )/m);
 });
 
 it('native code knows neither JSON nor a name of Hugging Face’s', () => {

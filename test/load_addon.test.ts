@@ -1,13 +1,24 @@
 // What the loader finds, and what it says where that is nothing, or does not load. `npm run check:package` does the same
 // to a package that was packed and installed.
 
-import { copyFileSync, mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { loadAddon } from '../lib/addon/load_addon';
 import { temporaryFolder } from './temporary_folder';
 
-const built = path.join(__dirname, '..', 'build', 'Release', 'qwen3_embed.node');
+const root = path.join(__dirname, '..');
+const built = path.join(root, 'build', 'Release', 'qwen3_embed.node');
 const target = `${process.platform}-${process.arch}`;
 
 /** A package's folder with a prebuilt addon in it, below `parent`. */
@@ -52,4 +63,20 @@ it('beside an Electron archive it takes the files that lie outside', () => {
   mkdirSync(inside, { recursive: true });
   writeFileSync(path.join(inside, 'package.json'), '{ "version": "1.2.3" }');
   expect(loadAddon(inside)).toMatchObject({ embed: expect.any(Function) });
+});
+
+it('only what calls native needs one', () => {
+  const folder = temporaryFolder();
+  const dist = path.join(folder, 'dist');
+  cpSync(path.join(root, 'dist'), dist, { recursive: true });
+  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'), 'junction');
+  const load = createRequire(path.join(folder, 'package.json'));
+  const names = readdirSync(dist, { recursive: true, encoding: 'utf8' }).map((name) => name.split(path.sep).join('/'));
+  const failing = ['addon/binary.js', 'addon/native_call.js', 'embedder.js', 'index.js'];
+  expect(names).toEqual(expect.arrayContaining(failing));
+  for (const name of names.filter((each) => each.endsWith('.js'))) {
+    const loading = expect(() => load(`./dist/${name}`), name);
+    if (failing.includes(name)) loading.toThrow(/there is no binary for/);
+    else loading.not.toThrow();
+  }
 });

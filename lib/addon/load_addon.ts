@@ -1,5 +1,5 @@
 // Finds and loads the native addon that belongs to this machine. Where there is none, or it does not load, says what
-// was looked for and the one command that helps. What the addon does is addon.ts's matter.
+// was looked for and the one command that helps. What the addon does is types.ts's matter.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,7 +1,8 @@
 // Calls into native: its errors become the package's own, and its work ends when the call is cancelled.
 
 import { EmbedderError, type ErrorCode, errorCodes } from '../errors';
-import { addon, type Pending } from './addon';
+import { addon } from './binary';
+import type { Pending } from './types';
 
 /** Starts native work and settles as it does. Once `cancelled` is aborted, native drops the work. */
 export async function nativeWork<T>(cancelled: AbortSignal, start: () => Pending<T>): Promise<T> {

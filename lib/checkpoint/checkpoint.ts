@@ -3,7 +3,7 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { LayerSource, ModelSource, StoredType, TensorSource } from '../addon/addon';
+import type { LayerSource, ModelSource, StoredType, TensorSource } from '../addon/types';
 import { EmbedderError } from '../errors';
 import { readConfig } from './config';
 import { invalid, unsupported } from './errors';

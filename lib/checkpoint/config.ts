@@ -3,7 +3,7 @@
 // Fields: https://huggingface.co/docs/transformers/model_doc/qwen3 (Qwen3Config).
 
 import path from 'node:path';
-import type { ModelConfig } from '../addon/addon';
+import type { ModelConfig } from '../addon/types';
 import { EmbedderError } from '../errors';
 import { invalid, show, unsupported } from './errors';
 import { isObject, type JsonObject, readJsonObject } from './files';

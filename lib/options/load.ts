@@ -1,6 +1,6 @@
 // What a load takes: options, defaults, checks. Nothing behind this folder checks an argument again.
 
-import type { Precision } from '../addon/addon';
+import type { Precision } from '../addon/types';
 import { checkNames, checkOneOf, checkSignal, checkString, checkWholeNumber, unknownValue, wrongType } from './checks';
 
 /**

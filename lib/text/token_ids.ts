@@ -2,7 +2,7 @@
 // slices and gives the event loop its turn between them, so that a call with a million texts holds up nobody.
 
 import { setImmediate as turn } from 'node:timers/promises';
-import type { ModelConfig } from '../addon/addon';
+import type { ModelConfig } from '../addon/types';
 import { EmbedderError } from '../errors';
 import type { CountRequest, EmbedRequest, Input } from '../options/embed';
 import type { Tokenizer } from './tokenizer';

@@ -1,7 +1,4 @@
-// The native addon and the types of what it exports. The only file that loads it.
-
-import path from 'node:path';
-import { loadAddon } from './load_addon';
+// The types of what the native addon takes and exports. Types alone: importing them loads nothing.
 
 export type Precision = 'f32' | 'bf16' | 'f16' | 'int8';
 
@@ -140,5 +137,3 @@ export interface Addon {
   /** Where the backend was last told to write a vector. For the same test. */
   lastPooledAddress(): bigint;
 }
-
-export const addon = loadAddon(path.join(__dirname, '..', '..')) as Addon;
