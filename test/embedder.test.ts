@@ -9,10 +9,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Embedder, EmbedderError, type Input } from '../lib';
 import { addon } from '../lib/addon/binary';
 import { readCheckpoint } from '../lib/checkpoint/checkpoint';
-import { run, script } from './child';
-import { idsOf, randomModel, smallModel } from './goldens';
-import { temporaryFolder } from './temporary_folder';
-import { randomNumbers, tinyCheckpoint, withHeader, writeCheckpoint } from './tiny_checkpoint';
+import { run, script } from './support/child';
+import { idsOf, randomModel, smallModel } from './support/goldens';
+import { temporaryFolder } from './support/temporary_folder';
+import { randomNumbers, tinyCheckpoint, withHeader, writeCheckpoint } from './support/tiny_checkpoint';
 
 let small: Embedder;
 

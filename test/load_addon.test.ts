@@ -15,7 +15,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { loadAddon } from '../lib/addon/load_addon';
-import { temporaryFolder } from './temporary_folder';
+import { temporaryFolder } from './support/temporary_folder';
 
 const root = path.join(__dirname, '..');
 const built = path.join(root, 'build', 'Release', 'qwen3_embed.node');

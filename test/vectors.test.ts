@@ -2,7 +2,16 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Embedder, EmbedderError, type LoadOptions } from '../lib';
-import { apart, idsOf, longText, randomModel, randomModelNames, retrieval, smallModel, textVectors } from './goldens';
+import {
+  apart,
+  idsOf,
+  longText,
+  randomModel,
+  randomModelNames,
+  retrieval,
+  smallModel,
+  textVectors,
+} from './support/goldens';
 
 const minutes = 60_000;
 

@@ -80,7 +80,7 @@ function idsOf({ length, lcg_seed, lcg_low }, tokens) {
   });
 }
 
-/** As in test/goldens.ts. */
+/** As in test/support/goldens.ts. */
 function longText(words) {
   const vocabulary =
     'the program reads a file and writes every line that matches to standard output or an error when nothing was found in archive index'.split(

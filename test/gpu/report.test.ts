@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../temporary_folder';
+import { temporaryFolder } from '../support/temporary_folder';
 
 type Files = Record<string, string | Buffer>;
 type Line = Record<string, unknown>;

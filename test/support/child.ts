@@ -12,8 +12,8 @@ export interface Ended {
 
 /** Built package, small model: what scripts find as `Embedder` and `folder`. */
 const prologue = `
-const { Embedder, EmbedderError } = require(${JSON.stringify(path.join(__dirname, '..'))});
-const folder = ${JSON.stringify(path.join(__dirname, '..', 'models', 'qwen3-embedding-small'))};
+const { Embedder, EmbedderError } = require(${JSON.stringify(path.join(__dirname, '..', '..'))});
+const folder = ${JSON.stringify(path.join(__dirname, '..', '..', 'models', 'qwen3-embedding-small'))};
 `;
 
 export function script(body: string): string {

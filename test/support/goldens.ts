@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-const data = path.join(__dirname, 'data');
+const data = path.join(__dirname, '..', 'data');
 
-export const smallModel = path.join(__dirname, '..', 'models', 'qwen3-embedding-small');
+export const smallModel = path.join(__dirname, '..', '..', 'models', 'qwen3-embedding-small');
 
 export interface RandomModelCase {
   readonly length: number;
