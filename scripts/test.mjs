@@ -1,4 +1,4 @@
-// npm test: set-up, then every test. The C++ tests are run by vitest too, through test/native.test.ts.
+// npm test: set-up, then every test. The C++ tests are run by vitest too, through test/native/native.test.ts.
 // Arguments go to vitest: npm test -- tokenizer
 
 import { spawnSync } from 'node:child_process';

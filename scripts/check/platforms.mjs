@@ -21,9 +21,15 @@ const folder = temporaryFolder();
 const model = path.join(root, 'models', 'qwen3-embedding-small');
 const [oldest, newest] = ['20.20.2', '26.10.0'];
 const versions = short ? [newest] : [oldest, '22.23.3', '24.21.0', newest];
-const slow = ['native', 'vectors', 'lifetime', 'mutations', 'cuda', 'simt/simt', 'gpu/bench'].map(
-  (name) => `test/${name}.test.ts`,
-);
+const slow = [
+  'native/native',
+  'embedder/vectors',
+  'embedder/lifetime',
+  'lib/checkpoint_fuzz',
+  'embedder/cuda',
+  'simt/simt',
+  'gpu/bench',
+].map((name) => `test/${name}.test.ts`);
 const rows = [];
 
 function show(row) {

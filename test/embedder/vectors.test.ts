@@ -1,7 +1,7 @@
 // The vectors themselves, held against Hugging Face's. The limits are test/data/README.md's.
 
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Embedder, EmbedderError, type LoadOptions } from '../lib';
+import { Embedder, EmbedderError, type LoadOptions } from '../../lib';
 import {
   apart,
   idsOf,
@@ -11,7 +11,7 @@ import {
   retrieval,
   smallModel,
   textVectors,
-} from './support/goldens';
+} from '../support/goldens';
 
 const minutes = 60_000;
 

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, it } from 'vitest';
-import { cancellable } from '../lib/cancellation';
+import { cancellable } from '../../lib/cancellation';
 
 const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
 const never = new Promise<never>(() => {});

@@ -3,8 +3,8 @@
 import { getEventListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Embedder } from '../lib';
-import { longText, smallModel } from './support/goldens';
+import { Embedder } from '../../lib';
+import { longText, smallModel } from '../support/goldens';
 
 let embedder: Embedder;
 const text = 'a program that keeps photos in order';

@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { EmbedRequest, Input } from '../lib/options/embed';
-import { countTokens, tokenIds } from '../lib/text/token_ids';
-import { Tokenizer } from '../lib/text/tokenizer';
-import { longText, smallModel, textVectors, tokenGoldens } from './support/goldens';
-import { temporaryFolder } from './support/temporary_folder';
+import type { EmbedRequest, Input } from '../../lib/options/embed';
+import { countTokens, tokenIds } from '../../lib/text/token_ids';
+import { Tokenizer } from '../../lib/text/tokenizer';
+import { longText, smallModel, textVectors, tokenGoldens } from '../support/goldens';
+import { temporaryFolder } from '../support/temporary_folder';
 
 const endToken = 151643;
 const plain: EmbedRequest = {

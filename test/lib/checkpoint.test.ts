@@ -1,10 +1,10 @@
 import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readCheckpoint } from '../lib/checkpoint/checkpoint';
-import type { ErrorCode } from '../lib/errors';
-import { randomModel, smallModel } from './support/goldens';
-import { temporaryFolder } from './support/temporary_folder';
+import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
+import type { ErrorCode } from '../../lib/errors';
+import { randomModel, smallModel } from '../support/goldens';
+import { temporaryFolder } from '../support/temporary_folder';
 import {
   safetensors,
   type Tensor,
@@ -12,7 +12,7 @@ import {
   tinyCheckpoint,
   withHeader,
   writeCheckpoint,
-} from './support/tiny_checkpoint';
+} from '../support/tiny_checkpoint';
 
 /** A folder with the tiny checkpoint, spoilt before it is written, or after. */
 function folderOf(before: (checkpoint: TinyCheckpoint) => void = () => {}, after = (_folder: string) => {}): string {

@@ -3,12 +3,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Embedder, type LoadOptions } from '../lib';
-import { run, script } from './support/child';
-import { apart, idsOf, randomModel, randomModelNames, smallModel, textVectors } from './support/goldens';
-import { temporaryFolder } from './support/temporary_folder';
+import { Embedder, type LoadOptions } from '../../lib';
+import { run, script } from '../support/child';
+import { apart, idsOf, randomModel, randomModelNames, smallModel, textVectors } from '../support/goldens';
+import { temporaryFolder } from '../support/temporary_folder';
 
-const folder = path.join(__dirname, '..', 'build', `cmake-${process.platform}-${process.arch}`, 'bin');
+const folder = path.join(__dirname, '..', '..', 'build', `cmake-${process.platform}-${process.arch}`, 'bin');
 const emulated = path.join(folder, 'libsimt_library.so');
 
 process.env.QWEN3_EMBED_CUDA_LIBRARY = emulated;

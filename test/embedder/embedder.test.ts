@@ -6,13 +6,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Embedder, EmbedderError, type Input } from '../lib';
-import { addon } from '../lib/addon/binary';
-import { readCheckpoint } from '../lib/checkpoint/checkpoint';
-import { run, script } from './support/child';
-import { idsOf, randomModel, smallModel } from './support/goldens';
-import { temporaryFolder } from './support/temporary_folder';
-import { randomNumbers, tinyCheckpoint, withHeader, writeCheckpoint } from './support/tiny_checkpoint';
+import { Embedder, EmbedderError, type Input } from '../../lib';
+import { addon } from '../../lib/addon/binary';
+import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
+import { run, script } from '../support/child';
+import { idsOf, randomModel, smallModel } from '../support/goldens';
+import { temporaryFolder } from '../support/temporary_folder';
+import { randomNumbers, tinyCheckpoint, withHeader, writeCheckpoint } from '../support/tiny_checkpoint';
 
 let small: Embedder;
 

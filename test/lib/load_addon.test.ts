@@ -14,10 +14,10 @@ import {
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { loadAddon } from '../lib/addon/load_addon';
-import { temporaryFolder } from './support/temporary_folder';
+import { loadAddon } from '../../lib/addon/load_addon';
+import { temporaryFolder } from '../support/temporary_folder';
 
-const root = path.join(__dirname, '..');
+const root = path.join(__dirname, '..', '..');
 const built = path.join(root, 'build', 'Release', 'qwen3_embed.node');
 const target = `${process.platform}-${process.arch}`;
 

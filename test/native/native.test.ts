@@ -10,7 +10,7 @@ interface Outcome {
   readonly message: string;
 }
 
-const folder = path.join(__dirname, '..', 'build', `cmake-${process.platform}-${process.arch}`, 'bin');
+const folder = path.join(__dirname, '..', '..', 'build', `cmake-${process.platform}-${process.arch}`, 'bin');
 
 // The AVX-512 kernels with emulated instructions are built for x86 only.
 const programs = process.arch === 'x64' ? ['native_tests', 'emulated_tests'] : ['native_tests'];

@@ -4,9 +4,9 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { run, script } from './support/child';
-import { temporaryFolder } from './support/temporary_folder';
-import { randomNumbers, safetensors, tinyCheckpoint, writeCheckpoint } from './support/tiny_checkpoint';
+import { run, script } from '../support/child';
+import { temporaryFolder } from '../support/temporary_folder';
+import { randomNumbers, safetensors, tinyCheckpoint, writeCheckpoint } from '../support/tiny_checkpoint';
 
 const count = 800;
 

@@ -1,7 +1,7 @@
 // How processes and workers end while the addon is at work: each in a process of its own, so that a crash is seen.
 
 import { expect, it } from 'vitest';
-import { run, script } from './support/child';
+import { run, script } from '../support/child';
 
 const busy = `
 const embedder = await Embedder.load(folder);

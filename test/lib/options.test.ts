@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkCountOptions, checkEmbedOptions, checkInputs } from '../lib/options/embed';
-import { checkFolder, checkLoadOptions } from '../lib/options/load';
+import { checkCountOptions, checkEmbedOptions, checkInputs } from '../../lib/options/embed';
+import { checkFolder, checkLoadOptions } from '../../lib/options/load';
 
 const prompts = new Map([
   ['query', 'Instruct: find\nQuery:'],
