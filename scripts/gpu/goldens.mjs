@@ -11,30 +11,26 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import dist from '../../dist/index.js';
+import {
+  apart,
+  gates,
+  idsOf,
+  longText,
+  randomModel,
+  randomModelNames,
+  retrieval,
+  smallModel,
+  textVectors,
+} from '../../test/support/goldens.cjs';
 
 const { Embedder, EmbedderError } = dist;
-const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
-const data = path.join(root, 'test', 'data');
-const smallModel = path.join(root, 'models', 'qwen3-embedding-small');
 const noDevice = 77;
 const { values: asked } = parseArgs({
   options: { 'max-tokens': { type: 'string', default: 'Infinity' }, filter: { type: 'string', default: '' } },
 });
 const maxTokens = Number(asked['max-tokens']);
-
-// 1 - cos at most: Hugging Face's own loss in the same precision. int8 is judged on the trained model; of these, only
-// the one with a massive channel has a limit.
-const randomModels = {
-  'gqa2-bf16': { bf16: 1.6e-4, f16: 2.5e-6 },
-  'wide-heads-f16': { bf16: 4.5e-4, f16: 3.7e-6 },
-  'mha-sharded-f32': { bf16: 4.9e-4, f16: 8.2e-6 },
-  'massive-bf16': { bf16: 2.9e-4, f16: 4.8e-6, int8: 5e-3 },
-};
-// 1 - cos at most of the trained model: Hugging Face's own loss in bf16, and some times what the emulated device loses.
-const smallModelLimits = { bf16: 3.5e-5, f16: 1e-5, int8: 2e-4 };
 
 let failed = 0;
 
@@ -67,44 +63,8 @@ async function withModel(folder, options, run) {
   }
 }
 
-const readJson = (...names) => JSON.parse(fs.readFileSync(path.join(data, ...names), 'utf8'));
-
-const nextState = (state) => (Math.imul(state, 1664525) + 1013904223) >>> 0;
-
-/** As test/data/README.md says. */
-function idsOf({ length, lcg_seed, lcg_low }, tokens) {
-  let state = lcg_seed;
-  return Uint32Array.from({ length }, () => {
-    state = nextState(state);
-    return lcg_low + ((state >>> 8) % (tokens - lcg_low));
-  });
-}
-
-/** As in test/support/goldens.ts. */
-function longText(words) {
-  const vocabulary =
-    'the program reads a file and writes every line that matches to standard output or an error when nothing was found in archive index'.split(
-      ' ',
-    );
-  let state = 12345;
-  const text = Array.from({ length: words }, () => {
-    state = nextState(state);
-    const word = vocabulary[(state >>> 8) % vocabulary.length];
-    return (state >>> 20) % 11 === 0 ? `${word}.` : word;
-  });
-  return text.join(' ');
-}
-
-/** 1 - cos; NaN, which is within no limit, for a vector that is not finite. */
-function distance(vector, golden) {
-  let [dot, own, other] = [0, 0, 0];
-  golden.forEach((value, i) => {
-    dot += vector[i] * value;
-    own += vector[i] * vector[i];
-    other += value * value;
-  });
-  return 1 - dot / Math.sqrt(own * other);
-}
+/** 1 - cos. */
+const distance = (vector, golden) => apart(vector, golden).cosine;
 
 /** NaN if any is. */
 const worst = (values) => Math.max(0, ...values);
@@ -116,11 +76,12 @@ const bytesOf = (array) => Buffer.from(array.buffer, array.byteOffset, array.byt
 const sameBits = (a, b) => bytesOf(a).equals(bytesOf(b));
 
 async function checkRandomModel(name, precision) {
-  const folder = path.join(data, 'random-models', name);
-  const { vocab_size: tokens } = readJson('random-models', name, 'config.json');
-  const cases = readJson('random-models', `${name}.json`).cases.filter(({ length }) => length <= maxTokens);
-  const inputs = cases.map((golden) => idsOf(golden, tokens));
-  const limit = randomModels[name][precision];
+  const model = randomModel(name);
+  const { folder } = model;
+  const cases = model.cases.filter(({ length }) => length <= maxTokens);
+  const inputs = cases.map((golden) => idsOf(model, golden));
+  // int8 is judged on the trained model; of the random ones, only the one with a massive channel has a limit here.
+  const limit = precision === 'int8' && name !== 'massive-bf16' ? undefined : gates[name][precision].limit;
   await check(`${name} in ${precision}`, () =>
     withModel(folder, { precision }, async (embedder) => {
       const figures = [];
@@ -148,8 +109,8 @@ async function checkRandomModel(name, precision) {
 }
 
 async function checkSmallModel(precision) {
-  const limit = smallModelLimits[precision];
-  const { cases, truncated } = readJson('small-model', 'vectors.json');
+  const { limit } = gates['small-model'][precision];
+  const { cases, truncated } = textVectors();
   await check(`small model in ${precision}`, () =>
     withModel(smallModel, { precision }, async (embedder) => {
       const figures = [];
@@ -177,7 +138,7 @@ async function checkSmallModel(precision) {
 
 /** Of every query and document: scores, and the nDCG@10 that they give. */
 async function search(embedder) {
-  const { documents, queries, instruction } = readJson('small-model', 'retrieval.json');
+  const { documents, queries, instruction } = retrieval();
   const short = ({ text }) => text.slice(0, maxTokens); // a token is a character at least
   const rows = await embedder.embed(documents.map(short));
   const asked = await embedder.embed(queries.map(short), { instruction });
@@ -226,14 +187,14 @@ async function checkOutlier() {
         edit('embed_tokens.weight', (value, column) => (column === outlier.channel ? outlier.size : value));
         edit('norm.weight', (value, column) => (column === outlier.channel ? 0 : value));
       });
-      const texts = readJson('small-model', 'vectors.json')
+      const texts = textVectors()
         .cases.filter(({ text, tokens }) => text !== undefined && tokens <= Math.min(200, maxTokens))
         .map(({ text }) => text)
         .slice(0, 20);
       const embed = (options) => withModel(folder, options, (embedder) => embedder.embed(texts));
       const vectors = await embed({ precision: 'int8' });
       const wanted = await embed({ device: 'cpu', precision: 'f32' });
-      const figure = worst(vectors.map((vector, i) => distance(vector, [...wanted[i]])));
+      const figure = worst(vectors.map((vector, i) => distance(vector, wanted[i])));
       return { ok: within(figure, outlier.limit), figure, limit: outlier.limit, cases: texts.length };
     });
   } finally {
@@ -241,7 +202,7 @@ async function checkOutlier() {
   }
 }
 
-for (const name of Object.keys(randomModels)) {
+for (const name of randomModelNames) {
   for (const precision of ['bf16', 'f16', 'int8']) await checkRandomModel(name, precision);
 }
 if (fs.existsSync(path.join(smallModel, 'model.safetensors'))) {

@@ -4,7 +4,7 @@ import { getEventListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Embedder } from '../../lib';
-import { longText, smallModel } from '../support/goldens';
+import { longText, smallModel } from '../support/goldens.cjs';
 
 let embedder: Embedder;
 const text = 'a program that keeps photos in order';

@@ -1,36 +1,21 @@
-// The vectors themselves, held against Hugging Face's. The limits are test/data/README.md's.
+// The vectors themselves, compared with Hugging Face's. The limits are gates.json's.
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Embedder, EmbedderError, type LoadOptions } from '../../lib';
 import {
   apart,
+  gates,
   idsOf,
+  limitOf,
   longText,
   randomModel,
   randomModelNames,
   retrieval,
   smallModel,
   textVectors,
-} from '../support/goldens';
+} from '../support/goldens.cjs';
 
 const minutes = 60_000;
-
-const f32Limit = 1e-8;
-
-// What Hugging Face loses in bf16, 1 - cos of its worst case. Of the small model, what we may lose: less than its 3.5e-5.
-const bf16Limits = {
-  'gqa2-bf16': 1.6e-4,
-  'wide-heads-f16': 4.5e-4,
-  'mha-sharded-f32': 4.9e-4,
-  'massive-bf16': 2.9e-4,
-  'small model': 1e-5,
-};
-
-/** 1 - cos at most in bf16. Without BF16 instructions only weights are rounded, and those of such checkpoints are bf16. */
-function bf16Limit(model: keyof typeof bf16Limits, { device }: Embedder): number {
-  const exact = !device.instructionSet.includes('BF16') && (model.endsWith('bf16') || model === 'small model');
-  return exact ? f32Limit : bf16Limits[model];
-}
 
 /** On a named instruction set, or on the machine's best. */
 async function load(folder: string, options: LoadOptions, instructionSet?: string): Promise<Embedder> {
@@ -50,19 +35,20 @@ async function checkRandomModel(
 ) {
   const model = randomModel(name);
   await using embedder = await load(model.folder, options, isa);
-  const limit = embedder.precision === 'f32' ? f32Limit : bf16Limit(name, embedder);
+  const limit = limitOf(name, embedder.precision, embedder.device);
+  const { longest = 0, difference = 0 } = gates[name].f32;
   for (const golden of model.cases.filter(({ length }) => length <= most)) {
     const { cosine, largest } = apart(await embedder.embed(idsOf(model, golden)), golden.embedding);
     const where = `${name} at ${golden.length} tokens`;
-    // Hugging Face's own vector of the longest text is in f32.
-    expect(cosine, `1 - cos of ${where}`).toBeLessThanOrEqual(golden.length === 32_768 ? Math.max(limit, 1e-7) : limit);
-    if (embedder.precision === 'f32') expect(largest, `largest difference of ${where}`).toBeLessThanOrEqual(1e-5);
+    const allowed = golden.length === 32_768 ? Math.max(limit, longest) : limit;
+    expect(cosine, `1 - cos of ${where}`).toBeLessThanOrEqual(allowed);
+    if (embedder.precision === 'f32') expect(largest, `largest difference of ${where}`).toBeLessThanOrEqual(difference);
   }
 }
 
 async function checkSmallModel(options: LoadOptions, most: number, isa?: string) {
   await using embedder = await load(smallModel, options, isa);
-  const limit = embedder.precision === 'f32' ? f32Limit : bf16Limit('small model', embedder);
+  const limit = limitOf('small-model', embedder.precision, embedder.device);
   const { cases, truncated } = textVectors();
   for (const { name, text, words, instruction, embedding } of cases.filter(({ tokens }) => tokens <= most)) {
     const vector = await embedder.embed(text ?? longText(words as number), { instruction });
@@ -132,7 +118,7 @@ async function checkRetrieval(kinds: readonly string[], isa?: string) {
     }
     // In bf16 neighbours change places, and one such query moves a figure by up to 1 / 111: scores tell more. Two unit
     // vectors, each turned so far that 1 - cos is `limit`, have a product that is off by twice the chord at most.
-    const most = 2 * Math.sqrt(2 * bf16Limit('small model', inBf16));
+    const most = 2 * Math.sqrt(2 * limitOf('small-model', 'bf16', inBf16.device));
     const scores = await search(inBf16, kind);
     const moved = scores.flatMap((row, i) => row.map((score, j) => Math.abs(score - (wanted[i]?.[j] as number))));
     expect(Math.max(...moved), `a score moved, ${kind}`).toBeLessThanOrEqual(most);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
 import type { ErrorCode } from '../../lib/errors';
-import { randomModel, smallModel } from '../support/goldens';
+import { randomModel, smallModel } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
 import {
   safetensors,

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { EmbedRequest, Input } from '../../lib/options/embed';
 import { countTokens, tokenIds } from '../../lib/text/token_ids';
 import { Tokenizer } from '../../lib/text/tokenizer';
-import { longText, smallModel, textVectors, tokenGoldens } from '../support/goldens';
+import { longText, smallModel, textVectors, tokenGoldens } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
 
 const endToken = 151643;
