@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 import { Embedder, type LoadOptions } from '../../lib';
 import { run, script } from '../support/child';
 import { apart, idsOf, limitOf, randomModel, randomModelNames, smallModel, textVectors } from '../support/goldens.cjs';
+import { bin } from '../support/native_tests';
 import { temporaryFolder } from '../support/temporary_folder';
 
-const folder = path.join(__dirname, '..', '..', 'build', `cmake-${process.platform}-${process.arch}`, 'bin');
-const emulated = path.join(folder, 'libsimt_library.so');
+const emulated = path.join(bin, 'libsimt_library.so');
 
 process.env.QWEN3_EMBED_CUDA_LIBRARY = emulated;
 process.env.QWEN3_SIMT_FAST = '1';
@@ -123,14 +123,14 @@ describe('a process', () => {
     console.log(embedder.device.name, (await embedder.embed('a text')).length);`;
 
   it.each([
-    ['has no library', path.join(folder, 'nothing.so'), /CUDA library is not there: .*nothing\.so is no file/],
+    ['has no library', path.join(bin, 'nothing.so'), /CUDA library is not there: .*nothing\.so is no file/],
     [
       'has something else in its place',
       path.join(smallModel, 'tokenizer.json'),
       /CUDA library does not load: |cut short/,
     ],
     ['has a part of it', cutShort(emulated), /was cut short: install the package again/],
-    ['has another release’s', path.join(folder, 'libsimt_other_version.so'), /has interface 0, this package needs \d+/],
+    ['has another release’s', path.join(bin, 'libsimt_other_version.so'), /has interface 0, this package needs \d+/],
   ])('that %s is told, and goes on with the CPU', async (_, file, message) => {
     const { code, stdout, stderr } = await run(cuda(file, tell));
     expect(stderr).toBe('');

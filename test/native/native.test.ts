@@ -1,23 +1,13 @@
 // The C++ tests, each shown as a test of its own: the ops on every backend, the forward pass, the engine.
 
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-
-interface Outcome {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly message: string;
-}
-
-const folder = path.join(__dirname, '..', '..', 'build', `cmake-${process.platform}-${process.arch}`, 'bin');
-
-// The AVX-512 kernels with emulated instructions are built for x86 only.
-const programs = process.arch === 'x64' ? ['native_tests', 'emulated_tests'] : ['native_tests'];
+import { expect, it } from 'vitest';
+import { bin, nativeTests, outcomesOf } from '../support/native_tests';
 
 it('a test that hangs or crashes is named: --trace tells when it begins', () => {
   const args = ['--trace', '--filter', 'thread pool'];
-  const { stdout, stderr } = spawnSync(path.join(folder, 'native_tests'), args, { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(path.join(bin, 'native_tests'), args, { encoding: 'utf8' });
   const names = stdout
     .trim()
     .split('\n')
@@ -26,31 +16,20 @@ it('a test that hangs or crashes is named: --trace tells when it begins', () => 
   expect(stderr.trim().split(/\r?\n/)).toEqual(names.map((name) => `begins: ${name}`));
 });
 
-describe.each(programs)('%s', (program) => {
-  const file = path.join(folder, program);
-  const names = execFileSync(file, ['--list'], { encoding: 'utf8' }).trim().split('\n');
-  const outcomes = new Map<string, Outcome>();
-  let ending: Error | null;
-
-  beforeAll(
-    () =>
-      new Promise<void>((resolve) => {
-        execFile(file, { maxBuffer: Number.POSITIVE_INFINITY }, (error, output) => {
-          ending = error;
-          for (const line of output.trim().split('\n')) {
-            const outcome: Outcome = JSON.parse(line);
-            outcomes.set(outcome.name, outcome);
-          }
-          resolve();
-        });
-      }),
-    600_000,
-  );
-
-  it.each(names)('%s', (name) => {
-    expect(outcomes.get(name) ?? `no outcome: the program ended with ${ending}`).toMatchObject({
-      message: '',
-      ok: true,
-    });
-  });
+it.each([
+  ['after a test', '{"name":"first","ok":true,"message":""}\n'],
+  ['while it writes', '{"name":"first","ok":true,"message":""}\n{"name":"sec'],
+  ['before any test', ''],
+])('a crash is reported: %s', async (_, written) => {
+  const program = `
+    require('node:fs').writeSync(1, ${JSON.stringify(written)});
+    require('node:fs').writeSync(2, 'last words');
+    process.kill(process.pid, 'SIGKILL');`;
+  const outcomeOf = await outcomesOf(process.execPath, ['-e', program]);
+  if (written !== '') expect(outcomeOf('first')).toEqual({ name: 'first', ok: true, message: '' });
+  expect(outcomeOf('second')).toMatch(/^no outcome: the program ended with (SIGKILL|\d+)\. last words$/);
 });
+
+nativeTests('native_tests', 600_000);
+// The AVX-512 kernels with emulated instructions are built for x86 only.
+if (process.arch === 'x64') nativeTests('emulated_tests', 600_000);
