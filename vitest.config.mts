@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** What takes longest begins first, not last beside idle cores: vitest knows it only from an earlier run. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]) {
-    const longest = ['simt/simt', 'embedder/cuda', 'embedder/vectors', 'embedder/lifetime'].map(
+    const longest = ['cuda/simt', 'embedder/cuda', 'embedder/vectors', 'embedder/lifetime'].map(
       (name) => `test/${name}.test.ts`,
     );
     const place = ({ moduleId }: TestSpecification) => {
@@ -19,7 +19,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // The emulated device is built on Linux alone.
-    exclude: process.platform === 'linux' ? [] : ['test/embedder/cuda.test.ts', 'test/simt/**', 'test/gpu/**'],
+    exclude: process.platform === 'linux' ? [] : ['test/embedder/cuda.test.ts', 'test/cuda/**'],
     // The real addon in processes of their own: a crash shows as a failed file, and realms are never mixed.
     pool: 'forks',
     maxWorkers: '100%', // of the cores; otherwise one stays idle: half of a machine with two

@@ -1,5 +1,5 @@
 // Every asm statement and device intrinsic of the project. Kernels use these names and no others, so that
-// test/simt/ptx.h can take this file's place and run them on a CPU. Layouts are those of the PTX ISA.
+// test/cuda_emulator/ptx.h can take this file's place and run them on a CPU. Layouts are those of the PTX ISA.
 #ifndef QWEN3_CUDA_PTX_CUH  // not #pragma once: whoever replaces this file defines the name
 #define QWEN3_CUDA_PTX_CUH
 #include <cuda.h>

@@ -1,4 +1,4 @@
-// Every call into the CUDA runtime: devices, memory, streams, launches. test/simt/runtime.h can take its place.
+// Every call into the CUDA runtime: devices, memory, streams, launches. test/cuda_emulator/runtime.h can take its place.
 // A call gives null, or why it failed in the runtime's own words, which live for ever.
 #ifndef QWEN3_CUDA_RUNTIME_H  // not #pragma once: whoever replaces this file defines the name
 #define QWEN3_CUDA_RUNTIME_H

@@ -27,8 +27,8 @@ const slow = [
   'embedder/lifetime',
   'lib/checkpoint_fuzz',
   'embedder/cuda',
-  'simt/simt',
-  'gpu/bench',
+  'cuda/simt',
+  'cuda/bench',
 ].map((name) => `test/${name}.test.ts`);
 const rows = [];
 

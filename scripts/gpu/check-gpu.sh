@@ -7,7 +7,7 @@
 #
 # Steps, in this order, all by default:
 #   build             what runs on the GPU, for the GPU that is there; a bundle's own programs, if they start here
-#   conformance       what every instruction wrapper does, lane by lane, against test/simt/conformance.txt
+#   conformance       what every instruction wrapper does, lane by lane, against test/cuda/conformance.txt
 #   ops-portable      the op and forward tests of test/native, without Hopper's own kernels
 #   ops-watched       the same with them, in a library where a wait that never ends fails instead of hanging;
 #                     if one hangs or ends the process or the device, later steps do without them
@@ -184,7 +184,7 @@ step_build() {
 step_conformance() {
   need_gpu
   "$programs/gpu_conformance" >"$logs/conformance.txt" || return 1
-  expected=$root/test/simt/conformance.txt
+  expected=$root/test/cuda/conformance.txt
   if ! is_hopper; then # probes of Hopper's instructions run on such GPUs only
     grep -v '^hopper' "$expected" >"$logs/conformance-expected.txt"
     expected=$logs/conformance-expected.txt

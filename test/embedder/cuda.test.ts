@@ -1,4 +1,4 @@
-// device: 'cuda' through the public API, on the emulated device of test/simt: the addon opens it as its CUDA library.
+// device: 'cuda' through the public API: the addon opens the emulated device of test/cuda_emulator as its CUDA library.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -4,10 +4,9 @@
 #include <cstdio>
 #include <utility>
 
-#include "card.h"
-#include "card_tests.h"
 #include "engine/engine_tests.h"
 #include "error.h"
+#include "gpu.h"
 #include "ops/op_tests.h"
 
 namespace {
@@ -16,7 +15,7 @@ constexpr int kNoDevice = 77;
 
 bool is_there() {
   try {
-    qwen3::test::open_card(qwen3::DType::bf16);
+    qwen3::test::open_gpu(qwen3::DType::bf16);
     return true;
   } catch (const qwen3::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
@@ -40,13 +39,13 @@ int main(int argc, char** argv) {
   const std::pair<const char*, DType> inputs[] = {
       {"card bf16", DType::bf16}, {"card f16", DType::f16}, {"card int8", DType::s8}};
   Tests tests;
-  add_card_tests(tests);
+  add_gpu_only_tests(tests);
   for (const auto& [name, input] : inputs) {
-    const BackendEntry entry = card_entry(name, input, kLarge);
+    const BackendEntry entry = gpu_entry(name, input, kLarge);
     add_op_tests(tests, entry);
     add_forward_tests(tests, entry);
     // The small plan is another way of doing the linear ops.
-    add_linear_tests(tests, card_entry(std::string(name) + ", small plan", input, kSmall));
+    add_linear_tests(tests, gpu_entry(std::string(name) + ", small plan", input, kSmall));
   }
   argv[1] = argv[0];
   return run_tests(tests, argc - 1, argv + 1);

@@ -1,4 +1,4 @@
-// The emulated device of simt_conformance is a Hopper card: they have all instructions that the others have.
+// The emulated device of simt_conformance is a Hopper GPU: they have all instructions that the others have.
 #include "emulator.h"
 
 namespace {

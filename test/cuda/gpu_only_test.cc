@@ -1,5 +1,4 @@
-#include "card_tests.h"
-
+// What only a real GPU can show: who else uses it, what it has free, what comes back after a release.
 #include <cuda_runtime.h>
 
 #include <cstdlib>
@@ -7,9 +6,9 @@
 #include <future>
 #include <utility>
 
-#include "card.h"
 #include "engine/tiny_model.h"
 #include "error.h"
+#include "gpu.h"
 #include "ops/guarded.h"
 #include "random.h"
 
@@ -20,7 +19,7 @@ void expect_sound(cudaError_t error) { expect(error == cudaSuccess, cudaGetError
 
 void refuses_a_card_that_is_not_there() {
   try {
-    open_card(DType::bf16, 99);
+    open_gpu(DType::bf16, 99);
   } catch (const Error& error) {
     expect(error.code == ErrorCode::device_unavailable, "the wrong error");
     return;
@@ -37,7 +36,7 @@ void uses_the_kernels_that_it_has() {
   const std::string wanted = std::string(gpu.name) + ", sm_" + std::to_string(gpu.major) +
                              std::to_string(gpu.minor) + (is_hopper ? "a" : "");
   for (const DType input : {DType::bf16, DType::f16, DType::s8}) {
-    const std::string actual = open_card(input)->traits().instruction_set;
+    const std::string actual = open_gpu(input)->traits().instruction_set;
     expect(actual == wanted, "'" + actual + "', not '" + wanted + "'");
   }
 }
@@ -65,7 +64,7 @@ void lives_beside_others() {
   expect_sound(cudaMalloc(&memory, kBytes));
   expect_sound(cudaMemset(memory, 0x5a, kBytes));
   std::async(std::launch::async, [] {
-    Device device(card_entry("", DType::bf16, 1000), 0);
+    Device device(gpu_entry("", DType::bf16, 1000), 0);
     run_norm(device);
   }).get();
   std::vector<unsigned char> bytes(kBytes);
@@ -77,10 +76,10 @@ void lives_beside_others() {
 }
 
 void two_are_open_at_once() {
-  Device first(card_entry("", DType::bf16, 1000), 0);
+  Device first(gpu_entry("", DType::bf16, 1000), 0);
   const std::vector<float> wanted = run_norm(first);
   {
-    Device second(card_entry("", DType::bf16, 1000), 0);
+    Device second(gpu_entry("", DType::bf16, 1000), 0);
     std::future<std::vector<float>> other = std::async(std::launch::async, [&] { return run_norm(second); });
     expect(run_norm(first) == wanted && other.get() == wanted, "two backends disturb each other");
   }
@@ -89,7 +88,7 @@ void two_are_open_at_once() {
 
 void memory_comes_back() {
   constexpr size_t kBytes = size_t{256} << 20;
-  const std::unique_ptr<Backend> backend = open_card(DType::bf16);
+  const std::unique_ptr<Backend> backend = open_gpu(DType::bf16);
   const size_t before = backend->available_bytes();
   void* const memory = backend->allocate(kBytes);
   expect(memory != nullptr, "256 MiB cannot be had");
@@ -105,7 +104,7 @@ void memory_comes_back() {
 // Every kernel once or twice, for compute-sanitizer, under which a kernel takes a hundred times as long. Texts round
 // the borders of pages; the second batch runs in the memory of the first.
 void runs_a_small_model(DType input, bool large) {
-  const std::shared_ptr<LoadedModel> loaded = load_tiny_model(open_card(input));
+  const std::shared_ptr<LoadedModel> loaded = load_tiny_model(open_gpu(input));
   std::vector<Ids> texts;
   for (const uint32_t length : {65u, 1u, 7u}) {
     texts.push_back(random_ids(length, length, loaded->model->config.vocabulary));
@@ -121,7 +120,7 @@ void runs_a_small_model(DType input, bool large) {
 
 }  // namespace
 
-void add_card_tests(Tests& tests) {
+void add_gpu_only_tests(Tests& tests) {
   tests.push_back({"card: refuses a card that is not there", refuses_a_card_that_is_not_there});
   tests.push_back({"card: uses Hopper's kernels on Hopper", uses_the_kernels_that_it_has});
   tests.push_back({"card: lives beside others who use CUDA", lives_beside_others});

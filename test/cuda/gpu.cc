@@ -1,4 +1,4 @@
-#include "card.h"
+#include "gpu.h"
 
 #include <cuda_runtime.h>
 
@@ -14,13 +14,13 @@ std::string library;
 
 void set_library(const std::string& path) { library = path; }
 
-std::unique_ptr<Backend> open_card(DType input, int32_t ordinal) {
+std::unique_ptr<Backend> open_gpu(DType input, int32_t ordinal) {
   return open_cuda_backend(library, ordinal, input);
 }
 
-BackendEntry card_entry(const std::string& name, DType input, uint32_t batch_tokens) {
+BackendEntry gpu_entry(const std::string& name, DType input, uint32_t batch_tokens) {
   const auto open = [=] {
-    std::unique_ptr<Backend> backend = open_card(input);
+    std::unique_ptr<Backend> backend = open_gpu(input);
     backend->begin_batch(batch_tokens, false);
     return backend;
   };
