@@ -1,20 +1,25 @@
-// The CUDA backend on the emulated device, and tests of what other backends do not have.
+// What other backends do not have, on the emulated device. Each function adds its file's.
 #pragma once
-#include <memory>
-#include <string>
-
-#include "backend/backend.h"
-#include "emulator.h"
 #include "harness.h"
 
 namespace qwen3::test {
 
-// Resets the emulator's options. `tuning`: QWEN3_EMBED_CUDA_TUNING. Throws Failure with the reason where
-// the backend does not open.
-std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed = 0, int multiprocessors = 4,
-                                       int capability = 80, const std::string& tuning = "");
-
-void add_cuda_tests(Tests& tests);
+void add_opening_tests(Tests& tests);
+void add_failure_tests(Tests& tests);
+void add_linear_kernel_tests(Tests& tests);
+void add_int8_tests(Tests& tests);
+void add_replay_tests(Tests& tests);
+void add_hopper_tests(Tests& tests);
 void add_memory_tests(Tests& tests);
+
+inline void add_cuda_tests(Tests& tests) {
+  add_opening_tests(tests);
+  add_failure_tests(tests);
+  add_linear_kernel_tests(tests);
+  add_int8_tests(tests);
+  add_replay_tests(tests);
+  add_hopper_tests(tests);
+  add_memory_tests(tests);
+}
 
 }  // namespace qwen3::test

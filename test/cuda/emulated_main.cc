@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "cuda_tests.h"
+#include "emulated_backend.h"
 #include "engine/engine_tests.h"
 #include "ops/op_tests.h"
 
@@ -70,7 +71,6 @@ int main(int argc, char** argv) {
                      int8 = entry("cuda int8", DType::s8, Plan::large);
   Tests tests, attention, forward;
   add_cuda_tests(tests);
-  add_memory_tests(tests);
   add_op_tests(tests, bf16);
   add_linear_tests(tests, f16);
   add_weight_tests(tests, int8);

@@ -1,10 +1,14 @@
-// What a card's memory is asked for: that the large models fit the cards they are meant for, and what is refused.
+// What a card's memory is asked for: that the large models fit the cards they are meant for, what is refused,
+// and how vectors that do not fit the way out leave it.
+#include <cmath>
+
 #include "cuda_tests.h"
+#include "emulated_backend.h"
 #include "engine/model_source.h"
 #include "engine/tiny_model.h"
 #include "engine/workspace.h"
 #include "error.h"
-#include "model/load_model.h"
+#include "ops/guarded.h"
 
 namespace qwen3::test {
 namespace {
@@ -68,11 +72,50 @@ void a_workspace_takes_what_is_there() {
   }
 }
 
+void gives_no_more_memory_than_there_is() {
+  simt::reset();
+  const std::unique_ptr<Backend> backend = open_emulated(DType::bf16);
+  simt::options.device_bytes = 16 << 20;
+  const size_t available = backend->available_bytes();
+  expect(available + (4 << 20) == simt::options.device_bytes, "a fresh card is not empty");
+  expect(!backend->allocate(available + 1), "more is given than there is");
+  void* memory = backend->allocate(available / 2);
+  expect(memory != nullptr && backend->available_bytes() == available - available / 2,
+         "what is left is told wrongly");
+  backend->release(memory);
+  expect(!backend->sync(), "asking for too much fails the device");
+}
+
+// Vectors that do not fit the way out together leave it in several goes.
+void pools_more_than_fits_at_once() {
+  constexpr uint32_t kCols = 100'000, kRows = 3;
+  Device device(emulated_entry(DType::bf16, kLargeBatch, false, 4), 0);
+  std::vector<float> x(size_t{kRows} * kCols);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(1 + i / kCols);
+  const std::vector<float> gain(kCols, 1);
+  const GuardedMatrix matrix(device, kRows, kCols, 0, DType::f32, &x);
+  const StoredWeight weight(device, WeightUse::gain, 1, kCols, gain);
+  std::vector<std::vector<float>> vectors(kRows, std::vector<float>(kCols));
+  std::vector<Pooled> pooled;
+  for (uint32_t row = 0; row < kRows; ++row) pooled.push_back({row, kCols, vectors[row].data(), false});
+  device.on.pool(matrix, weight, 1e-6f, pooled.data(), kRows);
+  device.sync();
+  for (uint32_t row = 0; row < kRows; ++row) {
+    const double wanted = 1 / std::sqrt(static_cast<double>(kCols));
+    expect(pooled[row].finite, "a vector is lost");
+    for (const uint32_t i : {0u, kCols / 2, kCols - 1}) {
+      expect(std::abs(vectors[row][i] / wanted - 1) < 1e-4, "a vector is wrong");
+    }
+  }
+}
+
 }  // namespace
 
 void add_memory_tests(Tests& tests) {
   tests.push_back({"cuda: the 8B fits 24 GB in bf16 and 12 GB in int8", the_8b_fits_its_cards});
   tests.push_back({"cuda: a workspace takes what is there, at load", a_workspace_takes_what_is_there});
+  tests.push_back({"cuda: gives no more memory than there is", gives_no_more_memory_than_there_is});
+  tests.push_back({"cuda: pools more than fits at once", pools_more_than_fits_at_once});
 }
 
 }  // namespace qwen3::test

@@ -1,0 +1,133 @@
+// The backend where something fails or is missing: any call into the runtime, memory for graphs, machine code for the GPU.
+#include <algorithm>
+#include <cmath>
+
+#include "backend/cuda_interface.h"
+#include "cuda_tests.h"
+#include "emulated_backend.h"
+
+namespace qwen3::test {
+namespace {
+
+// A little of everything. Gives what sync says; `calls` are those into the runtime until then.
+std::string run_some_ops(Backend& on, uint64_t* calls) {
+  constexpr uint32_t kRows = 2, kCols = 64, kPiece = 16;
+  const Backend::Traits traits = on.traits();
+  const std::vector<float> values(2 * kCols * kCols, 1);
+  std::vector<void*> all;
+  const auto allocate = [&](size_t bytes) { return all.emplace_back(on.allocate(bytes)); };
+  const auto weight = [&](WeightUse use, uint32_t rows) {
+    const WeightLayout layout = on.weight_layout(use, rows, kCols, DType::f32);
+    return Matrix{allocate(layout.bytes), rows, kCols, kCols, layout.dtype};
+  };
+  const auto matrix = [&](DType dtype) {
+    auto* scales = static_cast<float*>(allocate(kRows * sizeof(float)));
+    return Matrix{allocate(kRows * kCols * bytes_of(dtype)), kRows, kCols, kCols, dtype, scales};
+  };
+  const Matrix gain = weight(WeightUse::gain, 1), gate_up = weight(WeightUse::gate_up, 2 * kCols),
+               down = weight(WeightUse::linear_add, kCols);
+  const Matrix x = matrix(DType::f32), normed = matrix(traits.normed), gated = matrix(traits.input);
+  std::string message = "out of memory";
+  if (std::find(all.begin(), all.end(), nullptr) == all.end()) {
+    on.store_weight(gain, WeightUse::gain, 0, 1, values.data(), DType::f32);
+    on.store_weight(gate_up, WeightUse::gate_up, 0, 2 * kCols, values.data(), DType::f32);
+    for (uint32_t row = 0; row < kCols; row += kPiece) {
+      on.store_weight(down, WeightUse::linear_add, row, kPiece, values.data(), DType::f32);
+    }
+    for (const Matrix& each : {x, normed, gated})
+      on.upload(each.scales, values.data(), kRows * sizeof(float));
+    on.upload(x.data, values.data(), kRows * kCols * sizeof(float));
+    const auto compute = [&] {
+      on.rms_norm(x, gain, 1e-6f, normed);
+      on.linear_swiglu(normed, gate_up, gated);
+      on.linear_add(gated, down, x);
+    };
+    compute();
+    for (int time = 0; time < 4;
+         ++time) {  // one by one, as a graph that is made, as one that is there, with what follows
+      on.begin_batch(1, false);
+      compute();
+    }
+    std::vector<float> vector(kCols, 7);
+    Pooled pooled{1, kCols, vector.data(), true};
+    on.pool(x, gain, 1e-6f, &pooled, 1);
+    const char* failure = on.sync();
+    *calls = simt::counters.runtime_calls;
+    message = failure ? failure : "";
+    expect(!failure || on.sync() == failure, "the second sync tells something else");
+    expect(pooled.finite == message.empty(), "a vector of a device that failed passes as good");
+    if (message.empty()) expect(std::abs(vector[3] - 0.125f) < 1e-6f, "the ops are wrong");
+    if (!message.empty()) expect(vector[3] == 0, "a vector of a device that failed is not zeros");
+  }
+  for (void* memory : all) on.release(memory);
+  return message;
+}
+
+// Every call into the runtime fails once: the first reason is kept, nothing leaks, nothing crashes.
+void survives_any_failing_call(DType input, int capability = 80) {
+  simt::reset();
+  uint64_t calls;
+  {
+    const std::unique_ptr<Backend> backend = open_emulated(input, 0, 4, capability);
+    expect(run_some_ops(*backend, &calls).empty(), "the ops fail without a fault");
+    expect(simt::counters.graph_launches == 2, "no graph is made, or it is not there again");
+  }
+  expect(calls > 40, "the fault hook sees too few calls");
+  for (uint64_t call = 1; call <= calls; ++call) {
+    const std::string when = "when call " + std::to_string(call) + " fails: ";
+    simt::reset();
+    simt::options = {};
+    simt::options.capability = capability;
+    simt::options.fail_call = static_cast<int>(call);
+    char message[64];
+    std::unique_ptr<Backend> backend(qwen3_cuda_create(0, input, message, sizeof message));
+    uint64_t calls_made;
+    const std::string told = backend ? run_some_ops(*backend, &calls_made) : message;
+    expect(told == "an injected fault" || told == "out of memory", when + "'" + told + "'");
+    backend.reset();
+    expect(simt::live_allocations() == 0, when + "memory leaks");
+  }
+  simt::reset();
+}
+
+// Without memory for graphs launches go on one by one.
+void graphs_are_no_need() {
+  simt::options = {};
+  simt::options.graphs = false;
+  char message[64];
+  const std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+  simt::counters = {};
+  uint64_t calls;
+  expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
+  expect(simt::counters.graphs == 0 && simt::counters.launches > 12, "there are graphs");
+  simt::options = {};
+}
+
+// Kernels made of PTX for older cards wait for nothing: they may not overlap, whatever the card.
+void kernels_for_older_cards_do_not_overlap() {
+  simt::options = {};
+  simt::options.capability = kHopper;
+  simt::options.code_capability = 80;
+  char message[64];
+  const std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+  simt::counters = {};
+  uint64_t calls;
+  expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
+  expect(simt::counters.overlapping == 0, "kernels overlap");
+  expect(simt::counters.wgmma == 0, "kernels have wgmma that were compiled without");
+}
+
+}  // namespace
+
+void add_failure_tests(Tests& tests) {
+  tests.push_back({"cuda: survives the failure of any call", [] { survives_any_failing_call(DType::bf16); }});
+  tests.push_back(
+      {"cuda: int8: survives the failure of any call", [] { survives_any_failing_call(DType::s8); }});
+  tests.push_back({"cuda: hopper: survives the failure of any call",
+                   [] { survives_any_failing_call(DType::bf16, kHopper); }});
+  tests.push_back({"cuda: graphs are no need", graphs_are_no_need});
+  tests.push_back(
+      {"cuda: hopper: kernels for older cards do not overlap", kernels_for_older_cards_do_not_overlap});
+}
+
+}  // namespace qwen3::test

@@ -1,0 +1,170 @@
+// int8: sums of whole numbers leave nothing to chance, and rows are quantized as rotated.h says.
+#include <algorithm>
+#include <cmath>
+
+#include "cuda_tests.h"
+#include "emulated_backend.h"
+#include "ops/guarded.h"
+#include "ops/number.h"
+#include "ops/rotated.h"
+#include "random.h"
+
+namespace qwen3::test {
+namespace {
+
+// Whole numbers with a 127 in every row, scales of five bits: all of it stands exactly in f32 rows.
+std::vector<QuantizedRow> random_quantized_rows(Random& random, uint32_t rows, uint32_t cols, bool extreme) {
+  std::vector<QuantizedRow> result;
+  for (uint32_t r = 0; r < rows; ++r) {
+    QuantizedRow row{std::vector<int8_t>(cols), std::ldexp(static_cast<float>(17 + r % 15), -(int(r) % 9))};
+    for (int8_t& value : row.values) {
+      value = static_cast<int8_t>(extreme ? 127 : static_cast<int>(random.below(255)) - 127);
+    }
+    row.values[random.below(cols)] = 127;
+    if (extreme && r % 2 == 1) std::fill(row.values.begin(), row.values.end(), int8_t{-127});
+    result.push_back(row);
+  }
+  return result;
+}
+
+std::vector<float> values_of(const std::vector<QuantizedRow>& rows) {
+  std::vector<float> values;
+  for (const QuantizedRow& row : rows) {
+    const std::vector<float> part = dequantized(row);
+    values.insert(values.end(), part.begin(), part.end());
+  }
+  return values;
+}
+
+Matrix allocate_rows(Backend& on, uint32_t rows, uint32_t cols, uint32_t stride) {
+  auto* scales = static_cast<float*>(on.allocate(rows * sizeof(float)));
+  return {on.allocate(size_t{rows - 1} * stride + cols), rows, cols, stride, DType::s8, scales};
+}
+
+// Sums of whole numbers leave nothing to chance. Rows lie in memory that ends with the last of them and has nothing in
+// the gaps. The weight's whole numbers are those that it was made of, and its scales, only if it is stored exactly.
+void int8_sums_are_exact() {
+  struct Case {
+    bool small;
+    int multiprocessors;
+    uint32_t rows, in, out;
+    bool extreme = false;
+    int capability = 80;
+  };
+  for (const Case& c : {Case{false, 1, 70, 300, 150},
+                        {false, 132, 70, 300, 150},
+                        {true, 4, 10, 3400, 40},
+                        {true, 4, 20, 3400, 40},
+                        {true, 4, 50, 3400, 40},
+                        {true, 4, 20, 520, 4100},
+                        {false, 132, 3, 12'288, 5, true},
+                        {true, 132, 3, 12'288, 5, true},
+                        {false, 1, 140, 700, 504, false, kHopper},
+                        {false, 132, 140, 700, 504, false, kHopper},
+                        {false, 132, 3, 12'288, 8, true, kHopper}}) {
+    const std::unique_ptr<Backend> backend = open_emulated(DType::s8, 2, c.multiprocessors, c.capability);
+    Backend& on = *backend;
+    on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
+    Random random(7);
+    const std::vector<QuantizedRow> rows = random_quantized_rows(random, c.rows, c.in, c.extreme),
+                                    weights = random_quantized_rows(random, c.out, c.in, c.extreme);
+    const Matrix in = allocate_rows(on, c.rows, c.in, (c.in + 31) / 16 * 16);
+    for (uint32_t t = 0; t < c.rows; ++t) {
+      on.upload(static_cast<int8_t*>(in.data) + size_t{t} * in.stride, rows[t].values.data(), c.in);
+      on.upload(in.scales + t, &rows[t].scale, sizeof(float));
+    }
+    const WeightLayout layout = on.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
+    const Matrix weight{on.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
+    on.store_weight(weight, WeightUse::linear, 0, c.out, values_of(weights).data(), DType::f32);
+    const Matrix out = allocate_halves(on, c.rows, c.out);
+    on.linear(in, weight, out);
+    expect(!on.sync(), simt::last_report());
+
+    const std::vector<uint16_t> actual = read_halves(out);
+    const auto order = static_cast<float>(rotation_order(c.in));
+    for (uint32_t t = 0; t < c.rows; ++t) {
+      for (uint32_t m = 0; m < c.out; ++m) {
+        int64_t sum = 0;
+        for (uint32_t k = 0; k < c.in; ++k) sum += rows[t].values[k] * weights[m].values[k];
+        expect(sum == static_cast<int32_t>(sum), "the test's sums do not fit in 32 bits");
+        const float wanted = static_cast<float>(sum) * rows[t].scale * (weights[m].scale / order);
+        expect(actual[size_t{t} * c.out + m] == to_bf16(wanted),
+               std::to_string(c.rows) + " rows of " + std::to_string(c.in) + ": row " + std::to_string(t) +
+                   ", column " + std::to_string(m) + ": " +
+                   std::to_string(from_bf16(actual[size_t{t} * c.out + m])) + ", not " +
+                   std::to_string(wanted));
+      }
+    }
+  }
+}
+
+// A norm changes only the scale of what stands exactly in whole numbers.
+void int8_rows_are_as_defined() {
+  for (const uint32_t cols : {1u, 2u, 3u, 24u, 96u, 264u, 1000u, 4096u, 9728u, 12'288u}) {
+    constexpr uint32_t kRows = 3;
+    const std::unique_ptr<Backend> backend = open_emulated(DType::s8, 2);
+    Backend& on = *backend;
+    Random random(8);
+    const std::vector<QuantizedRow> rows = random_quantized_rows(random, kRows, cols, false);
+    const std::vector<float> values = values_of(rows), ones(cols, 1);
+    const size_t bytes = values.size() * sizeof(float);
+    const Matrix x{on.allocate(bytes), kRows, cols, cols, DType::f32},
+        gain{on.allocate(cols * sizeof(float)), 1, cols, cols, DType::f32};
+    const Matrix out = allocate_rows(on, kRows, cols, (cols + 15) / 16 * 16);
+    on.upload(x.data, values.data(), bytes);
+    on.upload(gain.data, ones.data(), cols * sizeof(float));
+    on.rms_norm(x, gain, 0, out);
+    expect(!on.sync(), simt::last_report());
+    for (uint32_t r = 0; r < kRows; ++r) {
+      std::vector<int8_t> actual(cols);
+      float scale;
+      simt::read(actual.data(), static_cast<int8_t*>(out.data) + size_t{r} * out.stride, cols);
+      simt::read(&scale, out.scales + r, sizeof scale);
+      const std::string where = "row " + std::to_string(r) + " of " + std::to_string(cols);
+      expect(actual == rows[r].values, where + ": other whole numbers");
+      const double wanted = rows[r].scale * std::sqrt(cols) / norm(&values[size_t{r} * cols], cols);
+      expect(std::abs(scale / wanted - 1) < 1e-5, where + ": another scale");
+    }
+  }
+}
+
+// Without the rotation, one value of 16,000 would leave ones nothing of 127 steps.
+void int8_keeps_ones_beside_a_massive_value() {
+  constexpr uint32_t kCols = 4096, kMassive = 1234;
+  Device device(emulated_entry(DType::s8, kLargeBatch, false, 4), 0);
+  Random random(9);
+  std::vector<float> x(kCols);
+  for (float& value : x) value = random.uniform(0.5f, 1.5f);
+  x[kMassive] = 16'000;
+  const std::vector<float> gain(kCols, 1);
+  const GuardedMatrix in(device, 1, kCols, 0, DType::f32, &x), out(device, 1, kCols, 0, DType::s8);
+  const StoredWeight weight(device, WeightUse::gain, 1, kCols, gain);
+  device.on.rms_norm(in, weight, 0, out);
+  device.sync();
+  const double scale = std::sqrt(kCols) / norm(x.data(), kCols);
+  std::vector<float> wanted(kCols);
+  for (uint32_t i = 0; i < kCols; ++i) wanted[i] = static_cast<float>(x[i] * scale);
+  std::vector<double> tolerance = rounding_errors(wanted, kCols, DType::s8);
+  const double allowed = tolerance[0] * std::sqrt(kCols);
+  tolerance[kMassive] = quantized(wanted.data(), kCols).scale / 2;  // its own signs are those of all errors
+  const std::vector<float> actual = out.read();
+  expect_close(actual, wanted, tolerance, kCols);
+  // Errors have no common sign: what many ones add up to stands out of them.
+  double sum = 0, wanted_sum = 0;
+  for (uint32_t i = 0; i < kCols; ++i) {
+    if (i == kMassive) continue;
+    sum += actual[i];
+    wanted_sum += wanted[i];
+  }
+  expect(allowed < wanted_sum / 4 && std::abs(sum - wanted_sum) <= allowed, "the ones are lost");
+}
+
+}  // namespace
+
+void add_int8_tests(Tests& tests) {
+  tests.push_back({"cuda: int8: sums are exact", int8_sums_are_exact});
+  tests.push_back({"cuda: int8: rows are as defined", int8_rows_are_as_defined});
+  tests.push_back({"cuda: int8: ones beside a massive value", int8_keeps_ones_beside_a_massive_value});
+}
+
+}  // namespace qwen3::test

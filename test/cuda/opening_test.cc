@@ -1,0 +1,133 @@
+// Opening the backend: which devices and dtypes it takes, what its name says, how it is tuned.
+#include <cstring>
+
+#include "backend/cuda_interface.h"
+#include "cuda_tests.h"
+#include "emulated_backend.h"
+#include "tuning.h"
+
+namespace qwen3::test {
+namespace {
+
+std::string refusal(int device, DType input) {
+  char message[64];
+  const std::unique_ptr<Backend> backend(qwen3_cuda_create(device, input, message, sizeof message));
+  return backend ? "" : message;
+}
+
+void says_why_it_does_not_open() {
+  simt::options = {};
+  expect(qwen3_cuda_interface_version() == kCudaInterfaceVersion, "another version than its header's");
+  for (const DType input : {DType::bf16, DType::f16, DType::s8}) {
+    expect(refusal(0, input).empty(), "a sound request is refused");
+  }
+  for (const int device : {-1, 1}) {
+    expect(refusal(device, DType::bf16).find("no CUDA device") != std::string::npos,
+           "a device that is not there is taken");
+  }
+  expect(refusal(0, DType::f32).find("bf16, f16 and int8") != std::string::npos, "f32 is taken");
+}
+
+// What people are shown says which kernels run.
+void tells_which_kernels_run() {
+  const auto told = [](int capability, int code_capability = 0) {
+    simt::options = {};
+    simt::options.capability = capability;
+    simt::options.code_capability = code_capability;
+    char message[64];
+    const std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+    expect(backend != nullptr, message);
+    return std::string(backend->traits().instruction_set);
+  };
+  const auto expect_told = [](const std::string& actual, const std::string& wanted) {
+    expect(actual == "emulated device, " + wanted, "'" + actual + "', not " + wanted);
+  };
+  expect_told(told(80), "sm_80");
+  expect_told(told(100), "sm_100");
+  expect_told(told(kHopper), "sm_90a");
+  expect_told(told(kHopper, 80), "sm_90");
+  const Variable off("QWEN3_EMBED_HOPPER", "0");
+  expect_told(told(kHopper), "sm_90");
+}
+
+void reads_tuning() {
+  char message[512] = "";
+  cuda::Tuning tuning;
+  const auto parse = [&](const std::string& words) {
+    return cuda::parse_tuning(words, &tuning, message, sizeof message);
+  };
+  expect(parse("") && tuning.part_blocks == 128, "nothing changes something");
+  expect(
+      parse("tile=wide,narrow_step=1.25,finish_store=0,finish_add=1.5,finish_swiglu=10000,finish_int8=7") &&
+          parse("small_tokens=64,broad_cols=1,enough_tiles=1000000,part_blocks=1024,part_steps=9"),
+      message);
+  expect(tuning.tile == cuda::TileForm::wide && tuning.narrow_step == 1.25 && tuning.finish_store == 0 &&
+             tuning.finish_add == 1.5 && tuning.finish_swiglu == 10'000 && tuning.finish_int8 == 7 &&
+             tuning.small_tokens == 64 && tuning.broad_cols == 1 && tuning.enough_tiles == 1'000'000 &&
+             tuning.part_blocks == 1024 && tuning.part_steps == 9,
+         "a number is read wrongly");
+  expect(parse("tile=narrow") && tuning.tile == cuda::TileForm::narrow, "narrow is read wrongly");
+  expect(parse("tile=auto") && tuning.tile == cuda::TileForm::automatic, "auto is read wrongly");
+
+  for (const char* bad : {"tile",
+                          "tile=",
+                          "tile=Wide",
+                          "=1",
+                          "tiles=1",
+                          "narrow_step",
+                          "narrow_step=",
+                          "narrow_step=nan",
+                          "narrow_step=-nan",
+                          "narrow_step=inf",
+                          "narrow_step=1e999",
+                          "narrow_step=1e-999",
+                          "narrow_step=-1",
+                          "narrow_step=100.5",
+                          "narrow_step=.5",
+                          "narrow_step=1.",
+                          "narrow_step=1.-5",
+                          "narrow_step=1.1234567",
+                          "narrow_step=4294967297",
+                          "narrow_step=1.5x",
+                          "narrow_step= 1",
+                          "narrow_step=0x1",
+                          "narrow_step=1.5;tile=wide",
+                          "small_tokens=65",
+                          "small_tokens=-1",
+                          "small_tokens=1.5",
+                          "small_tokens=4294967297",
+                          "part_blocks=0",
+                          "part_blocks=1025",
+                          "part_blocks=99999999999999999999",
+                          "part_steps=0",
+                          "broad_cols=0",
+                          "enough_tiles=0",
+                          ",",
+                          "tile=wide,,part_steps=1",
+                          "tile=wide,tile=%s%n"}) {
+    expect(!parse(bad), std::string(bad) + " is taken");
+    for (const char* name : {"tile", "narrow_step", "finish_int8", "small_tokens", "part_steps"}) {
+      expect(std::string(message).find(std::string(name) + "=") != std::string::npos,
+             std::string(name) + " is not named for " + bad);
+    }
+  }
+  expect(!parse(std::string(100'000, 'x')) && std::string(message).ends_with("part_steps=1 to 1000000"),
+         "a long word is taken, or hides the names");
+  char small[8];
+  expect(!cuda::parse_tuning("x", &tuning, small, sizeof small) && std::strlen(small) == 7, "not cut to fit");
+
+  simt::options = {};
+  const Variable bad("QWEN3_EMBED_CUDA_TUNING", "part_blocks=1025");
+  expect(refusal(0, DType::bf16).find("QWEN3_EMBED_CUDA_TUNING takes") == 0,
+         "a backend opens with bad tuning");
+}
+
+}  // namespace
+
+void add_opening_tests(Tests& tests) {
+  tests.push_back({"cuda: says why it does not open", says_why_it_does_not_open});
+  tests.push_back({"cuda: tells which kernels run", tells_which_kernels_run});
+  tests.push_back({"cuda: tuning is read", reads_tuning});
+}
+
+}  // namespace qwen3::test
