@@ -12,7 +12,7 @@
 //
 //   plan   block          warps      stages  shared memory  blocks per 100 KiB
 //   large  128 x 128      4 of 64^2  4       64 KiB         1    many tiles
-//          64 x 64        4 of 32^2  4       32 KiB         3    few tiles, or rows that cp.async cannot read
+//          64 x 64        4 of 32^2  4       32 KiB         3    few tiles
 //   small  16..64 x 32    8          4..2    96 KiB         1    each warp has every eighth step and a ring of its
 //                                                                own; the eight sums are added in order at the end
 //          32, 64 x 128   4 of x 32  8       80, 96 KiB     1    weights of 4,096 rows and more; where tiles are few,
@@ -50,6 +50,36 @@ __device__ __forceinline__ void load_chunk(uint32_t to, const T* matrix, uint32_
   const uint32_t inside = row < rows && element < inner ? min(inner - element, kChunkElements<T>) : 0;
   const T* from = matrix + static_cast<size_t>(row) * stride + element;
   cp_async_16(to, from, static_cast<int>(inside * sizeof(T)));
+}
+
+// --- The pipeline ---------------------------------------------------------------------------------------
+
+// Asks for the first steps, of the weight before the kernel in front has ended: it does not come from there.
+template <uint32_t kStages, typename LoadWeight, typename LoadIn>
+__device__ __forceinline__ void start_pipeline(uint32_t steps, const LoadWeight& load_weight,
+                                               const LoadIn& load_in) {
+  for (uint32_t step = 0; step < kStages - 1 && step < steps; ++step) load_weight(step);
+  let_next_begin();
+  wait_for_previous();
+  for (uint32_t step = 0; step < kStages - 1; ++step) {
+    if (step < steps) load_in(step);
+    cp_async_commit();  // the first group has the weights of all these steps
+  }
+}
+
+// Waits for step `step`, and asks for the one that takes the place of the step before it. `sync` is a barrier
+// for all who share the ring: behind it the copies of all have arrived, and nobody reads the stage that is
+// loaded next.
+template <uint32_t kStages, typename LoadWeight, typename LoadIn, typename Sync>
+__device__ __forceinline__ void advance_pipeline(uint32_t step, uint32_t steps, const LoadWeight& load_weight,
+                                                 const LoadIn& load_in, const Sync& sync) {
+  cp_async_wait<kStages - 2>();
+  sync();
+  if (step + kStages - 1 < steps) {
+    load_weight(step + kStages - 1);
+    load_in(step + kStages - 1);
+  }
+  cp_async_commit();
 }
 
 // --- Tiles: the large plan, and wide weights in the small one ---------------------------------------------------------------
@@ -112,22 +142,9 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
   };
 
   typename Kind<T>::Sum sum[kRowTiles][kColTiles][4] = {};
-  for (uint32_t step = 0; step < kStages - 1 && step < steps; ++step) load_weight(step);
-  let_next_begin();
-  wait_for_previous();
-  for (uint32_t step = 0; step < kStages - 1; ++step) {
-    if (step < steps) load_in(step);
-    cp_async_commit();  // the first group has the weights of all these steps
-  }
+  start_pipeline<kStages>(steps, load_weight, load_in);
   for (uint32_t step = 0; step < steps; ++step) {
-    cp_async_wait<kStages - 2>();
-    sync_block();
-    if (step + kStages - 1 < steps) {
-      load_weight(step + kStages - 1);
-      load_in(step + kStages - 1);
-    }
-    cp_async_commit();
-
+    advance_pipeline<kStages>(step, steps, load_weight, load_in, [] { sync_block(); });
 #pragma unroll
     for (uint32_t k = 0; k < kChunks; k += 2) {  // 32 bytes
       uint32_t a[kRowTiles][4], b[kColTiles / 2][4];
@@ -241,22 +258,9 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
   };
 
   typename Kind<T>::Sum sum[kTiles16][kTiles8][4] = {};
-  for (uint32_t turn = 0; turn < kStages - 1 && turn < mine; ++turn) load_weight(turn);
-  let_next_begin();
-  wait_for_previous();
-  for (uint32_t turn = 0; turn < kStages - 1; ++turn) {
-    if (turn < mine) load_in(turn);
-    cp_async_commit();  // the first group has the weights of all these turns
-  }
+  start_pipeline<kStages>(mine, load_weight, load_in);
   for (uint32_t turn = 0; turn < mine; ++turn) {
-    cp_async_wait<kStages - 2>();
-    sync_warp();  // the other lanes' copies have arrived too, and nobody reads the stage that is loaded next
-    if (turn + kStages - 1 < mine) {
-      load_weight(turn + kStages - 1);
-      load_in(turn + kStages - 1);
-    }
-    cp_async_commit();
-
+    advance_pipeline<kStages>(turn, mine, load_weight, load_in, [] { sync_warp(); });
     const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>, weight = in + kRows * kStepBytes;
 #pragma unroll
     for (uint32_t k = 0; k < kChunks; k += 2) {
