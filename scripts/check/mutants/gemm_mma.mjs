@@ -7,17 +7,14 @@ const parts = 'cuda: tuned parts agree: bf16';
 export const faults = [
   {
     name: 'no barrier before a stage is read',
-    text: `cp_async_wait<kStages - 2>();
-    sync_block();`,
-    replacement: 'cp_async_wait<kStages - 2>();',
+    text: '[] { sync_block(); }',
+    replacement: '[] {}',
     tests: linear,
   },
   {
     name: 'a wait for one group too few',
-    text: `cp_async_wait<kStages - 2>();
-    sync_block();`,
-    replacement: `cp_async_wait<kStages - 1>();
-    sync_block();`,
+    text: 'cp_async_wait<kStages - 2>();',
+    replacement: 'cp_async_wait<kStages - 1>();',
     tests: linear,
   },
   {
@@ -52,19 +49,18 @@ export const faults = [
   },
   {
     name: 'no warp barrier after a wait',
-    text: `cp_async_wait<kStages - 2>();
-    sync_warp();`,
-    replacement: 'cp_async_wait<kStages - 2>();',
+    text: '[] { sync_warp(); }',
+    replacement: '[] {}',
     tests: linear,
   },
   {
     name: 'a stage loaded too early',
-    text: `if (turn + kStages - 1 < mine) {
-      load_weight(turn + kStages - 1);
-      load_in(turn + kStages - 1);`,
-    replacement: `if (turn + kStages < mine) {
-      load_weight(turn + kStages);
-      load_in(turn + kStages);`,
+    text: `if (step + kStages - 1 < steps) {
+    load_weight(step + kStages - 1);
+    load_in(step + kStages - 1);`,
+    replacement: `if (step + kStages < steps) {
+    load_weight(step + kStages);
+    load_in(step + kStages);`,
     tests: linear,
   },
   {
@@ -89,13 +85,13 @@ export const faults = [
   {
     name: 'rows brought before they are there',
     text: `  wait_for_previous();
-  for (uint32_t turn = 0; turn < kStages - 1; ++turn) {
-    if (turn < mine) load_in(turn);
-    cp_async_commit();  // the first group has the weights of all these turns
+  for (uint32_t step = 0; step < kStages - 1; ++step) {
+    if (step < steps) load_in(step);
+    cp_async_commit();  // the first group has the weights of all these steps
   }
 `,
-    replacement: `  for (uint32_t turn = 0; turn < kStages - 1; ++turn) {
-    if (turn < mine) load_in(turn);
+    replacement: `  for (uint32_t step = 0; step < kStages - 1; ++step) {
+    if (step < steps) load_in(step);
     cp_async_commit();
   }
   wait_for_previous();
