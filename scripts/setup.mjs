@@ -15,7 +15,7 @@ export async function setup({ tests = false } = {}) {
   if (!packagesInstalled()) installPackages();
 
   const sources = ['CMakeLists.txt', 'native', 'cuda', 'package-lock.json'];
-  const testSources = tests ? ['test/native', 'test/cuda', 'test/cuda_emulator', 'bench/native'] : [];
+  const testSources = tests ? ['test/native', 'test/cuda', 'test/cuda_emulator', 'bench/native', 'bench/gpu'] : [];
   const addon = 'build/Release/qwen3_embed.node';
   await unlessUnchanged(tests ? 'native-tests' : 'native', [...sources, ...testSources], addon, async () => {
     installTools();
