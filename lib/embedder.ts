@@ -13,11 +13,10 @@ import {
   type CountOptions,
   checkCountOptions,
   checkEmbedOptions,
-  checkInputs,
   type EmbedOptions,
   type EmbedRequest,
-  type Input,
 } from './options/embed';
+import { checkInputs, type Input } from './options/inputs';
 import { checkFolder, checkLoadOptions, type LoadOptions, type LoadRequest } from './options/load';
 import { countTokens, tokenIds } from './text/token_ids';
 import { Tokenizer } from './text/tokenizer';

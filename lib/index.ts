@@ -3,5 +3,6 @@
 export type { DeviceInfo, Precision } from './addon/types';
 export { Embedder } from './embedder';
 export { EmbedderError, type ErrorCode } from './errors';
-export type { CountOptions, EmbedOptions, Input, SpecialTokens } from './options/embed';
+export type { CountOptions, EmbedOptions, SpecialTokens } from './options/embed';
+export type { Input } from './options/inputs';
 export type { Device, LoadOptions, Progress } from './options/load';

@@ -1,19 +1,8 @@
-// What a call on texts takes: inputs, options, defaults, checks. Nothing behind this folder checks an argument again.
+// What a call on texts takes: options, defaults, checks. Nothing behind this folder checks an argument again.
 
-import { types } from 'node:util';
-import {
-  checkNames,
-  checkOneOf,
-  checkSignal,
-  checkString,
-  checkWholeNumber,
-  type Given,
-  unknownValue,
-  wrongType,
-} from './checks';
-
-/** Texts, or token ids that are taken as they are, with nothing put before or after them. */
-export type Input = string | Uint32Array;
+import { checkNames, checkOneOf, checkSignal, checkWholeNumber, type Given } from './checks';
+import type { Input } from './inputs';
+import { prefixOf } from './prompt';
 
 /** What to do with special tokens (`<|endoftext|>`, `<think>`, ...) that a text or its instruction spells out. */
 export type SpecialTokens = 'parse' | 'text' | 'error';
@@ -59,18 +48,6 @@ export interface EmbedRequest extends CountRequest {
   readonly truncate: 'error' | 'end';
 }
 
-/** Checks the inputs and copies them: what the caller does to the array afterwards changes nothing. */
-export function checkInputs(input: unknown): readonly Input[] {
-  const inputs = Array.isArray(input) ? input : [input];
-  return Array.from(inputs, (item: unknown, index) => {
-    if (typeof item === 'string') return item;
-    const name = Array.isArray(input) ? `input[${index}]` : 'input';
-    if (!types.isUint32Array(item)) throw wrongType(name, 'a string or a Uint32Array of token ids', item);
-    if (item.length === 0) throw new RangeError(`${name} holds no token ids: a vector needs at least one.`);
-    return new Uint32Array(item);
-  });
-}
-
 export function checkCountOptions(
   options: unknown,
   inputs: readonly Input[],
@@ -98,34 +75,10 @@ function countRequest(
   inputs: readonly Input[],
   prompts: ReadonlyMap<string, string>,
 ): CountRequest {
-  const { instruction, prompt, specialTokens = 'parse', signal } = given;
-  for (const [name, value] of Object.entries({ instruction, prompt })) {
-    if (value === undefined) continue;
-    checkString(name, value);
-    if (inputs.some((input) => typeof input !== 'string')) {
-      throw new TypeError(`${name} goes before a text: it cannot be put before token ids.`);
-    }
-  }
-  if (instruction !== undefined && prompt !== undefined) {
-    throw new TypeError('instruction and prompt exclude each other: a prompt is an instruction that the model names.');
-  }
+  const { specialTokens = 'parse', signal } = given;
   return {
-    prefix: prefixOf(instruction as string | undefined, prompt as string | undefined, prompts),
+    prefix: prefixOf(given, inputs, prompts),
     specialTokens: checkOneOf('specialTokens', specialTokens, ['parse', 'text', 'error']),
     signal: checkSignal(signal),
   };
-}
-
-function prefixOf(
-  instruction: string | undefined,
-  prompt: string | undefined,
-  prompts: ReadonlyMap<string, string>,
-): string {
-  // No space after the colon: https://huggingface.co/Qwen/Qwen3-Embedding-0.6B (get_detailed_instruct).
-  if (instruction !== undefined) return `Instruct: ${instruction}\nQuery:`;
-  if (prompt === undefined) return '';
-  const text = prompts.get(prompt);
-  if (text !== undefined) return text;
-  const known = [...prompts.keys()].map((name) => `"${name}"`).join(', ') || 'none';
-  throw unknownValue('prompt', prompt, `this model has ${known}. Or use instruction`);
 }

@@ -4,7 +4,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ModelConfig } from '../addon/types';
 import { EmbedderError } from '../errors';
-import type { CountRequest, EmbedRequest, Input } from '../options/embed';
+import type { CountRequest, EmbedRequest } from '../options/embed';
+import type { Input } from '../options/inputs';
 import type { Tokenizer } from './tokenizer';
 
 /** Token ids of all inputs one after another, and how many each input has. */

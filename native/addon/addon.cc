@@ -5,8 +5,8 @@
 #include <type_traits>
 
 #include "addon/environment.h"
-#include "addon/errors.h"
 #include "addon/exports.h"
+#include "addon/js_errors.h"
 #include "platform/shared_library.h"
 
 namespace qwen3::addon {

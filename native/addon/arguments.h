@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "model/source.h"
+#include "model/model_source.h"
 
 namespace qwen3::addon {
 

@@ -4,8 +4,8 @@
 
 #include "addon/arguments.h"
 #include "addon/environment.h"
-#include "addon/errors.h"
 #include "addon/exports.h"
+#include "addon/js_errors.h"
 #include "addon/process.h"
 #include "error.h"
 #include "platform/memory.h"

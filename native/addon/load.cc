@@ -6,8 +6,8 @@
 
 #include "addon/arguments.h"
 #include "addon/environment.h"
-#include "addon/errors.h"
 #include "addon/exports.h"
+#include "addon/js_errors.h"
 #include "addon/process.h"
 
 namespace qwen3::addon {

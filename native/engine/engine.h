@@ -4,7 +4,7 @@
 #include <memory>
 #include <thread>
 
-#include "engine/batch.h"
+#include "engine/scheduler.h"
 #include "engine/work_queue.h"
 
 namespace qwen3 {

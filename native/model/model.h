@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "model/source.h"
+#include "model/model_source.h"
 
 namespace qwen3 {
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkCountOptions, checkEmbedOptions, checkInputs } from '../../lib/options/embed';
+import { checkCountOptions, checkEmbedOptions } from '../../lib/options/embed';
+import { checkInputs } from '../../lib/options/inputs';
 import { checkFolder, checkLoadOptions } from '../../lib/options/load';
 
 const prompts = new Map([

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { EmbedRequest, Input } from '../../lib/options/embed';
+import type { EmbedRequest } from '../../lib/options/embed';
+import type { Input } from '../../lib/options/inputs';
 import { countTokens, tokenIds } from '../../lib/text/token_ids';
 import { Tokenizer } from '../../lib/text/tokenizer';
 import { longText, smallModel, textVectors, tokenGoldens } from '../support/goldens.cjs';

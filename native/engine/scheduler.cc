@@ -1,4 +1,4 @@
-#include "engine/batch.h"
+#include "engine/scheduler.h"
 
 #include <algorithm>
 #include <cstdint>

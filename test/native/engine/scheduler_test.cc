@@ -1,5 +1,5 @@
 // next_batch: which texts run together.
-#include "engine/batch.h"
+#include "engine/scheduler.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "addon/errors.h"
+#include "addon/js_errors.h"
 
 #include <new>
 #include <stdexcept>
