@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { buildLibrary } from './build-lib.mjs';
 import { buildNative, describeBuild } from './install/build-native.mjs';
 import { installTools } from './install/compiler.mjs';
 import { fail, isMain } from './install/report.mjs';
@@ -55,13 +56,6 @@ function installPackages() {
   if (result.status !== 0) {
     throw new Error('npm could not install the packages (its words stand above). Is the registry reachable?');
   }
-}
-
-function buildLibrary() {
-  fs.rmSync(path.join(root, 'dist'), { recursive: true, force: true });
-  const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const result = spawnSync(process.execPath, [compiler, '-p', root], { cwd: root, stdio: 'inherit' });
-  if (result.status !== 0) throw new Error('TypeScript found errors; they stand above.');
 }
 
 if (isMain(import.meta)) await setup({ tests: process.argv.includes('--tests') }).catch(fail);

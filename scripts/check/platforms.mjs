@@ -30,6 +30,9 @@ const slow = [
   'cuda/simt',
   'cuda/bench',
 ].map((name) => `test/${name}.test.ts`);
+for (const file of slow) {
+  if (!fs.existsSync(path.join(root, file))) throw new Error(`there is no ${file}`);
+}
 const rows = [];
 
 function show(row) {

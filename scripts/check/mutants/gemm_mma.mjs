@@ -1,6 +1,8 @@
 export const file = 'gemm_mma.cu';
 
 const linear = 'cuda: linear ops read what is there';
+const large = 'cuda bf16: linear ops: large shapes';
+const small = 'cuda int8, small plan: linear ops: large shapes';
 const wide = 'wide weights: linear_add';
 const parts = 'cuda: tuned parts agree: bf16';
 
@@ -12,10 +14,16 @@ export const faults = [
     tests: linear,
   },
   {
-    name: 'a wait for one group too few',
+    name: 'a wait for one group too few, large plan',
     text: 'cp_async_wait<kStages - 2>();',
     replacement: 'cp_async_wait<kStages - 1>();',
-    tests: linear,
+    tests: large,
+  },
+  {
+    name: 'a wait for one group too few, small plan',
+    text: 'cp_async_wait<kStages - 2>();',
+    replacement: 'cp_async_wait<kStages - 1>();',
+    tests: small,
   },
   {
     name: 'a row past the end is loaded',
@@ -54,14 +62,24 @@ export const faults = [
     tests: linear,
   },
   {
-    name: 'a stage loaded too early',
+    name: 'a stage loaded too early, large plan',
     text: `if (step + kStages - 1 < steps) {
     load_weight(step + kStages - 1);
     load_in(step + kStages - 1);`,
     replacement: `if (step + kStages < steps) {
     load_weight(step + kStages);
     load_in(step + kStages);`,
-    tests: linear,
+    tests: large,
+  },
+  {
+    name: 'a stage loaded too early, small plan',
+    text: `if (step + kStages - 1 < steps) {
+    load_weight(step + kStages - 1);
+    load_in(step + kStages - 1);`,
+    replacement: `if (step + kStages < steps) {
+    load_weight(step + kStages);
+    load_in(step + kStages);`,
+    tests: small,
   },
   {
     name: "one warp's sum left out",
