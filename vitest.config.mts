@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -7,6 +8,7 @@ class LongestFirst extends BaseSequencer {
     const longest = ['cuda/simt', 'embedder/cuda', 'embedder/vectors', 'embedder/lifetime'].map(
       (name) => `test/${name}.test.ts`,
     );
+    for (const file of longest) if (!existsSync(file)) throw new Error(`there is no ${file}`);
     const place = ({ moduleId }: TestSpecification) => {
       const found = longest.findIndex((name) => moduleId.endsWith(name));
       return found < 0 ? longest.length : found;

@@ -10,7 +10,7 @@
 #include <stdexcept>
 
 #include "devices/cuda_library.h"
-#include "engine/model_source.h"
+#include "models/model_family.h"
 
 namespace qwen3::bench {
 namespace {

@@ -6,10 +6,10 @@
 #include <numeric>
 
 #include "engine/loaded_model.h"
-#include "engine/model_source.h"
 #include "error.h"
 #include "harness.h"
 #include "model/forward.h"
+#include "models/model_family.h"
 
 namespace qwen3::bench {
 namespace {
@@ -202,7 +202,7 @@ void time_model(const Options& options, const WeightFile& file, const NamedModel
   std::unique_ptr<Backend> backend = open(options, input);
   const double free_before = static_cast<double>(backend->available_bytes());
   const auto begin = Clock::now();
-  const std::shared_ptr<LoadedModel> loaded = load(source, files, std::move(backend), {});
+  const std::shared_ptr<LoadedModel> loaded = load_with_workspace(source, files, std::move(backend), {});
   const double load_seconds = seconds_since(begin);
   time_query(options, *loaded, named.name, input, false);
   time_query(options, *loaded, named.name, input, true);

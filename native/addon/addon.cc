@@ -2,8 +2,11 @@
 #include <napi.h>
 
 #include <exception>
+#include <mutex>
+#include <optional>
 #include <type_traits>
 
+#include "addon/arguments.h"
 #include "addon/environment.h"
 #include "addon/exports.h"
 #include "addon/js_errors.h"
@@ -11,6 +14,21 @@
 
 namespace qwen3::addon {
 namespace {
+
+// Of either kind of work.
+void Cancel(const Napi::CallbackInfo& info) {
+  Environment& here = of(info);
+  const std::optional<Pending> work =
+      here.take(static_cast<uint32_t>(whole(info[0], "ticket", 0, UINT32_MAX)));
+  if (!work) return;
+  if (work->job) work->job->cancelled = true;
+  if (work->request) {
+    // Under the mutex no vector is being written, and none will be: the array may go.
+    const std::lock_guard lock(here.link->owner->mutex);
+    work->request->cancelled = true;
+  }
+  work->promise.Resolve(here.env.Undefined());
+}
 
 // Every export catches what native throws and throws what JavaScript knows.
 template <auto function>

@@ -1,3 +1,4 @@
+// embed, and the addresses that the test of its memory asks for.
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -87,20 +88,6 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
   };
   to.submit(request);
   return pending_object(here, ticket);
-}
-
-void Cancel(const Napi::CallbackInfo& info) {
-  Environment& here = of(info);
-  const std::optional<Pending> work =
-      here.take(static_cast<uint32_t>(whole(info[0], "ticket", 0, UINT32_MAX)));
-  if (!work) return;
-  if (work->job) work->job->cancelled = true;
-  if (work->request) {
-    // Under the mutex no vector is being written, and none will be: the array may go.
-    const std::lock_guard lock(here.link->owner->mutex);
-    work->request->cancelled = true;
-  }
-  work->promise.Resolve(here.env.Undefined());
 }
 
 Napi::Value AddressOf(const Napi::CallbackInfo& info) {

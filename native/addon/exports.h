@@ -1,4 +1,4 @@
-// The functions that JavaScript sees, as typed and described in lib/addon/types.ts.
+// Functions that JavaScript sees, as typed and described in lib/addon/types.ts.
 #pragma once
 #include <napi.h>
 
@@ -7,7 +7,6 @@ namespace qwen3::addon {
 Napi::Value Load(const Napi::CallbackInfo& info);
 void Unload(const Napi::CallbackInfo& info);
 Napi::Value Embed(const Napi::CallbackInfo& info);
-void Cancel(const Napi::CallbackInfo& info);
 Napi::Value AddressOf(const Napi::CallbackInfo& info);
 Napi::Value LastPooledAddress(const Napi::CallbackInfo& info);
 

@@ -1,3 +1,4 @@
+// load and unload.
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -9,6 +10,8 @@
 #include "addon/exports.h"
 #include "addon/js_errors.h"
 #include "addon/process.h"
+#include "backend/backend.h"
+#include "devices/open_device.h"
 
 namespace qwen3::addon {
 namespace {

@@ -17,7 +17,9 @@ struct LoadedModel {
 };
 
 // Reads a checkpoint and takes the memory of its batches. Throws Error; null where progress said stop.
-std::shared_ptr<LoadedModel> load(const ModelSource& source, const std::vector<std::unique_ptr<File>>& files,
-                                  std::unique_ptr<Backend> backend, const LoadProgress& progress);
+std::shared_ptr<LoadedModel> load_with_workspace(const ModelSource& source,
+                                                 const std::vector<std::unique_ptr<File>>& files,
+                                                 std::unique_ptr<Backend> backend,
+                                                 const LoadProgress& progress);
 
 }  // namespace qwen3

@@ -68,7 +68,7 @@ std::shared_ptr<LoadedModel> Loader::load(LoadJob& job) {
   if (std::shared_ptr<LoadedModel> model = known.lock(); model && !model->failed) return model;
 
   std::shared_ptr<LoadedModel> model =
-      qwen3::load(job.source, files, std::move(opened.backend), [&](uint64_t loaded, uint64_t total) {
+      load_with_workspace(job.source, files, std::move(opened.backend), [&](uint64_t loaded, uint64_t total) {
         if (job.progress) job.progress(loaded, total);
         return !job.cancelled;
       });

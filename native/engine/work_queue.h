@@ -36,11 +36,11 @@ class WorkQueue {
   }
 
  private:
-  template <typename Change>
-  void change(const Change& change) {
+  template <typename Edit>
+  void change(const Edit& edit) {
     {
       const std::lock_guard lock(mutex_);
-      change();
+      edit();
     }
     changed_.notify_one();
   }

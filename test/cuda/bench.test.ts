@@ -5,13 +5,13 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
+import { bin } from '../support/native_tests';
 
-const folder = path.join(__dirname, '..', '..', 'build', `cmake-${process.platform}-${process.arch}`, 'bin');
-const library = path.join(folder, 'libsimt_library.so');
+const library = path.join(bin, 'libsimt_library.so');
 
 async function linesOf(...options: string[]): Promise<Record<string, unknown>[]> {
   const args = ['--toy', '--library', library, ...options];
-  const { stdout } = await promisify(execFile)(path.join(folder, 'gpu_bench'), args, { cwd: folder });
+  const { stdout } = await promisify(execFile)(path.join(bin, 'gpu_bench'), args, { cwd: bin });
   return stdout
     .trim()
     .split('\n')

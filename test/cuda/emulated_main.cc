@@ -7,7 +7,7 @@
 
 #include "cuda_tests.h"
 #include "emulated_backend.h"
-#include "engine/engine_tests.h"
+#include "models/model_tests.h"
 #include "ops/op_tests.h"
 
 namespace qwen3::test {

@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <utility>
 
-#include "engine/engine_tests.h"
 #include "error.h"
 #include "gpu.h"
+#include "models/model_tests.h"
 #include "ops/op_tests.h"
 
 namespace {

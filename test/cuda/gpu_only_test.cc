@@ -6,9 +6,9 @@
 #include <future>
 #include <utility>
 
-#include "engine/tiny_model.h"
 #include "error.h"
 #include "gpu.h"
+#include "models/tiny_model.h"
 #include "ops/guarded.h"
 #include "random.h"
 

@@ -4,10 +4,10 @@
 
 #include "cuda_tests.h"
 #include "emulated_backend.h"
-#include "engine/model_source.h"
-#include "engine/tiny_model.h"
 #include "engine/workspace.h"
 #include "error.h"
+#include "models/model_family.h"
+#include "models/tiny_model.h"
 #include "ops/guarded.h"
 
 namespace qwen3::test {

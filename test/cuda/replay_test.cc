@@ -7,7 +7,7 @@
 #include "cuda_tests.h"
 #include "emulated_backend.h"
 #include "engine/engine.h"
-#include "engine/tiny_model.h"
+#include "models/tiny_model.h"
 #include "ops/guarded.h"
 #include "ops/number.h"
 

@@ -40,7 +40,8 @@ it('loads the prebuild, from a path with spaces and umlauts too', () => {
 it('names platform, libc, the places and the command where there is none', () => {
   const folder = temporaryFolder();
   mkdirSync(path.join(folder, 'prebuilds', 'plan9-mips'), { recursive: true });
-  const words = [target, path.join(folder, 'build', 'Release'), 'the package brings plan9-mips', 'build-native.mjs'];
+  const command = `node ${JSON.stringify(path.join(folder, 'scripts', 'install', 'build-native.mjs'))}`;
+  const words = [target, path.join(folder, 'build', 'Release'), 'the package brings plan9-mips', command];
   for (const word of words) expect(() => loadAddon(folder)).toThrow(word);
 });
 

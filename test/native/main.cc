@@ -1,5 +1,5 @@
 // Every op test on every backend, and everything between the ops and Node.
-#include "engine/engine_tests.h"
+#include "models/model_tests.h"
 #include "ops/op_tests.h"
 
 int main(int argc, char** argv) {
@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   add_batch_tests(tests);
   add_thread_pool_tests(tests);
   add_engine_tests(tests);
+  add_loader_tests(tests);
   for (const BackendEntry& entry : all_backends()) {
     add_op_tests(tests, entry);
     add_forward_tests(tests, entry);

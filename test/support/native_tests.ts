@@ -32,13 +32,17 @@ export function nativeTests(program: string, timeout: number): void {
 
 /** Runs a program to its end. Then there is the outcome of each test or, where a crash left none, how it ended. */
 export function outcomesOf(file: string, args: readonly string[] = []): Promise<(name: string) => Outcome | string> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     execFile(file, args, { maxBuffer: Number.POSITIVE_INFINITY }, (error, stdout, stderr) => {
       const lines = stdout.split('\n').slice(0, -1); // what follows the last line's end was cut off
       const outcomes = new Map<string, Outcome>();
-      for (const line of lines) {
-        const outcome: Outcome = JSON.parse(line);
-        outcomes.set(outcome.name, outcome);
+      try {
+        for (const line of lines) {
+          const outcome: Outcome = JSON.parse(line);
+          outcomes.set(outcome.name, outcome);
+        }
+      } catch (cause) {
+        reject(new Error(`${file} printed what is no outcome of a test`, { cause }));
       }
       const lastWords = stderr.trim().split('\n').slice(-10).join('\n');
       const ending = `no outcome: the program ended with ${error?.signal ?? error?.code ?? 0}. ${lastWords}`;

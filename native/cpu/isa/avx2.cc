@@ -1,5 +1,6 @@
 // Kernels for AVX2 with FMA.
 #include "cpu/isa/intrinsics_x86.h"
+#include "cpu/isa/tables.h"
 #include "cpu/kernels/make_kernels.h"
 
 namespace qwen3::cpu {

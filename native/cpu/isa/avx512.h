@@ -1,6 +1,7 @@
 // The vectors of AVX-512 (F, BW, DQ, VL), which two translation units share. Include it once in each.
 #pragma once
 #include "cpu/isa/intrinsics_x86.h"
+#include "cpu/isa/tables.h"
 #include "cpu/kernels/make_kernels.h"
 
 namespace qwen3::cpu {

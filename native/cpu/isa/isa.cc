@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "cpu/isa/find_kernels.h"
+#include "cpu/isa/tables.h"
 #include "platform/processor.h"
 
 namespace qwen3 {

@@ -2,6 +2,7 @@
 #pragma once
 #include <arm_neon.h>
 
+#include "cpu/isa/tables.h"
 #include "cpu/kernels/make_kernels.h"
 
 namespace qwen3::cpu {

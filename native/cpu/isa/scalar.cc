@@ -1,6 +1,7 @@
 // Kernels in plain C++, for any processor: what the compiler makes of loops over four floats.
 #include <math.h>
 
+#include "cpu/isa/tables.h"
 #include "cpu/kernels/make_kernels.h"
 
 namespace qwen3::cpu {

@@ -1,5 +1,5 @@
 // The op tests on the AVX-512 kernels, built with emulated instructions: for machines that lack them.
-#include "engine/engine_tests.h"
+#include "models/model_tests.h"
 #include "ops/op_tests.h"
 
 int main(int argc, char** argv) {

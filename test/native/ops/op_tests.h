@@ -10,6 +10,7 @@ void add_linear_tests(Tests& tests, const BackendEntry& entry);
 void add_row_op_tests(Tests& tests, const BackendEntry& entry);
 void add_attention_tests(Tests& tests, const BackendEntry& entry);
 void add_weight_tests(Tests& tests, const BackendEntry& entry);
+void add_thread_pool_tests(Tests& tests);
 
 inline void add_op_tests(Tests& tests, const BackendEntry& entry) {
   add_weight_tests(tests, entry);

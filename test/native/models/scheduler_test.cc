@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "engine/engine_tests.h"
+#include "models/model_tests.h"
 
 namespace qwen3::test {
 namespace {

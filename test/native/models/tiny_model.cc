@@ -1,4 +1,4 @@
-#include "engine/tiny_model.h"
+#include "models/tiny_model.h"
 
 #include <chrono>
 #include <cmath>
@@ -7,9 +7,9 @@
 #include <limits>
 #include <string>
 
-#include "engine/model_source.h"
 #include "harness.h"
 #include "model/forward.h"
+#include "models/model_family.h"
 #include "ops/number.h"
 #include "random.h"
 
@@ -84,7 +84,7 @@ std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend, c
   source.files = {file.path()};
   std::vector<std::unique_ptr<File>> files;
   files.push_back(std::make_unique<File>(file.path()));
-  return load(source, files, std::move(backend), {});
+  return load_with_workspace(source, files, std::move(backend), {});
 }
 
 std::vector<Vector> embed(const Model& model, Workspace& workspace, const std::vector<Ids>& texts,

@@ -8,6 +8,6 @@ namespace qwen3::test {
 void add_forward_tests(Tests& tests, const BackendEntry& entry);
 void add_batch_tests(Tests& tests);
 void add_engine_tests(Tests& tests);
-void add_thread_pool_tests(Tests& tests);
+void add_loader_tests(Tests& tests);
 
 }  // namespace qwen3::test

@@ -1,8 +1,8 @@
 // Whole texts through load, workspace, forward pass and pool, on any backend.
 #include <algorithm>
 
-#include "engine/engine_tests.h"
-#include "engine/tiny_model.h"
+#include "models/model_tests.h"
+#include "models/tiny_model.h"
 #include "ops/number.h"
 #include "reference/reference_backend.h"
 

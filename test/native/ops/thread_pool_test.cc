@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "engine/engine_tests.h"
+#include "ops/op_tests.h"
 
 namespace qwen3::test {
 namespace {

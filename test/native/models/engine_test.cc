@@ -7,9 +7,9 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/thread_pool.h"
-#include "engine/engine_tests.h"
-#include "engine/faulty_backend.h"
-#include "engine/tiny_model.h"
+#include "models/faulty_backend.h"
+#include "models/model_tests.h"
+#include "models/tiny_model.h"
 #include "ops/number.h"
 #include "random.h"
 
