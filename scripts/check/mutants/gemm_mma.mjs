@@ -5,6 +5,18 @@ const large = 'cuda bf16: linear ops: large shapes';
 const small = 'cuda int8, small plan: linear ops: large shapes';
 const wide = 'wide weights: linear_add';
 const parts = 'cuda: tuned parts agree: bf16';
+const oneGroupTooFew = {
+  text: 'cp_async_wait<kStages - 2>();',
+  replacement: 'cp_async_wait<kStages - 1>();',
+};
+const tooEarly = {
+  text: `if (step + kStages - 1 < steps) {
+    load_weight(step + kStages - 1);
+    load_in(step + kStages - 1);`,
+  replacement: `if (step + kStages < steps) {
+    load_weight(step + kStages);
+    load_in(step + kStages);`,
+};
 
 export const faults = [
   {
@@ -13,18 +25,8 @@ export const faults = [
     replacement: '[] {}',
     tests: linear,
   },
-  {
-    name: 'a wait for one group too few, large plan',
-    text: 'cp_async_wait<kStages - 2>();',
-    replacement: 'cp_async_wait<kStages - 1>();',
-    tests: large,
-  },
-  {
-    name: 'a wait for one group too few, small plan',
-    text: 'cp_async_wait<kStages - 2>();',
-    replacement: 'cp_async_wait<kStages - 1>();',
-    tests: small,
-  },
+  { name: 'a wait for one group too few, large plan', ...oneGroupTooFew, tests: large },
+  { name: 'a wait for one group too few, small plan', ...oneGroupTooFew, tests: small },
   {
     name: 'a row past the end is loaded',
     text: 'row < rows && element < inner',
@@ -61,26 +63,8 @@ export const faults = [
     replacement: '[] {}',
     tests: linear,
   },
-  {
-    name: 'a stage loaded too early, large plan',
-    text: `if (step + kStages - 1 < steps) {
-    load_weight(step + kStages - 1);
-    load_in(step + kStages - 1);`,
-    replacement: `if (step + kStages < steps) {
-    load_weight(step + kStages);
-    load_in(step + kStages);`,
-    tests: large,
-  },
-  {
-    name: 'a stage loaded too early, small plan',
-    text: `if (step + kStages - 1 < steps) {
-    load_weight(step + kStages - 1);
-    load_in(step + kStages - 1);`,
-    replacement: `if (step + kStages < steps) {
-    load_weight(step + kStages);
-    load_in(step + kStages);`,
-    tests: small,
-  },
+  { name: 'a stage loaded too early, large plan', ...tooEarly, tests: large },
+  { name: 'a stage loaded too early, small plan', ...tooEarly, tests: small },
   {
     name: "one warp's sum left out",
     text: 'w < kSmallWarps; ++w',
