@@ -8,8 +8,9 @@ import { EmbedderError } from '../errors';
 import { readConfig } from './config';
 import { invalid, unsupported } from './errors';
 import { fileSize } from './files';
+import { checkPooling } from './pooling';
+import { readPrompts } from './prompts';
 import { readTensorTable, type StoredTensor, type TensorTable } from './safetensors';
-import { checkPooling, readPrompts } from './sentence_transformers';
 
 export interface Checkpoint {
   /** Absolute. */

@@ -1,4 +1,4 @@
-// What sentence-transformers' own files say about the model: its pooling, which must be what is computed, and its prompts.
+// The pooling that sentence-transformers' files ask for, which must be the one that is computed.
 
 import path from 'node:path';
 import { invalid, show, unsupported } from './errors';
@@ -37,17 +37,4 @@ async function checkPoolingFile(folder: string, subfolder: unknown, hidden: numb
   }
   const width = pooling.word_embedding_dimension ?? pooling.embedding_dimension ?? hidden;
   if (width !== hidden) throw invalid(file, `the width is ${show(width)}, but hidden_size is ${hidden}`);
-}
-
-/** The model's own prompts by name, from `config_sentence_transformers.json`; none where there is no such file. */
-export async function readPrompts(folder: string): Promise<ReadonlyMap<string, string>> {
-  const file = path.join(folder, 'config_sentence_transformers.json');
-  const prompts = (await readJsonObject(file))?.prompts ?? {};
-  if (!isObject(prompts)) throw invalid(file, 'prompts is not an object');
-  const texts = new Map<string, string>();
-  for (const [name, text] of Object.entries(prompts)) {
-    if (typeof text !== 'string') throw invalid(file, `the prompt ${show(name)} is not a string`);
-    texts.set(name, text);
-  }
-  return texts;
 }
