@@ -15,12 +15,15 @@ import { parseArgs } from 'node:util';
 import dist from '../../dist/index.js';
 import {
   apart,
+  figuresOf,
   idsOf,
   limitOf,
   longText,
   randomModel,
   randomModelNames,
   retrieval,
+  scoreLimitOf,
+  scoresOf,
   smallModel,
   textVectors,
 } from '../../test/support/goldens.cjs';
@@ -121,8 +124,7 @@ async function checkSmallModel(precision) {
       return { ok: figure <= limit, figure, limit, cases: figures.length };
     }),
   );
-  // Rounding makes neighbours change places, and with them the figures: every score is held against that of the CPU in
-  // f32. Two unit vectors whose 1 - cos is `limit` have a product that is off by twice the chord at most.
+  // Rounding makes neighbours change places, and with them the figures: every score is compared with the CPU's in f32.
   await check(`small model in ${precision}: retrieval`, async () => {
     const { ndcg, scores, limit } = await withModel(smallModel, { precision }, async (embedder) => ({
       ...(await search(embedder)),
@@ -130,7 +132,7 @@ async function checkSmallModel(precision) {
     }));
     const wanted = await withModel(smallModel, { device: 'cpu', precision: 'f32' }, search);
     const figure = worst(scores.map((score, i) => Math.abs(score - wanted.scores[i])));
-    const most = 2 * Math.sqrt(2 * limit);
+    const most = scoreLimitOf(limit);
     return { ok: figure <= most, figure, limit: most, ndcg, ndcgInF32: wanted.ndcg };
   });
 }
@@ -141,13 +143,8 @@ async function search(embedder) {
   const short = ({ text }) => text.slice(0, maxTokens); // a token is a character at least
   const rows = await embedder.embed(documents.map(short));
   const asked = await embedder.embed(queries.map(short), { instruction });
-  const scores = asked.map((query) => rows.map((row) => row.reduce((sum, value, j) => sum + value * query[j], 0)));
-  const gains = scores.map((row, i) => {
-    const right = row[documents.findIndex(({ id }) => id === queries[i].document)];
-    const rank = 1 + row.filter((score) => score > right).length;
-    return rank <= 10 ? 1 / Math.log2(rank + 1) : 0;
-  });
-  return { scores: scores.flat(), ndcg: gains.reduce((sum, gain) => sum + gain, 0) / gains.length };
+  const scores = scoresOf(asked, rows);
+  return { scores: scores.flat(), ndcg: figuresOf(scores)['ndcg@10'] };
 }
 
 const outlier = { size: 16_000, channel: 77, limit: 5e-3 };

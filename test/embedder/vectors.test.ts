@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Embedder, EmbedderError, type LoadOptions } from '../../lib';
 import {
   apart,
+  figuresOf,
   gates,
   idsOf,
   limitOf,
@@ -11,6 +12,8 @@ import {
   randomModel,
   randomModelNames,
   retrieval,
+  scoreLimitOf,
+  scoresOf,
   smallModel,
   textVectors,
 } from '../support/goldens.cjs';
@@ -88,20 +91,7 @@ async function search(embedder: Embedder, kind: string): Promise<Scores> {
     queries.map(({ text }) => text),
     { dimensions, instruction: prompt === 'bare' ? undefined : instruction },
   );
-  return asked.map((query) => rows.map((row) => row.reduce((sum, value, i) => sum + value * (query[i] as number), 0)));
-}
-
-function figuresOf(scores: Scores) {
-  const ranks = scores.map((row, i) => {
-    const right = row[documents.findIndex(({ id }) => id === queries[i]?.document)] as number;
-    return 1 + row.filter((score) => score > right).length;
-  });
-  const mean = (value: (rank: number) => number) => ranks.reduce((sum, rank) => sum + value(rank), 0) / ranks.length;
-  return {
-    'ndcg@10': mean((rank) => (rank <= 10 ? 1 / Math.log2(rank + 1) : 0)),
-    mrr: mean((rank) => 1 / rank),
-    'accuracy@1': mean((rank) => (rank === 1 ? 1 : 0)),
-  };
+  return scoresOf(asked, rows);
 }
 
 async function checkRetrieval(kinds: readonly string[], isa?: string) {
@@ -116,9 +106,8 @@ async function checkRetrieval(kinds: readonly string[], isa?: string) {
         6e-5,
       );
     }
-    // In bf16 neighbours change places, and one such query moves a figure by up to 1 / 111: scores tell more. Two unit
-    // vectors, each turned so far that 1 - cos is `limit`, have a product that is off by twice the chord at most.
-    const most = 2 * Math.sqrt(2 * limitOf('small-model', 'bf16', inBf16.device));
+    // In bf16 neighbours change places, and one such query moves a figure by up to 1 / 111: scores tell more.
+    const most = scoreLimitOf(limitOf('small-model', 'bf16', inBf16.device));
     const scores = await search(inBf16, kind);
     const moved = scores.flatMap((row, i) => row.map((score, j) => Math.abs(score - (wanted[i]?.[j] as number))));
     expect(Math.max(...moved), `a score moved, ${kind}`).toBeLessThanOrEqual(most);

@@ -182,6 +182,45 @@ function limitOf(model, precision, { name, instructionSet }) {
   return limit;
 }
 
+/**
+ * How far the product of two vectors may be off where 1 - cos of each is at most `limit`: twice the chord.
+ *
+ * @param {number} limit
+ */
+const scoreLimitOf = (limit) => 2 * Math.sqrt(2 * limit);
+
+/**
+ * Of every query a row: the score of each document.
+ *
+ * @param {readonly Float32Array[]} queries
+ * @param {readonly Float32Array[]} documents
+ */
+function scoresOf(queries, documents) {
+  return queries.map((query) =>
+    documents.map((document) => document.reduce((sum, value, i) => sum + value * (query[i] ?? Number.NaN), 0)),
+  );
+}
+
+/**
+ * The figures of the retrieval task that its scores give.
+ *
+ * @param {readonly (readonly number[])[]} scores
+ */
+function figuresOf(scores) {
+  const { documents, queries } = retrieval();
+  const ranks = scores.map((row, i) => {
+    const right = row[documents.findIndex(({ id }) => id === queries[i]?.document)] ?? Number.NaN;
+    return 1 + row.filter((score) => !(score <= right)).length;
+  });
+  /** @param {(rank: number) => number} value */
+  const mean = (value) => ranks.reduce((sum, rank) => sum + value(rank), 0) / ranks.length;
+  return {
+    'ndcg@10': mean((rank) => (rank <= 10 ? 1 / Math.log2(rank + 1) : 0)),
+    mrr: mean((rank) => 1 / rank),
+    'accuracy@1': mean((rank) => (rank === 1 ? 1 : 0)),
+  };
+}
+
 /** @param {number} state */
 function nextState(state) {
   return (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -194,6 +233,7 @@ function readJson(file) {
 
 module.exports = {
   apart,
+  figuresOf,
   gates,
   idsOf,
   limitOf,
@@ -201,6 +241,8 @@ module.exports = {
   randomModel,
   randomModelNames,
   retrieval,
+  scoreLimitOf,
+  scoresOf,
   smallModel,
   textVectors,
   tokenGoldens,
