@@ -18,14 +18,20 @@ std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiproc
   return std::unique_ptr<Backend>(backend);
 }
 
+std::function<std::unique_ptr<Backend>()> emulated_opener(DType input, uint32_t batch_tokens, bool invariant,
+                                                          int multiprocessors, const std::string& tuning,
+                                                          int capability, uint64_t seed) {
+  return [=] {
+    std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors, capability, tuning);
+    backend->begin_batch(batch_tokens, invariant);
+    return backend;
+  };
+}
+
 BackendEntry emulated_entry(DType input, uint32_t batch_tokens, bool invariant, int multiprocessors,
                             const std::string& tuning, int capability, uint64_t seed) {
   return {"",
-          {[=] {
-            auto backend = open_emulated(input, seed, multiprocessors, capability, tuning);
-            backend->begin_batch(batch_tokens, invariant);
-            return backend;
-          }},
+          {emulated_opener(input, batch_tokens, invariant, multiprocessors, tuning, capability, seed)},
           simt::read,
           true};
 }

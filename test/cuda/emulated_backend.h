@@ -1,6 +1,7 @@
 // The CUDA backend on the emulated device, as the tests of this folder open it and read from it.
 #pragma once
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,10 @@ class Variable {
 std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed = 0, int multiprocessors = 4,
                                        int capability = 80, const std::string& tuning = "");
 
+// How it is opened for a batch: see Backend::begin_batch.
+std::function<std::unique_ptr<Backend>()> emulated_opener(DType input, uint32_t batch_tokens, bool invariant,
+                                                          int multiprocessors, const std::string& tuning,
+                                                          int capability, uint64_t seed);
 BackendEntry emulated_entry(DType input, uint32_t batch_tokens, bool invariant, int multiprocessors,
                             const std::string& tuning = "", int capability = 80, uint64_t seed = 2);
 

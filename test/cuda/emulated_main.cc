@@ -25,11 +25,7 @@ struct Variant {
 };
 
 std::function<std::unique_ptr<Backend>()> opener(DType input, int capability, const Variant& v) {
-  return [=] {
-    std::unique_ptr<Backend> backend = open_emulated(input, v.seed, v.multiprocessors, capability, v.tuning);
-    backend->begin_batch(v.batch_tokens, v.invariant);
-    return backend;
-  };
+  return emulated_opener(input, v.batch_tokens, v.invariant, v.multiprocessors, v.tuning, capability, v.seed);
 }
 
 // Variants differ in the order in which threads run, in the size of the card, which decides between tiles, and in how a
