@@ -53,6 +53,7 @@ function imported({ file }: Source, name: string): string | undefined {
 const native = sources('native', /\.(h|cc)$/);
 const cuda = sources('cuda', /\.(h|cc|cu|cuh)$/);
 const lib = sources('lib', /\.ts$/);
+const shipped = [...native, ...cuda, ...lib];
 const named = (list: readonly Source[], file: string) => {
   const found = list.find((source) => source.file === file);
   if (!found) throw new Error(`there is no ${file}`);
@@ -117,16 +118,20 @@ function layerOf(file: string): string {
   return layer;
 }
 
+/** What the files of a layer import of other layers. Fails where there is no such file. */
+function importsOf(layer: string): { by: string; file: string; layer: string }[] {
+  const own = shipped.filter(({ file }) => layerOf(file) === layer);
+  expect(own).not.toEqual([]);
+  return own
+    .flatMap((source) => source.imports.map((name) => ({ by: source.file, file: imported(source, name) })))
+    .flatMap(({ by, file }) => (file === undefined ? [] : [{ by, file, layer: layerOf(file) }]))
+    .filter((found) => found.layer !== layer);
+}
+
 describe('layers import only what the table says', () => {
   it.each(Object.keys(layers))('%s', (layer) => {
-    const own = [...native, ...cuda, ...lib].filter(({ file }) => layerOf(file) === layer);
-    expect(own).not.toEqual([]);
-    for (const source of own) {
-      for (const name of source.imports) {
-        const file = imported(source, name);
-        if (file === undefined || layerOf(file) === layer) continue;
-        expect(layers[layer], `${source.file} imports ${file}`).toContain(layerOf(file));
-      }
+    for (const found of importsOf(layer)) {
+      expect(layers[layer], `${found.by} imports ${found.file}`).toContain(found.layer);
     }
   });
 });
@@ -140,10 +145,8 @@ it('each layer imports only layers that stand before it in the table', () => {
 
 it('every import that the table allows is there', () => {
   for (const [layer, allowed] of Object.entries(layers)) {
-    const own = [...native, ...cuda, ...lib].filter(({ file }) => layerOf(file) === layer);
-    const seen = new Set(own.flatMap((source) => source.imports.map((name) => imported(source, name))));
-    const layersSeen = new Set([...seen].filter((file) => file !== undefined).map(layerOf));
-    for (const other of allowed) expect([...layersSeen], `${layer} imports something of ${other}`).toContain(other);
+    const seen = importsOf(layer).map((found) => found.layer);
+    for (const other of allowed) expect(seen, `${layer} imports something of ${other}`).toContain(other);
   }
 });
 
@@ -219,14 +222,14 @@ it('asm and device intrinsics stand in ptx.cuh and its wgmma.cuh, launches in ru
 });
 
 it('nothing that ships imports tests, benches or scripts', () => {
-  for (const { file, imports } of [...native, ...cuda, ...lib]) {
+  for (const { file, imports } of shipped) {
     for (const name of imports) expect(name, file).not.toMatch(/(^|[/"])(test|bench|scripts)\//);
   }
 });
 
 it('of the scripts only install/ ships, and it imports none that do not', () => {
-  const { files: shipped } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
-  expect(shipped.filter((name: string) => name.startsWith('scripts'))).toEqual(['scripts/install']);
+  const { files: packed } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+  expect(packed.filter((name: string) => name.startsWith('scripts'))).toEqual(['scripts/install']);
   for (const { file, imports } of sources('scripts/install', /\.mjs$/)) {
     for (const name of imports) expect(name, file).not.toMatch(/^\.\./);
   }
