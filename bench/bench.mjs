@@ -58,7 +58,10 @@ async function speed({ model, precisions, lengths, rounds, threads, peer }) {
   if (peer) {
     const name = `node-llama-cpp ${peerVersion} bf16`;
     const modules = path.join(peerFolder, 'node_modules', 'node-llama-cpp');
-    engines.push({ name, child: start('speed.mjs', 'peer', path.join(model, 'model-bf16.gguf'), modules, threads) });
+    engines.push({
+      name,
+      child: start('speed.mjs', 'peer', path.join(model, 'model-bf16.gguf'), modules, threads),
+    });
   }
   const cases = lengths.map((name) => {
     const [count, length] = name.includes('x') ? name.split('x').map(Number) : [1, Number(name)];
@@ -81,13 +84,22 @@ async function speed({ model, precisions, lengths, rounds, threads, peer }) {
     for (const { child } of engines) await child.end();
   }
   const rows = cases.map(({ name, samples }) => {
-    const cells = samples.map((of) => summary(clean(of).map(({ tokensPerSecond }) => tokensPerSecond)));
+    const cells = samples.map((of) =>
+      summary(clean(of).map(({ tokensPerSecond }) => tokensPerSecond)),
+    );
     if (peer) cells.push(ratio(samples[0], samples.at(-1)));
     return [name, ...cells];
   });
-  const heading = ['tokens', ...engines.map(({ name }) => name), ...(peer ? [`${precisions[0]} against it`] : [])];
+  const heading = [
+    'tokens',
+    ...engines.map(({ name }) => name),
+    ...(peer ? [`${precisions[0]} against it`] : []),
+  ];
   printTable(`Tokens a second, ${threads} threads (median, ± half the range)`, heading, rows);
-  return cases.map(({ name, samples }) => ({ name, engines: engines.map((engine, i) => [engine.name, samples[i]]) }));
+  return cases.map(({ name, samples }) => ({
+    name,
+    engines: engines.map((engine, i) => [engine.name, samples[i]]),
+  }));
 }
 
 /** A short sample that others disturbed is taken again. */
@@ -105,7 +117,9 @@ function clean(samples) {
 }
 
 function ratio(own, other) {
-  const [a, b] = [own, other].map((samples) => median(clean(samples).map(({ tokensPerSecond }) => tokensPerSecond)));
+  const [a, b] = [own, other].map((samples) =>
+    median(clean(samples).map(({ tokensPerSecond }) => tokensPerSecond)),
+  );
   return `${(a / b).toFixed(2)}x`;
 }
 
@@ -118,7 +132,9 @@ async function load({ model, precisions, rounds, threads }) {
   ); // into the page cache
   for (let round = 0; round < rounds; round++) {
     for (const precision of precisions) {
-      samples[precision].push(await askOnce('memory.mjs', [model, precision, threads], { length: 0 }));
+      samples[precision].push(
+        await askOnce('memory.mjs', [model, precision, threads], { length: 0 }),
+      );
       progress(`round ${round + 1}, load ${precision}`);
     }
   }
@@ -128,9 +144,15 @@ async function load({ model, precisions, rounds, threads }) {
       samples[precision].map(({ loadSeconds }) => loadSeconds),
       2,
     )}`,
-    megabytes(median(samples[precision].map(({ loadPeak }) => loadPeak)) - weightBytes(model, precision)),
+    megabytes(
+      median(samples[precision].map(({ loadPeak }) => loadPeak)) - weightBytes(model, precision),
+    ),
   ]);
-  printTable('Load, files cached', ['precision', 'seconds', 'peak memory beyond the weights, MB'], rows);
+  printTable(
+    'Load, files cached',
+    ['precision', 'seconds', 'peak memory beyond the weights, MB'],
+    rows,
+  );
   return samples;
 }
 
@@ -149,13 +171,22 @@ async function memoryUse({ model, precisions, threads, whole }) {
     megabytes(embedPeak - weightBytes(model, precision)),
     whole ? 'whole text' : `first ${seconds} s`,
   ]);
-  printTable('Peak memory beyond the weights and what the process had', ['text', 'MB', 'measured'], rows);
+  printTable(
+    'Peak memory beyond the weights and what the process had',
+    ['text', 'MB', 'measured'],
+    rows,
+  );
   return samples;
 }
 
 async function eventLoop({ model, precisions, threads }) {
   const sample = await askOnce('event-loop.mjs', [model, precisions[0], threads], { seconds: 10 });
-  const row = (name, { p99, max }) => [name, p99.toFixed(2), (p99 - sample.idle.p99).toFixed(2), max.toFixed(2)];
+  const row = (name, { p99, max }) => [
+    name,
+    p99.toFixed(2),
+    (p99 - sample.idle.p99).toFixed(2),
+    max.toFixed(2),
+  ];
   printTable(
     'Event-loop delay, ms (a 1 ms timer, so idle is about 1)',
     ['while', 'p99', 'beyond idle', 'longest'],
@@ -180,12 +211,23 @@ async function syntheticModel({ peer }) {
 function installPeer() {
   const folder = path.join(peerFolder, 'node_modules', 'node-llama-cpp');
   if (fs.existsSync(folder)) return;
-  console.log(`Installing node-llama-cpp ${peerVersion} into ${path.relative(process.cwd(), peerFolder)}`);
+  console.log(
+    `Installing node-llama-cpp ${peerVersion} into ${path.relative(process.cwd(), peerFolder)}`,
+  );
   fs.mkdirSync(peerFolder, { recursive: true });
   const binary = `@node-llama-cpp/${process.platform}-${process.arch}@${peerVersion}`;
-  const options = ['--no-save', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+  const options = [
+    '--no-save',
+    '--ignore-scripts',
+    '--omit=optional',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ];
   const packages = [`node-llama-cpp@${peerVersion}`, binary];
-  execFileSync('npm', ['install', '--prefix', peerFolder, ...options, ...packages], { stdio: 'inherit' });
+  execFileSync('npm', ['install', '--prefix', peerFolder, ...options, ...packages], {
+    stdio: 'inherit',
+  });
 }
 
 /** Bytes of all weights as the CPU keeps them; the checkpoint stores two bytes a value. */
@@ -193,7 +235,9 @@ function weightBytes(model, precision) {
   const files = fs.readdirSync(model).filter((name) => name.endsWith('.safetensors'));
   const stored = files.reduce((sum, name) => sum + fs.statSync(path.join(model, name)).size, 0);
   if (precision !== 'f32') return stored;
-  const { vocab_size, hidden_size } = JSON.parse(fs.readFileSync(path.join(model, 'config.json'), 'utf8'));
+  const { vocab_size, hidden_size } = JSON.parse(
+    fs.readFileSync(path.join(model, 'config.json'), 'utf8'),
+  );
   return 2 * stored - 2 * vocab_size * hidden_size; // the embedding table stays bf16
 }
 
@@ -219,14 +263,17 @@ function readArguments() {
   const list = (name, allowed) => {
     const items = values[name].split(',');
     const wrong = items.find((item) => !allowed.test(item));
-    if (wrong !== undefined) throw new Error(`--${name}: '${wrong}' is not understood.\n\n${usage}`);
+    if (wrong !== undefined)
+      throw new Error(`--${name}: '${wrong}' is not understood.\n\n${usage}`);
     return items;
   };
   const whole = (name) => {
-    if (!/^[1-9]\d*$/.test(values[name])) throw new Error(`--${name} must be a whole number above 0.`);
+    if (!/^[1-9]\d*$/.test(values[name]))
+      throw new Error(`--${name} must be a whole number above 0.`);
     return Number(values[name]);
   };
-  if (values.peer && values.model) throw new Error('--peer compares on the synthetic weights: leave --model out.');
+  if (values.peer && values.model)
+    throw new Error('--peer compares on the synthetic weights: leave --model out.');
   const settings = {
     ...values,
     parts: new Set(list('only', /^(kernels|speed|load|memory|loop)$/)),
@@ -242,7 +289,12 @@ function readArguments() {
 
 function describeMachine() {
   const memory = Math.round(os.totalmem() / 2 ** 30);
-  return { cpu: os.cpus()[0].model.trim(), cores: os.cpus().length, memory, node: process.versions.node };
+  return {
+    cpu: os.cpus()[0].model.trim(),
+    cores: os.cpus().length,
+    memory,
+    node: process.versions.node,
+  };
 }
 
 function megabytes(bytes) {

@@ -8,7 +8,9 @@ import path from 'node:path';
 export function start(name, ...args) {
   const child = fork(path.join(import.meta.dirname, name), args.map(String));
   let waiting;
-  child.on('message', ({ result, error }) => (error ? waiting.reject(new Error(error)) : waiting.resolve(result)));
+  child.on('message', ({ result, error }) =>
+    error ? waiting.reject(new Error(error)) : waiting.resolve(result),
+  );
   child.on('exit', (code) => waiting?.reject(new Error(`bench/${name} ended with ${code}`)));
   return {
     ask(request) {

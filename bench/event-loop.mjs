@@ -10,7 +10,11 @@ import { randomProse } from './texts.mjs';
 
 const [folder, precision, threads] = process.argv.slice(2);
 const { Embedder } = createRequire(import.meta.url)('..');
-const embedder = await Embedder.load(folder, { device: 'cpu', precision, threads: Number(threads) });
+const embedder = await Embedder.load(folder, {
+  device: 'cpu',
+  precision,
+  threads: Number(threads),
+});
 await embedder.embed(randomProse(127)); // tokenizer and buffers are there
 
 answer(async ({ seconds }) => {

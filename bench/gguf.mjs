@@ -23,7 +23,14 @@ export function ggufHeader(tensors, shape) {
     u64(begin),
   ]);
   const bytes = Buffer.concat(
-    [Buffer.from('GGUF'), u32(3), u64(placed.length), u64(entries.length), ...entries, ...infos].flat(Infinity),
+    [
+      Buffer.from('GGUF'),
+      u32(3),
+      u64(placed.length),
+      u64(entries.length),
+      ...entries,
+      ...infos,
+    ].flat(Infinity),
   );
   const padding = Buffer.alloc((alignment - (bytes.length % alignment)) % alignment);
   return { header: Buffer.concat([bytes, padding]), placed };
@@ -77,7 +84,9 @@ function token(id) {
   if (id === endOfText) return '<|endoftext|>';
   if (id >= 256) return `token${id}`;
   const printable = (id >= 0x21 && id <= 0x7e) || (id >= 0xa1 && id <= 0xac) || id >= 0xae;
-  return String.fromCodePoint(printable ? id : id < 0x21 ? 256 + id : id < 0xa1 ? 256 + 33 + id - 0x7f : 256 + 67);
+  return String.fromCodePoint(
+    printable ? id : id < 0x21 ? 256 + id : id < 0xa1 ? 256 + 33 + id - 0x7f : 256 + 67,
+  );
 }
 
 function tokenType(id) {

@@ -10,8 +10,20 @@ export async function kernels({ threads, rounds, precisions }) {
   await buildTree(buildDirectory, ['-DQWEN3_EMBED_TESTS=ON'], ['kernel_bench']);
   const json = path.join(buildDirectory, 'kernels.json');
   const threadCounts = threads === 1 ? '1' : `1,${threads}`;
-  const args = ['--threads', threadCounts, '--weights', precisions.join(','), '--rounds', rounds, '--json', json];
-  const result = spawnSync(path.join(buildDirectory, 'bin', 'kernel_bench'), args.map(String), { stdio: 'inherit' });
-  if (result.status !== 0) throw new Error(`The kernel benchmark ended with ${result.signal ?? result.status}.`);
+  const args = [
+    '--threads',
+    threadCounts,
+    '--weights',
+    precisions.join(','),
+    '--rounds',
+    rounds,
+    '--json',
+    json,
+  ];
+  const result = spawnSync(path.join(buildDirectory, 'bin', 'kernel_bench'), args.map(String), {
+    stdio: 'inherit',
+  });
+  if (result.status !== 0)
+    throw new Error(`The kernel benchmark ended with ${result.signal ?? result.status}.`);
   return JSON.parse(fs.readFileSync(json, 'utf8'));
 }

@@ -26,7 +26,11 @@ export function startWatch() {
     const own = process.cpuUsage(ownBegin);
     const ownSeconds = (own.user + own.system) / 1e6;
     const foreignSeconds = Math.max(0, busySeconds() - busyBegin - ownSeconds);
-    return { seconds, cores: ownSeconds / seconds, foreign: foreignSeconds / seconds / os.cpus().length };
+    return {
+      seconds,
+      cores: ownSeconds / seconds,
+      foreign: foreignSeconds / seconds / os.cpus().length,
+    };
   };
 }
 

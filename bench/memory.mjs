@@ -15,7 +15,11 @@ answer(async ({ length, seconds }) => {
   resetPeakMemory();
   const before = memory().now;
   const begin = performance.now();
-  const embedder = await Embedder.load(folder, { device: 'cpu', precision, threads: Number(threads) });
+  const embedder = await Embedder.load(folder, {
+    device: 'cpu',
+    precision,
+    threads: Number(threads),
+  });
   const loadSeconds = (performance.now() - begin) / 1000;
   const loadPeak = memory().peak - before;
   if (length === 0) return { loadSeconds, loadPeak };

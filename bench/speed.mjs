@@ -31,13 +31,19 @@ answer(async ({ length, count }) => {
 
 async function openOwn(folder, precision, threads) {
   const { Embedder } = createRequire(import.meta.url)('..');
-  const embedder = await Embedder.load(folder, { device: 'cpu', precision, threads: Number(threads) });
+  const embedder = await Embedder.load(folder, {
+    device: 'cpu',
+    precision,
+    threads: Number(threads),
+  });
   return (texts) => embedder.embed(texts);
 }
 
 /** node-llama-cpp with its defaults, as its documentation shows it. It embeds one text at a time. */
 async function openPeer(gguf, folder, threads) {
-  const { getLlama, LlamaLogLevel } = await import(pathToFileURL(path.join(folder, 'dist', 'index.js')));
+  const { getLlama, LlamaLogLevel } = await import(
+    pathToFileURL(path.join(folder, 'dist', 'index.js'))
+  );
   const llama = await getLlama({
     gpu: false,
     build: 'never',
@@ -51,7 +57,10 @@ async function openPeer(gguf, folder, threads) {
     const needed = texts[0].length + 64;
     if (needed > contextSize) {
       await context?.dispose();
-      context = await model.createEmbeddingContext({ contextSize: needed, threads: Number(threads) });
+      context = await model.createEmbeddingContext({
+        contextSize: needed,
+        threads: Number(threads),
+      });
       contextSize = needed;
     }
     // It appends the end token where it is missing, which would make the text longer than ours.

@@ -23,7 +23,9 @@ export function printTable(title, heading, rows) {
   const lines = [heading, ...rows].map((row) => row.map(String));
   const widths = heading.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
   const print = (line) =>
-    console.log(`  ${line.map((cell, i) => (i ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join('   ')}`);
+    console.log(
+      `  ${line.map((cell, i) => (i ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join('   ')}`,
+    );
   console.log(`\n${title}`);
   print(lines[0]);
   console.log(`  ${widths.map((width) => '-'.repeat(width)).join('   ')}`);

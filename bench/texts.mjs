@@ -9,7 +9,9 @@ function random() {
 
 /** `count` texts of `length` token ids, other ones at every call, that even a small vocabulary has. */
 export function randomTexts(count, length) {
-  return Array.from({ length: count }, () => Uint32Array.from({ length }, () => 1000 + (random() % 15000)));
+  return Array.from({ length: count }, () =>
+    Uint32Array.from({ length }, () => 1000 + (random() % 15000)),
+  );
 }
 
 const words =

@@ -24,7 +24,8 @@ __device__ __forceinline__ Tile tile_of(Spans spans, uint32_t index, uint32_t ti
   return {span, first, first < span->rows ? min(tile_rows, span->rows - first) : 0};
 }
 
-__host__ __device__ constexpr uint32_t tile_count(uint32_t rows, uint32_t spans, uint32_t tile_rows) {
+__host__ __device__ constexpr uint32_t tile_count(uint32_t rows, uint32_t spans,
+                                                  uint32_t tile_rows) {
   return rows / tile_rows + spans;
 }
 

@@ -38,14 +38,15 @@ struct Rows {
 };
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query, Heads heads, Spans spans,
-                                                             const T* pages, float scale, Rows<T> out) {
+__global__ void __launch_bounds__(kThreads)
+    attention_kernel(Rows<const T> query, Heads heads, Spans spans, const T* pages, float scale,
+                     Rows<T> out) {
   let_next_begin();
   wait_for_previous();
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const uint32_t head = blockIdx.y, kv_head = head / (heads.query / heads.key_value);
-  const Tile tile =
-      tile_of(spans, gridDim.x - 1 - blockIdx.x, kRows);  // from the last row back: ends of texts come first
+  const Tile tile = tile_of(spans, gridDim.x - 1 - blockIdx.x,
+                            kRows);  // from the last row back: ends of texts come first
   if (tile.rows == 0) return;
   const Span& span = *tile.span;
 
@@ -60,9 +61,11 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
     const bool in_prefix = page < prefix_pages;
     const KeyValueRun& run = in_prefix ? span.prefix : span.own;
     const uint32_t token = (in_prefix ? page : page - prefix_pages) * kPageTokens;
-    const uint32_t tokens = (in_prefix ? run.tokens : own_tokens) - token;  // what is past them holds nothing
+    const uint32_t tokens =
+        (in_prefix ? run.tokens : own_tokens) - token;  // what is past them holds nothing
     const T* keys = page_rows(pages, run, spans.layer, token, heads.key_value, Part::key, kv_head);
-    const T* values = page_rows(pages, run, spans.layer, token, heads.key_value, Part::value, kv_head);
+    const T* values =
+        page_rows(pages, run, spans.layer, token, heads.key_value, Part::value, kv_head);
     const uint32_t stage = stage_of(page);
 #pragma unroll 4
     for (uint32_t task = threadIdx.x; task < kPageTokens * kChunks; task += kThreads) {
@@ -84,7 +87,8 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
   for (uint32_t d = 0; d < kDimSteps; ++d) {
 #pragma unroll
     for (uint32_t i = 0; i < 4; ++i) {
-      const uint32_t row = first + i % 2 * 8, col = head * kHeadDim + d * 16 + i / 2 * 8 + lane % 4 * 2;
+      const uint32_t row = first + i % 2 * 8,
+                     col = head * kHeadDim + d * 16 + i / 2 * 8 + lane % 4 * 2;
       const size_t at = static_cast<size_t>(span.first_row + tile.first + row) * query.stride + col;
       fragment[d][i] = row < tile.rows ? *reinterpret_cast<const uint32_t*>(query.data + at) : 0;
     }
@@ -116,8 +120,10 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
       float top[2] = {highest[0], highest[1]};
 #pragma unroll
       for (uint32_t half = 0; half < 2; ++half) {
-        const uint32_t own_position = span.position + tile.first + first + half * 8 - span.prefix.tokens;
-        const uint32_t visible = in_prefix ? span.prefix.tokens : own_position + 1;  // tokens of the run
+        const uint32_t own_position =
+            span.position + tile.first + first + half * 8 - span.prefix.tokens;
+        const uint32_t visible =
+            in_prefix ? span.prefix.tokens : own_position + 1;  // tokens of the run
 #pragma unroll
         for (uint32_t j = 0; j < kPageTokens / 8; ++j) {
 #pragma unroll
@@ -178,7 +184,8 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(Rows<const T> query
     total[half] += shuffle_xor(total[half], 2);
     const uint32_t row = first + half * 8;
     if (row >= tile.rows) continue;
-    T* to = out.data + static_cast<size_t>(span.first_row + tile.first + row) * out.stride + head * kHeadDim;
+    T* to = out.data + static_cast<size_t>(span.first_row + tile.first + row) * out.stride +
+            head * kHeadDim;
     const float inverse = 1 / total[half];
 #pragma unroll
     for (uint32_t d = 0; d < kHeadDim / 8; ++d) {
@@ -194,16 +201,18 @@ Rows<T> rows_of(Matrix matrix) {
 }
 
 template <typename T>
-Failure attention_of(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) {
-  return launch(stream, attention_kernel<T>, dim3(tile_count(query.rows, spans.count, kRows), heads.query),
-                kThreads, kSharedBytes, rows_of<const T>(query), heads, spans, static_cast<const T*>(pages),
+Failure attention_of(Stream stream, Matrix query, Heads heads, Spans spans, const void* pages,
+                     Matrix out) {
+  return launch(stream, attention_kernel<T>,
+                dim3(tile_count(query.rows, spans.count, kRows), heads.query), kThreads,
+                kSharedBytes, rows_of<const T>(query), heads, spans, static_cast<const T*>(pages),
                 kScoreScale, rows_of<T>(out));
 }
 
 }  // namespace
 
-Failure attention(Stream stream, Plan plan, const Card& card, Matrix query, Heads heads, Spans spans,
-                  const void* pages, Matrix out) {
+Failure attention(Stream stream, Plan plan, const Card& card, Matrix query, Heads heads,
+                  Spans spans, const void* pages, Matrix out) {
   if (query.rows == 0 || spans.count == 0) return nullptr;
   // Not by the rows of the batch or of a text: their bits would depend on it.
   if (plan == Plan::large && card.has_wgmma && fits_wgmma(heads)) {

@@ -85,7 +85,8 @@ struct Attention {
   // Where the head of a tile's row begins in a matrix of queries or results.
   __device__ __forceinline__ size_t head_of(const Task& task, uint32_t row, uint32_t stride) const {
     const uint32_t token = task.tile.span->first_row + task.tile.first + row / group();
-    return static_cast<size_t>(token) * stride + (task.kv_head * group() + row % group()) * kHeadDim;
+    return static_cast<size_t>(token) * stride +
+           (task.kv_head * group() + row % group()) * kHeadDim;
   }
 };
 
@@ -113,7 +114,8 @@ struct Walk {
 template <typename T>
 __device__ __forceinline__ Task draw(const Attention<T>& a) {
   const uint32_t tile_tokens = kRows / a.group();
-  const uint32_t tiles = tile_count(a.rows, a.spans.count, tile_tokens), all = tiles * a.heads.key_value;
+  const uint32_t tiles = tile_count(a.rows, a.spans.count, tile_tokens),
+                 all = tiles * a.heads.key_value;
   for (;;) {
     const uint32_t ticket = atomic_add(a.tickets, 1);
     if (ticket >= all) {
@@ -144,7 +146,8 @@ __device__ __forceinline__ void hand_out(const Attention<T>& a, Shared* shared) 
 
 // The first `tokens` rows of a head in a page, then zeros: every lane has its part when it returns.
 template <typename T>
-__device__ __forceinline__ void copy_page(uint32_t to, uint32_t first_row, const T* from, uint32_t tokens) {
+__device__ __forceinline__ void copy_page(uint32_t to, uint32_t first_row, const T* from,
+                                          uint32_t tokens) {
 #pragma unroll 1
   for (uint32_t i = threadIdx.x % 32; i < kPageTokens * kChunks; i += 32) {
     const uint32_t row = i / kChunks;
@@ -160,8 +163,8 @@ __device__ __forceinline__ void copy_page(uint32_t to, uint32_t first_row, const
 
 // Every third step, across tiles.
 template <typename T>
-__device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMap* map, Shared* shared,
-                                           uint32_t stage) {
+__device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMap* map,
+                                           Shared* shared, uint32_t stage) {
   const bool elected = threadIdx.x % 32 == 0;
   uint32_t step = stage, parity = 1;  // of `empty`, which passes in the first round
   for (uint32_t task_parity = 0;; task_parity ^= 1) {
@@ -190,8 +193,9 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
           const uint32_t token = page * kPageTokens;
           row[page] = kNoRow;
           if (token < needed) {
-            row[page] = static_cast<uint32_t>(first_page_row(
-                run, a.spans.layer, first + token, a.heads.key_value, static_cast<Part>(part), task.kv_head));
+            row[page] = static_cast<uint32_t>(
+                first_page_row(run, a.spans.layer, first + token, a.heads.key_value,
+                               static_cast<Part>(part), task.kv_head));
           }
         }
         const uint32_t full = shared_address(&shared->full[part][stage]);
@@ -199,7 +203,8 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
         mbarrier_wait(shared_address(&shared->empty[part][stage]), parity);
         sync_warp();  // once the stage is filled it may be empty again before a late lane has looked
         if (elected) {
-          mbarrier_arrive_expecting(full, (has_cut ? kStepPages - 1 : kStepPages) * kPanels * kBoxBytes);
+          mbarrier_arrive_expecting(full,
+                                    (has_cut ? kStepPages - 1 : kStepPages) * kPanels * kBoxBytes);
         }
 #pragma unroll
         for (uint32_t page = 0; page < kStepPages; ++page) {
@@ -207,7 +212,8 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
 #pragma unroll 1
           for (uint32_t panel = 0; panel < kPanels; ++panel) {
             tma_load_2d(to + (panel * kStepPages + page) * kBoxBytes, map, full,
-                        static_cast<int32_t>(panel * kHeadDim / kPanels), static_cast<int32_t>(row[page]));
+                        static_cast<int32_t>(panel * kHeadDim / kPanels),
+                        static_cast<int32_t>(row[page]));
           }
         }
         if (has_cut) {
@@ -235,9 +241,11 @@ __device__ __forceinline__ void load_queries(const Attention<T>& a, const Task& 
   const uint32_t rows = task.tile.rows * a.group();
 #pragma unroll 4
   for (uint32_t i = thread; i < kAttendantRows * kChunks; i += kWarpgroupThreads) {
-    const uint32_t row = i / kChunks, chunk = i % kChunks, tile_row = warpgroup * kAttendantRows + row;
+    const uint32_t row = i / kChunks, chunk = i % kChunks,
+                   tile_row = warpgroup * kAttendantRows + row;
     const bool exists = tile_row < rows;
-    const size_t at = exists ? a.head_of(task, tile_row, a.query_stride) + chunk * kChunkElements : 0;
+    const size_t at =
+        exists ? a.head_of(task, tile_row, a.query_stride) + chunk * kChunkElements : 0;
     cp_async_16(place<kAttendantRows>(to, row, chunk), a.query + at, exists ? 16 : 0);
   }
   cp_async_commit();
@@ -268,7 +276,8 @@ __device__ __forceinline__ void multiply_values(float (&sum)[kHeadDim / 2],
   for (uint32_t t = 0; t < kStepTokens / 16; ++t) {
     wgmma_registers<T>(
         sum, probability[t],
-        column_descriptor(values + t * 16 * kSwizzledRowBytes, kStepTokens * kSwizzledRowBytes), true);
+        column_descriptor(values + t * 16 * kSwizzledRowBytes, kStepTokens * kSwizzledRowBytes),
+        true);
   }
   wgmma_commit();
 }
@@ -280,7 +289,8 @@ struct Softmax {
 
 // Scores become exp(score - highest); `shrink` is what everything so far is to be multiplied with. `scale` makes powers
 // of two of scores.
-[[maybe_unused]] __device__ __forceinline__ void soften(Softmax& softmax, float (&score)[kStepTokens / 2],
+[[maybe_unused]] __device__ __forceinline__ void soften(Softmax& softmax,
+                                                        float (&score)[kStepTokens / 2],
                                                         float scale, float (&shrink)[2]) {
   float top[2] = {softmax.highest[0], softmax.highest[1]}, offset[2];
 #pragma unroll
@@ -325,7 +335,8 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
     arrive_threads(kTurnBarrier + 1 - static_cast<int>(warpgroup), kAttendants * kWarpgroupThreads);
   };
   const auto wait_for = [&](Part part, const RingPosition<kStages>& turn) {
-    mbarrier_wait(shared_address(&shared->full[static_cast<uint32_t>(part)][turn.stage]), turn.parity);
+    mbarrier_wait(shared_address(&shared->full[static_cast<uint32_t>(part)][turn.stage]),
+                  turn.parity);
   };
   const auto start_of = [&](Part part, const RingPosition<kStages>& turn) {
     return shared_address(&shared->stage[static_cast<uint32_t>(part)][turn.stage]);
@@ -428,7 +439,8 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
     }
     task = next;
   }
-  if (warpgroup == 0) sync_threads(kTurnBarrier, kAttendants * kWarpgroupThreads);  // the turn nobody takes
+  if (warpgroup == 0)
+    sync_threads(kTurnBarrier, kAttendants * kWarpgroupThreads);  // the turn nobody takes
 }
 
 template <typename T>
@@ -439,7 +451,8 @@ __global__ void __launch_bounds__(kThreads, 1)
     if (threadIdx.x == 0) {
       for (uint32_t part = 0; part < kParts; ++part) {
         for (uint32_t i = 0; i < kStages; ++i) {
-          mbarrier_init(shared_address(&shared->full[part][i]), 2);  // what TMA brings; what threads copy
+          mbarrier_init(shared_address(&shared->full[part][i]),
+                        2);  // what TMA brings; what threads copy
           mbarrier_init(shared_address(&shared->empty[part][i]), kAttendants * kWarpgroupWarps);
         }
       }
@@ -473,13 +486,14 @@ Failure attention_of(Stream stream, const Card& card, Matrix query, Heads heads,
   size_t bytes;
   if (const Failure failure = bytes_from(pages, &bytes)) return failure;
   TensorMap map;
-  if (const Failure failure =
-          make_tensor_map(&map, pages, sizeof(T), static_cast<uint32_t>(bytes / (kHeadDim * sizeof(T))),
-                          kHeadDim, kHeadDim, kPageTokens)) {
+  if (const Failure failure = make_tensor_map(&map, pages, sizeof(T),
+                                              static_cast<uint32_t>(bytes / (kHeadDim * sizeof(T))),
+                                              kHeadDim, kHeadDim, kPageTokens)) {
     return failure;
   }
   const uint32_t tiles =
-      tile_count(query.rows, spans.count, kRows / (heads.query / heads.key_value)) * heads.key_value;
+      tile_count(query.rows, spans.count, kRows / (heads.query / heads.key_value)) *
+      heads.key_value;
   const Attention<T> a{static_cast<const T*>(query.data),
                        static_cast<T*>(out.data),
                        query.stride,
@@ -490,8 +504,9 @@ Failure attention_of(Stream stream, const Card& card, Matrix query, Heads heads,
                        static_cast<const T*>(pages),
                        kScoreScale,
                        card.tickets};
-  return launch(stream, wgmma_attention<T>, tiles < card.multiprocessors ? tiles : card.multiprocessors,
-                kThreads, sizeof(Shared), map, a);
+  return launch(stream, wgmma_attention<T>,
+                tiles < card.multiprocessors ? tiles : card.multiprocessors, kThreads,
+                sizeof(Shared), map, a);
 }
 
 }  // namespace
@@ -500,8 +515,9 @@ bool fits_wgmma(Heads heads) { return heads.query / heads.key_value <= kRows; }
 
 Failure attention_wgmma(Stream stream, const Card& card, Matrix query, Heads heads, Spans spans,
                         const void* pages, Matrix out) {
-  return query.dtype == DType::f16 ? attention_of<f16>(stream, card, query, heads, spans, pages, out)
-                                   : attention_of<bf16>(stream, card, query, heads, spans, pages, out);
+  return query.dtype == DType::f16
+             ? attention_of<f16>(stream, card, query, heads, spans, pages, out)
+             : attention_of<bf16>(stream, card, query, heads, spans, pages, out);
 }
 
 }  // namespace qwen3::cuda

@@ -15,11 +15,13 @@ namespace {
 
 using cuda::Failure;
 
-constexpr int kOldestMajor = 8;           // compute capability: Ampere
-constexpr size_t kKeptBytes = 256 << 10;  // of launches; the largest model's small batch has 100 KiB
-constexpr size_t kOpBytes = 4 << 10;      // of those that one op makes, at most
-constexpr int kHopperCode = 90;           // kernels compiled for it have wgmma
-constexpr int kOverlappingCode = 90;  // kernels compiled for it, or later, wait for those in front of them
+constexpr int kOldestMajor = 8;  // compute capability: Ampere
+constexpr size_t kKeptBytes =
+    256 << 10;                        // of launches; the largest model's small batch has 100 KiB
+constexpr size_t kOpBytes = 4 << 10;  // of those that one op makes, at most
+constexpr int kHopperCode = 90;       // kernels compiled for it have wgmma
+constexpr int kOverlappingCode =
+    90;  // kernels compiled for it, or later, wait for those in front of them
 constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // of each half
 constexpr uint32_t kPooledRows = 4096;
@@ -77,7 +79,8 @@ class Staging {
 class PooledRows {
  public:
   Failure open() {
-    if (const Failure failure = cuda::allocate_host(&rows_memory_, kPooledRows * sizeof(cuda::PooledRow)))
+    if (const Failure failure =
+            cuda::allocate_host(&rows_memory_, kPooledRows * sizeof(cuda::PooledRow)))
       return failure;
     return cuda::allocate_host(&floats_memory_, kPooledFloats * sizeof(float));
   }
@@ -128,7 +131,8 @@ class PooledRows {
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int device, DType input, const cuda::Tuning& tuning) : device_(device), input_(input) {
+  CudaBackend(int device, DType input, const cuda::Tuning& tuning)
+      : device_(device), input_(input) {
     card_.tuning = tuning;
   }
 
@@ -161,8 +165,8 @@ class CudaBackend final : public Backend {
     card_.multiprocessors = static_cast<uint32_t>(card.multiprocessors);
     card_.has_wgmma = is_hopper && compiled_for == kHopperCode && !hopper_is_off();
     // The a stands for Hopper's own kernels, which are there for sm_90a alone.
-    std::snprintf(description_, sizeof description_, "%s, sm_%d%d%s", card.name, card.major, card.minor,
-                  card_.has_wgmma ? "a" : "");
+    std::snprintf(description_, sizeof description_, "%s, sm_%d%d%s", card.name, card.major,
+                  card.minor, card_.has_wgmma ? "a" : "");
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
     has_stream_ = true;
     if (!kept_.open(kKeptBytes)) return "there is not enough host memory";
@@ -176,7 +180,8 @@ class CudaBackend final : public Backend {
   }
 
   Traits traits() const noexcept override {
-    return {"cuda", description_, card_.multiprocessors, input_, half_type(), half_type(), kBatchRows, true};
+    return {"cuda",     description_, card_.multiprocessors, input_, half_type(), half_type(),
+            kBatchRows, true};
   }
 
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
@@ -190,7 +195,8 @@ class CudaBackend final : public Backend {
   }
 
   void rms_norm(Matrix x, Matrix gain, float eps, Matrix out) noexcept override {
-    compute([&](cuda::Stream stream) { return cuda::rms_norm(stream, x, values_of(gain), eps, out); });
+    compute(
+        [&](cuda::Stream stream) { return cuda::rms_norm(stream, x, values_of(gain), eps, out); });
   }
 
   void linear(Matrix in, Matrix weight, Matrix out) noexcept override {
@@ -208,8 +214,9 @@ class CudaBackend final : public Backend {
   }
 
   void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
-    compute(
-        [&](cuda::Stream stream) { return cuda::norm_rope(stream, query, values_of(gain), heads, spans); });
+    compute([&](cuda::Stream stream) {
+      return cuda::norm_rope(stream, query, values_of(gain), heads, spans);
+    });
   }
 
   void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
@@ -219,7 +226,8 @@ class CudaBackend final : public Backend {
     });
   }
 
-  void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
+  void attention(Matrix query, Heads heads, Spans spans, const void* pages,
+                 Matrix out) noexcept override {
     compute([&](cuda::Stream stream) {
       return cuda::attention(stream, plan_, card_, query, heads, spans, pages, out);
     });
@@ -229,9 +237,11 @@ class CudaBackend final : public Backend {
     for (uint32_t done = 0; done < count;) {
       if (!pooled_.has_room_for(outputs[done])) finish();
       const uint32_t first = pooled_.size();
-      for (; done < count && pooled_.has_room_for(outputs[done]); ++done) pooled_.add(&outputs[done]);
+      for (; done < count && pooled_.has_room_for(outputs[done]); ++done)
+        pooled_.add(&outputs[done]);
       compute([&](cuda::Stream stream) {
-        return cuda::pool(stream, x, values_of(gain), eps, pooled_.rows() + first, pooled_.size() - first);
+        return cuda::pool(stream, x, values_of(gain), eps, pooled_.rows() + first,
+                          pooled_.size() - first);
       });
     }
   }
@@ -249,7 +259,8 @@ class CudaBackend final : public Backend {
 
   void* allocate(size_t bytes) noexcept override {
     void* memory = nullptr;
-    return failure_ || cuda::use_device(device_) || cuda::allocate_device(&memory, bytes) ? nullptr : memory;
+    return failure_ || cuda::use_device(device_) || cuda::allocate_device(&memory, bytes) ? nullptr
+                                                                                          : memory;
   }
 
   void release(void* memory) noexcept override {
@@ -280,7 +291,8 @@ class CudaBackend final : public Backend {
       const DType dtype = stored == DType::f32 ? half_type() : stored;
       return {dtype, size_t{rows} * cols * bytes_of(dtype)};
     }
-    WeightLayout layout{input_, size_t{rows} * cuda::weight_stride(cols, input_) * bytes_of(input_)};
+    WeightLayout layout{input_,
+                        size_t{rows} * cuda::weight_stride(cols, input_) * bytes_of(input_)};
     if (input_ != DType::s8) return layout;
     if (!cuda::fits_int8(cols)) return {input_, 0};
     layout.bytes += rows * sizeof(float);
@@ -291,8 +303,8 @@ class CudaBackend final : public Backend {
     return layout;
   }
 
-  void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
-                    DType stored) noexcept override {
+  void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
+                    const void* from, DType stored) noexcept override {
     weights_are_on_their_way_ = true;
     const bool levelled = weight.dtype == DType::s8 && use == WeightUse::linear_add;
     const size_t row_bytes = size_t{weight.cols} * bytes_of(stored);
@@ -305,9 +317,10 @@ class CudaBackend final : public Backend {
         void* staged;
         if (const Failure failure = staging_.next(&staged)) return failure;
         std::memcpy(staged, static_cast<const char*>(from) + done * row_bytes, count * row_bytes);
-        const Failure failure = levelled ? cuda::copy_to_device(static_cast<char*>(whole_) + row * row_bytes,
-                                                                staged, count * row_bytes, stream_)
-                                         : cuda::store_rows(stream_, weight, use, row, count, staged, stored);
+        const Failure failure =
+            levelled ? cuda::copy_to_device(static_cast<char*>(whole_) + row * row_bytes, staged,
+                                            count * row_bytes, stream_)
+                     : cuda::store_rows(stream_, weight, use, row, count, staged, stored);
         return failure ? failure : staging_.enqueued(stream_);
       });
       done += count;
@@ -385,7 +398,9 @@ class CudaBackend final : public Backend {
   }
 
   void enqueue_gemm(cuda::Epilogue epilogue, Matrix in, Matrix weight, Matrix out) noexcept {
-    compute([&](cuda::Stream stream) { return cuda::gemm(stream, plan_, epilogue, card_, in, weight, out); });
+    compute([&](cuda::Stream stream) {
+      return cuda::gemm(stream, plan_, epilogue, card_, in, weight, out);
+    });
   }
 
   void finish() noexcept {
@@ -420,7 +435,8 @@ __attribute__((visibility("default"))) uint32_t qwen3_cuda_interface_version() {
   return kCudaInterfaceVersion;
 }
 
-__attribute__((visibility("default"))) Backend* qwen3_cuda_create(int32_t device, DType input, char* message,
+__attribute__((visibility("default"))) Backend* qwen3_cuda_create(int32_t device, DType input,
+                                                                  char* message,
                                                                   size_t message_bytes) {
   const auto refuse = [&](const char* why) -> Backend* {
     std::snprintf(message, message_bytes, "%s", why);

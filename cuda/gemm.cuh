@@ -32,7 +32,9 @@ struct Operands {
   uint32_t rows, cols, inner;  // T, m, n
   const float *in_scales, *weight_scales;
 
-  __device__ __forceinline__ float row_scale(uint32_t row) const { return in_scales ? in_scales[row] : 1; }
+  __device__ __forceinline__ float row_scale(uint32_t row) const {
+    return in_scales ? in_scales[row] : 1;
+  }
   __device__ __forceinline__ float col_scale(uint32_t col) const {
     if constexpr (sizeof(T) == 1) return weight_scales[col];
     return 1;
@@ -57,8 +59,8 @@ __host__ __device__ constexpr uint32_t tiles(uint32_t size, uint32_t side) {
 // Row and column of a tile: kGroupTiles rows of tiles go through all columns together. They stay in the L2 cache, and
 // share a pass over the weight.
 template <uint32_t kGroupTiles>
-__device__ __forceinline__ void tile_of(uint32_t index, uint32_t row_tiles, uint32_t col_tiles, uint32_t* row,
-                                        uint32_t* col) {
+__device__ __forceinline__ void tile_of(uint32_t index, uint32_t row_tiles, uint32_t col_tiles,
+                                        uint32_t* row, uint32_t* col) {
   const uint32_t first = index / (kGroupTiles * col_tiles) * kGroupTiles;
   const uint32_t height = min(kGroupTiles, row_tiles - first);
   const uint32_t within = index - first * col_tiles;
@@ -76,8 +78,8 @@ __device__ __forceinline__ float gated(float gate, float up, bool has_scales) {
 
 // Sums of columns `col`, which is even, and the next.
 template <typename T, Epilogue kEpilogue>
-__device__ __forceinline__ void finish(const Operands<T>& x, const Result& out, uint32_t row, uint32_t col,
-                                       float row_scale, typename Kind<T>::Sum first,
+__device__ __forceinline__ void finish(const Operands<T>& x, const Result& out, uint32_t row,
+                                       uint32_t col, float row_scale, typename Kind<T>::Sum first,
                                        typename Kind<T>::Sum second) {
   using Stored = typename Kind<T>::Stored;
   const bool both = col + 1 < x.cols;

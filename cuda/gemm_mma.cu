@@ -45,9 +45,11 @@ __device__ __forceinline__ uint32_t place(uint32_t row, uint32_t chunk) {
 
 // Brings one chunk of row `row` of a matrix to shared memory at `to`, zeros for what is past its edges.
 template <typename T>
-__device__ __forceinline__ void load_chunk(uint32_t to, const T* matrix, uint32_t stride, uint32_t rows,
-                                           uint32_t inner, uint32_t row, uint32_t element) {
-  const uint32_t inside = row < rows && element < inner ? min(inner - element, kChunkElements<T>) : 0;
+__device__ __forceinline__ void load_chunk(uint32_t to, const T* matrix, uint32_t stride,
+                                           uint32_t rows, uint32_t inner, uint32_t row,
+                                           uint32_t element) {
+  const uint32_t inside =
+      row < rows && element < inner ? min(inner - element, kChunkElements<T>) : 0;
   const T* from = matrix + static_cast<size_t>(row) * stride + element;
   cp_async_16(to, from, static_cast<int>(inside * sizeof(T)));
 }
@@ -71,7 +73,8 @@ __device__ __forceinline__ void start_pipeline(uint32_t steps, const LoadWeight&
 // for all who share the ring: behind it the copies of all have arrived, and nobody reads the stage that is
 // loaded next.
 template <uint32_t kStages, typename LoadWeight, typename LoadIn, typename Sync>
-__device__ __forceinline__ void advance_pipeline(uint32_t step, uint32_t steps, const LoadWeight& load_weight,
+__device__ __forceinline__ void advance_pipeline(uint32_t step, uint32_t steps,
+                                                 const LoadWeight& load_weight,
                                                  const LoadIn& load_in, const Sync& sync) {
   cp_async_wait<kStages - 2>();
   sync();
@@ -113,8 +116,8 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
   const uint32_t steps = all_steps * (blockIdx.y + 1) / gridDim.y - first_step;
 
   uint32_t tile_row, tile_col;
-  tile_of<kGroupTiles>(blockIdx.x, tiles(x.rows, Tile::kRows), tiles(x.cols, Tile::kCols), &tile_row,
-                       &tile_col);
+  tile_of<kGroupTiles>(blockIdx.x, tiles(x.rows, Tile::kRows), tiles(x.cols, Tile::kCols),
+                       &tile_row, &tile_col);
   const uint32_t first_row = tile_row * Tile::kRows, first_col = tile_col * Tile::kCols;
   const uint32_t warp_row = warp % kWarpsDown * Tile::kWarpRows,
                  warp_col = warp / kWarpsDown * Tile::kWarpCols;
@@ -136,8 +139,8 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
 #pragma unroll
     for (uint32_t task = threadIdx.x; task < Tile::kRows * kChunks; task += kTileThreads) {
       const uint32_t row = task / kChunks, chunk = task % kChunks;
-      load_chunk(in_at(step) + place(row, chunk), x.in, x.in_stride, x.rows, x.inner, first_row + row,
-                 element_of(step, chunk));
+      load_chunk(in_at(step) + place(row, chunk), x.in, x.in_stride, x.rows, x.inner,
+                 first_row + row, element_of(step, chunk));
     }
   };
 
@@ -154,8 +157,8 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
       }
 #pragma unroll
       for (uint32_t j = 0; j < kColTiles / 2; ++j) {
-        ldmatrix_x4(b[j],
-                    weight_at(step) + place(warp_col + j * 16 + lane % 8 + lane / 16 * 8, k + lane / 8 % 2));
+        ldmatrix_x4(b[j], weight_at(step) + place(warp_col + j * 16 + lane % 8 + lane / 16 * 8,
+                                                  k + lane / 8 % 2));
       }
 #pragma unroll
       for (uint32_t i = 0; i < kRowTiles; ++i) {
@@ -194,8 +197,8 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
 // The sums of all parts, in order: a thread for every two columns.
 template <typename T, Epilogue kEpilogue>
 __global__ void __launch_bounds__(kTileThreads)
-    add_parts_kernel(const typename Kind<T>::Sum* parts, uint32_t count, uint32_t stride, Operands<T> x,
-                     Result out) {
+    add_parts_kernel(const typename Kind<T>::Sum* parts, uint32_t count, uint32_t stride,
+                     Operands<T> x, Result out) {
   let_next_begin();
   wait_for_previous();
   const uint32_t row = blockIdx.y, col = (blockIdx.x * kTileThreads + threadIdx.x) * 2;
@@ -215,7 +218,8 @@ constexpr uint32_t kSmallWarps = 8;
 constexpr uint32_t kSmallThreads = kSmallWarps * 32;
 constexpr uint32_t kSmallCols = 32;
 constexpr uint32_t kSmallSharedBytes = 96 * 1024;
-constexpr uint32_t kPartialStride = kSmallCols + 8;  // sums; rows of a fragment then lie in different banks
+constexpr uint32_t kPartialStride =
+    kSmallCols + 8;  // sums; rows of a fragment then lie in different banks
 
 template <uint32_t kTiles16>
 constexpr uint32_t kSmallStageBytes = (kTiles16 * 16 + kSmallCols) * kStepBytes;
@@ -231,9 +235,11 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
   static_assert(kSmallWarps * kRows * kPartialStride * 4 <= kSmallSharedBytes,
                 "the sums take the ring's place");
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const uint32_t ring = shared_address(shared_memory<uint4>()) + warp * kStages * kSmallStageBytes<kTiles16>;
+  const uint32_t ring =
+      shared_address(shared_memory<uint4>()) + warp * kStages * kSmallStageBytes<kTiles16>;
   const uint32_t steps = (x.inner + kStepElements<T> - 1) / kStepElements<T>;
-  const uint32_t mine = (steps + kSmallWarps - 1 - warp) / kSmallWarps;  // steps warp, warp + 8, ...
+  const uint32_t mine =
+      (steps + kSmallWarps - 1 - warp) / kSmallWarps;  // steps warp, warp + 8, ...
   const uint32_t first_row = blockIdx.y * kRows, first_col = blockIdx.x * kSmallCols;
 
   const uint32_t chunk = lane % kChunks;
@@ -244,8 +250,8 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
     const uint32_t weight = ring + turn % kStages * kSmallStageBytes<kTiles16> + kRows * kStepBytes;
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kSmallCols; row += 32 / kChunks) {
-      load_chunk(weight + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner, first_col + row,
-                 element_of(turn));
+      load_chunk(weight + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
+                 first_col + row, element_of(turn));
     }
   };
   const auto load_in = [&](uint32_t turn) {
@@ -261,7 +267,8 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
   start_pipeline<kStages>(mine, load_weight, load_in);
   for (uint32_t turn = 0; turn < mine; ++turn) {
     advance_pipeline<kStages>(turn, mine, load_weight, load_in, [] { sync_warp(); });
-    const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>, weight = in + kRows * kStepBytes;
+    const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>,
+                   weight = in + kRows * kStepBytes;
 #pragma unroll
     for (uint32_t k = 0; k < kChunks; k += 2) {
       uint32_t b[kTiles8 / 2][4];
@@ -329,8 +336,8 @@ uint32_t parts_of(const Tuning& tuning, const Operands<T>& x) {
 template <typename T, Epilogue kEpilogue, typename Tile>
 Failure launch_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t parts = 1) {
   const dim3 grid(tiles(x.rows, Tile::kRows) * tiles(x.cols, Tile::kCols), parts);
-  return launch(stream, tile_gemm<T, kEpilogue, Tile>, grid, kTileThreads, Tile::kStages * Tile::kStageBytes,
-                x, out);
+  return launch(stream, tile_gemm<T, kEpilogue, Tile>, grid, kTileThreads,
+                Tile::kStages * Tile::kStageBytes, x, out);
 }
 
 template <typename T, Epilogue kEpilogue, bool kPart>
@@ -356,11 +363,13 @@ Failure launch_broad(Stream stream, const Card& card, const Operands<T>& x, cons
 template <typename T, Epilogue kEpilogue, uint32_t kTiles16>
 Failure launch_small(Stream stream, const Operands<T>& x, const Result& out) {
   const dim3 grid(tiles(x.cols, kSmallCols), tiles(x.rows, kTiles16 * 16));
-  return launch(stream, small_gemm<T, kEpilogue, kTiles16>, grid, kSmallThreads, kSmallSharedBytes, x, out);
+  return launch(stream, small_gemm<T, kEpilogue, kTiles16>, grid, kSmallThreads, kSmallSharedBytes,
+                x, out);
 }
 
 template <typename T, Epilogue kEpilogue>
-Failure gemm_with(Stream stream, Plan plan, const Card& card, const Operands<T>& x, const Result& out) {
+Failure gemm_with(Stream stream, Plan plan, const Card& card, const Operands<T>& x,
+                  const Result& out) {
   if (plan == Plan::small) {
     // Narrower tiles would read the rows of `in` from the L2 cache as often as all of the weight from
     // memory.
@@ -375,8 +384,8 @@ Failure gemm_with(Stream stream, Plan plan, const Card& card, const Operands<T>&
 }
 
 template <typename T>
-Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in, Matrix weight,
-                Matrix out) {
+Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in,
+                Matrix weight, Matrix out) {
   const Operands<T> x{static_cast<const T*>(in.data),
                       static_cast<const T*>(weight.data),
                       in.stride,
@@ -404,8 +413,8 @@ size_t part_bytes(const Tuning& tuning) {
   return sizeof(float) * kSmallBatchTokens * kBroadCols * tuning.part_blocks;
 }
 
-Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in, Matrix weight,
-             Matrix out) {
+Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in,
+             Matrix weight, Matrix out) {
   if (in.rows == 0) return nullptr;
   switch (in.dtype) {
     case DType::s8: return gemm_of<int8_t>(stream, plan, epilogue, card, in, weight, out);

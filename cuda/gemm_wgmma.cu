@@ -59,12 +59,16 @@ template <typename Form>
 struct Shared {
   uint32_t start;
 
-  __device__ __forceinline__ uint32_t in(uint32_t stage) const { return start + stage * kStageBytes<Form>; }
+  __device__ __forceinline__ uint32_t in(uint32_t stage) const {
+    return start + stage * kStageBytes<Form>;
+  }
   __device__ __forceinline__ uint32_t weight(uint32_t stage) const { return in(stage) + kInBytes; }
   __device__ __forceinline__ uint32_t full(uint32_t stage) const {
     return start + kRingBytes + kMultipliers * kBoxes * kBoxBytes + stage * sizeof(uint64_t);
   }
-  __device__ __forceinline__ uint32_t empty(uint32_t stage) const { return full(kStages<Form> + stage); }
+  __device__ __forceinline__ uint32_t empty(uint32_t stage) const {
+    return full(kStages<Form> + stage);
+  }
 };
 
 struct Tiles {
@@ -86,7 +90,8 @@ __device__ __forceinline__ void copy_tiles(const Shared<Form>& shared, const Til
       const auto element = static_cast<int32_t>(step * kStepElements);
       mbarrier_wait(shared.empty(turn.stage), turn.parity ^ 1);  // passes in the first round
       mbarrier_arrive_expecting(full, kStageBytes<Form>);
-      tma_load_2d(shared.in(turn.stage), in_map, full, element, static_cast<int32_t>(tile_row * kTileRows));
+      tma_load_2d(shared.in(turn.stage), in_map, full, element,
+                  static_cast<int32_t>(tile_row * kTileRows));
       tma_load_2d(shared.weight(turn.stage), weight_map, full, element,
                   static_cast<int32_t>(tile_col * Form::kCols));
     }
@@ -116,26 +121,31 @@ __device__ __forceinline__ void put_pair(unsigned char* to, float a, float b, bo
 // Stores 64 rows of sums from `first_row` and `first_col` on, as a warpgroup holds them. The swizzle leaves the four bytes
 // or two that its threads write at a time no banks to share.
 template <typename T, Epilogue kEpilogue, uint32_t kSums>
-__device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kSums], uint32_t first_row,
-                                           uint32_t first_col, const Operands<T>& x, const Result& out,
-                                           const TensorMap* out_map, unsigned char* boxes, uint32_t block) {
+__device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kSums],
+                                           uint32_t first_row, uint32_t first_col,
+                                           const Operands<T>& x, const Result& out,
+                                           const TensorMap* out_map, unsigned char* boxes,
+                                           uint32_t block) {
   constexpr uint32_t kBoxCols = kBoxRowBytes / kPairBytes<kEpilogue> * 2;  // of sums
   constexpr uint32_t kValuesOfPair = kEpilogue == Epilogue::swiglu ? 1 : 2;
   const int barrier = static_cast<int>(warpgroup_index());  // 1 or 2
-  const uint32_t thread = threadIdx.x % kWarpgroupThreads, own_row = thread / 32 * 16 + thread % 32 / 4;
+  const uint32_t thread = threadIdx.x % kWarpgroupThreads,
+                 own_row = thread / 32 * 16 + thread % 32 / 4;
   const bool elected = thread == 0;
 
   // From the thread's first column on, so that all loads are from one address.
   const uint32_t own_col = first_col + thread % 4 * 2, cols_left = x.cols - min(x.cols, own_col);
-  const auto col_scale = [&, own_scales = sizeof(T) == 1 ? x.weight_scales + own_col : nullptr](
-                             uint32_t col) { return own_scales && col < cols_left ? own_scales[col] : 0; };
+  const auto col_scale = [&, own_scales = sizeof(T) == 1 ? x.weight_scales + own_col
+                                                         : nullptr](uint32_t col) {
+    return own_scales && col < cols_left ? own_scales[col] : 0;
+  };
   float scale[2];
 #pragma unroll
   for (uint32_t half = 0; half < 2; ++half) {
     const uint32_t row = first_row + own_row + half * 8;
     scale[half] = row < x.rows ? x.row_scale(row) : 0;
-    if (kEpilogue == Epilogue::swiglu && kIsF16<T> && out.scales && first_col == 0 && thread % 4 == 0 &&
-        row < x.rows) {
+    if (kEpilogue == Epilogue::swiglu && kIsF16<T> && out.scales && first_col == 0 &&
+        thread % 4 == 0 && row < x.rows) {
       out.scales[row] = kGatedScale;
     }
   }
@@ -153,8 +163,9 @@ __device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kS
         const uint32_t row = own_row + half * 8;
         const float a = x.value(sum[col / 2 + half * 2], scale[half], scale_a);
         const float b = x.value(sum[col / 2 + half * 2 + 1], scale[half], scale_b);
-        put_pair<T, kEpilogue>(box + row * kBoxRowBytes + (pair * kPairBytes<kEpilogue> ^ row % 8 * 16), a, b,
-                               out.scales != nullptr);
+        put_pair<T, kEpilogue>(
+            box + row * kBoxRowBytes + (pair * kPairBytes<kEpilogue> ^ row % 8 * 16), a, b,
+            out.scales != nullptr);
       }
     }
     fence_proxy_async();
@@ -179,20 +190,24 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
                                                const Operands<T>& x, const Result& out,
                                                const TensorMap* out_map) {
   constexpr bool kTakeTurns = Form::kSharers == 1;
-  constexpr uint32_t kBlocks = kTileRows / kBoxRows / Form::kSharers;  // of 64 rows, in a warpgroup's tile
-  constexpr uint32_t kProductBytes = 32;                               // of a row, in one wgmma
-  constexpr int kTurns = 1 + kMultipliers;  // the first number of the barriers by which they take turns
+  constexpr uint32_t kBlocks =
+      kTileRows / kBoxRows / Form::kSharers;  // of 64 rows, in a warpgroup's tile
+  constexpr uint32_t kProductBytes = 32;      // of a row, in one wgmma
+  constexpr int kTurns =
+      1 + kMultipliers;  // the first number of the barriers by which they take turns
   constexpr int kTurnThreads = kMultipliers * kWarpgroupThreads;
   const uint32_t warpgroup = warpgroup_index() - 1;
-  const uint32_t share_row = kTakeTurns ? 0 : warpgroup * kBoxRows, turns_before = kTakeTurns ? warpgroup : 0;
+  const uint32_t share_row = kTakeTurns ? 0 : warpgroup * kBoxRows,
+                 turns_before = kTakeTurns ? warpgroup : 0;
   const bool stores = threadIdx.x % kWarpgroupThreads == 0, releases = threadIdx.x % 32 == 0;
-  unsigned char* boxes = reinterpret_cast<unsigned char*>(shared_memory<SwizzledRows>()) + kRingBytes +
-                         warpgroup * kBoxes * kBoxBytes;
+  unsigned char* boxes = reinterpret_cast<unsigned char*>(shared_memory<SwizzledRows>()) +
+                         kRingBytes + warpgroup * kBoxes * kBoxBytes;
   RingPosition<kStages<Form>> turn;
   turn.skip(turns_before * all.steps);
   for (uint32_t tile = blockIdx.x + turns_before * gridDim.x; tile < all.count();
        tile += kMultipliers / Form::kSharers * gridDim.x) {
-    if (kTakeTurns && tile >= gridDim.x) sync_threads(kTurns + static_cast<int>(warpgroup), kTurnThreads);
+    if (kTakeTurns && tile >= gridDim.x)
+      sync_threads(kTurns + static_cast<int>(warpgroup), kTurnThreads);
     typename Kind<T>::Sum sum[kBlocks][Form::kCols / 2];
     uint32_t previous = 0;
     for (uint32_t step = 0; step < all.steps; ++step, turn.advance()) {
@@ -204,8 +219,8 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
       for (uint32_t byte = 0; byte < kStepBytes; byte += kProductBytes) {
 #pragma unroll
         for (uint32_t i = 0; i < kBlocks; ++i) {
-          wgmma<T>(sum[i], descriptor(in + i * kBoxRows * kStepBytes + byte), descriptor(weight + byte),
-                   step + byte > 0);
+          wgmma<T>(sum[i], descriptor(in + i * kBoxRows * kStepBytes + byte),
+                   descriptor(weight + byte), step + byte > 0);
         }
       }
       wgmma_commit();
@@ -235,7 +250,8 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
 
 template <typename T, Epilogue kEpilogue, typename Form>
 __global__ void __launch_bounds__(kThreads, 1)
-    wgmma_gemm(const __grid_constant__ TensorMap in_map, const __grid_constant__ TensorMap weight_map,
+    wgmma_gemm(const __grid_constant__ TensorMap in_map,
+               const __grid_constant__ TensorMap weight_map,
                const __grid_constant__ TensorMap out_map, Operands<T> x, Result out) {
   if constexpr (kHasWgmma) {
     const Shared<Form> shared{shared_address(shared_memory<SwizzledRows>())};
@@ -270,11 +286,12 @@ Failure launch_form(Stream stream, const Card& card, const Operands<T>& x, const
           make_tensor_map(&in_map, x.in, sizeof(T), x.rows, x.inner, x.in_stride, kTileRows)) {
     return failure;
   }
-  if (const Failure failure =
-          make_tensor_map(&weight_map, x.weight, sizeof(T), x.cols, x.inner, x.weight_stride, Form::kCols)) {
+  if (const Failure failure = make_tensor_map(&weight_map, x.weight, sizeof(T), x.cols, x.inner,
+                                              x.weight_stride, Form::kCols)) {
     return failure;
   }
-  constexpr size_t kOutBytes = kEpilogue == Epilogue::add ? sizeof(float) : sizeof(typename Kind<T>::Stored);
+  constexpr size_t kOutBytes =
+      kEpilogue == Epilogue::add ? sizeof(float) : sizeof(typename Kind<T>::Stored);
   const uint32_t out_cols = kEpilogue == Epilogue::swiglu ? x.cols / 2 : x.cols;
   if (const Failure failure =
           make_tensor_map(&out_map, out.data, kOutBytes, x.rows, out_cols, out.stride, kBoxRows)) {
@@ -282,8 +299,8 @@ Failure launch_form(Stream stream, const Card& card, const Operands<T>& x, const
   }
   const uint32_t blocks = tiles(x.rows, kTileRows) * tiles(x.cols, Form::kCols);
   return launch(stream, wgmma_gemm<T, kEpilogue, Form>,
-                blocks < card.multiprocessors ? blocks : card.multiprocessors, kThreads, kSharedBytes<Form>,
-                in_map, weight_map, out_map, x, out);
+                blocks < card.multiprocessors ? blocks : card.multiprocessors, kThreads,
+                kSharedBytes<Form>, in_map, weight_map, out_map, x, out);
 }
 
 // What finishing a wide tile costs, in the unit of Tuning.
@@ -313,8 +330,8 @@ bool narrow_costs_less(const Card& card, const Operands<T>& x) {
 template <typename T, Epilogue kEpilogue>
 Failure launch_best(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
   const TileForm form = card.tuning.tile;
-  const bool is_narrow =
-      form == TileForm::automatic ? narrow_costs_less<T, kEpilogue>(card, x) : form == TileForm::narrow;
+  const bool is_narrow = form == TileForm::automatic ? narrow_costs_less<T, kEpilogue>(card, x)
+                                                     : form == TileForm::narrow;
   return is_narrow ? launch_form<T, kEpilogue, Narrow>(stream, card, x, out)
                    : launch_form<T, kEpilogue, Wide>(stream, card, x, out);
 }

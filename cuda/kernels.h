@@ -7,7 +7,8 @@
 
 namespace qwen3::cuda {
 
-constexpr uint32_t kWeightRowBytes = 16;  // what cp.async copies: rows of linear weights are multiples of it
+constexpr uint32_t kWeightRowBytes =
+    16;  // what cp.async copies: rows of linear weights are multiples of it
 constexpr uint32_t weight_stride(uint32_t cols, DType dtype) {
   const auto elements = static_cast<uint32_t>(kWeightRowBytes / bytes_of(dtype));
   return (cols + elements - 1) / elements * elements;
@@ -63,21 +64,22 @@ struct PooledRow {
 Failure check_card(int* capability);
 Failure gather(Stream stream, const uint32_t* ids, Matrix table, Matrix out);
 Failure rms_norm(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
-Failure pool(Stream stream, Matrix x, const float* gain, float eps, PooledRow* rows, uint32_t count);
+Failure pool(Stream stream, Matrix x, const float* gain, float eps, PooledRow* rows,
+             uint32_t count);
 
 // rope.cu
 Failure norm_rope(Stream stream, Matrix query, const float* gain, Heads heads, Spans spans);
-Failure norm_rope_store(Stream stream, Matrix key_value, const float* gain, Heads heads, Spans spans,
-                        void* pages);
+Failure norm_rope_store(Stream stream, Matrix key_value, const float* gain, Heads heads,
+                        Spans spans, void* pages);
 
 // gemm_mma.cu
 size_t part_bytes(const Tuning& tuning);
-Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in, Matrix weight,
-             Matrix out);
+Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in,
+             Matrix weight, Matrix out);
 
 // attention_mma.cu
-Failure attention(Stream stream, Plan plan, const Card& card, Matrix query, Heads heads, Spans spans,
-                  const void* pages, Matrix out);
+Failure attention(Stream stream, Plan plan, const Card& card, Matrix query, Heads heads,
+                  Spans spans, const void* pages, Matrix out);
 
 // quantize.cu
 bool fits_int8(uint32_t cols);  // rows of so many values
@@ -85,8 +87,8 @@ Failure rms_norm_quantized(Stream stream, Matrix x, const float* gain, float eps
 // What `weight` is to be multiplied with, in place: bf16 becomes s8. Gives the s8 matrix.
 Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantized);
 // Rows of a weight for linear and linear_swiglu; all rows of one for linear_add.
-Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows, const void* from,
-                        DType stored);
+Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows,
+                        const void* from, DType stored);
 Failure store_levelled(Stream stream, Matrix weight, const void* from, DType stored);
 
 // weights.cu: rows [first_row, first_row + rows) of `weight` from row-major values in host memory that kernels can

@@ -62,7 +62,8 @@ class Launches {
   }
 
   friend bool operator==(const Launches& a, const Launches& b) {
-    return a.used_ == b.used_ && (a.used_ == 0 || std::memcmp(a.bytes_.get(), b.bytes_.get(), a.used_) == 0);
+    return a.used_ == b.used_ &&
+           (a.used_ == 0 || std::memcmp(a.bytes_.get(), b.bytes_.get(), a.used_) == 0);
   }
 
  private:
@@ -98,7 +99,8 @@ class Launches {
   }
 
   template <typename... Parameters>
-  static Failure launch_kept(const Stream& stream, const Kept& kept, const unsigned char* parameters) {
+  static Failure launch_kept(const Stream& stream, const Kept& kept,
+                             const unsigned char* parameters) {
     const std::tuple<std::remove_cv_t<Parameters>...> values{
         take<std::remove_cv_t<Parameters>>(&parameters)...};
     return std::apply(

@@ -18,16 +18,19 @@ __device__ __forceinline__ uint32_t pages_of(uint32_t tokens) {
 enum class Part : uint32_t { key, value };
 
 // The first row of one head in the page that holds token `token` of a run, as rows of the whole arena are counted.
-__device__ __forceinline__ size_t first_page_row(const KeyValueRun& run, uint32_t layer, uint32_t token,
-                                                 uint32_t kv_heads, Part part, uint32_t head) {
-  const size_t page = run.pages[token / kPageTokens] + static_cast<size_t>(layer) * run.layer_stride;
+__device__ __forceinline__ size_t first_page_row(const KeyValueRun& run, uint32_t layer,
+                                                 uint32_t token, uint32_t kv_heads, Part part,
+                                                 uint32_t head) {
+  const size_t page =
+      run.pages[token / kPageTokens] + static_cast<size_t>(layer) * run.layer_stride;
   return ((page * 2 + static_cast<uint32_t>(part)) * kv_heads + head) * kPageTokens;
 }
 
 // These rows.
 template <typename T>
-__device__ __forceinline__ T* page_rows(T* pages, const KeyValueRun& run, uint32_t layer, uint32_t token,
-                                        uint32_t kv_heads, Part part, uint32_t head) {
+__device__ __forceinline__ T* page_rows(T* pages, const KeyValueRun& run, uint32_t layer,
+                                        uint32_t token, uint32_t kv_heads, Part part,
+                                        uint32_t head) {
   return pages + first_page_row(run, layer, token, kv_heads, part, head) * kHeadDim;
 }
 

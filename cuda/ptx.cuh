@@ -113,7 +113,9 @@ __device__ __forceinline__ float shuffle_xor(float value, int mask) {
   return __shfl_xor_sync(0xffffffffu, value, mask);
 }
 // The value of the warp's first lane, which the compiler then knows to be that of all. The whole warp takes part.
-__device__ __forceinline__ uint32_t first_lane(uint32_t value) { return __shfl_sync(0xffffffffu, value, 0); }
+__device__ __forceinline__ uint32_t first_lane(uint32_t value) {
+  return __shfl_sync(0xffffffffu, value, 0);
+}
 
 // A scheduling barrier for ptxas, which moves no instruction past a branch: what follows stays behind
 // all that `never` is computed from. `never` does not hold, and the compiler must not be able to tell.
@@ -122,16 +124,21 @@ __device__ __forceinline__ void scheduling_barrier(bool never) {
 }
 
 // Adds to a number in device memory to which other blocks add too. Gives what it was.
-__device__ __forceinline__ uint32_t atomic_add(uint32_t* to, uint32_t value) { return atomicAdd(to, value); }
+__device__ __forceinline__ uint32_t atomic_add(uint32_t* to, uint32_t value) {
+  return atomicAdd(to, value);
+}
 
 // --- Copies from device to shared memory -----------------------------------------------------------------------------
 
 // Copies `bytes` (0 to 16) and fills the rest of the 16 with zeros; both ends are 16-byte aligned. With 0 bytes the
 // source is not touched.
 __device__ __forceinline__ void cp_async_16(uint32_t to, const void* from, int bytes) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes)
+               : "memory");
 }
-__device__ __forceinline__ void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+__device__ __forceinline__ void cp_async_commit() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
 // Waits for all but the youngest kGroupsLeft groups of this thread; other threads' copies need a barrier after it.
 template <int kGroupsLeft>
 __device__ __forceinline__ void cp_async_wait() {
@@ -159,21 +166,27 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&r)[4], uint32_t add
 // q = lane % 4, in bytes of a row: a[i] holds row g + 8 (i % 2), bytes 4q + 16 (i / 2) to + 3; b0 and b1 row g, bytes
 // 4q (+ 16) to + 3; sum[i] row g + 8 (i / 2), column 2q + i % 2.
 template <typename T>
-__device__ __forceinline__ void mma(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1);
+__device__ __forceinline__ void mma(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0,
+                                    uint32_t b1);
 template <typename T>
-__device__ __forceinline__ void mma(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1);
+__device__ __forceinline__ void mma(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0,
+                                    uint32_t b1);
 template <>
-__device__ __forceinline__ void mma<bf16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+__device__ __forceinline__ void mma<bf16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0,
+                                          uint32_t b1) {
   asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 template <>
-__device__ __forceinline__ void mma<f16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+__device__ __forceinline__ void mma<f16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0,
+                                         uint32_t b1) {
   asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, "
+      "%9}, "
       "{%0, %1, %2, %3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
@@ -182,7 +195,8 @@ template <>
 __device__ __forceinline__ void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0,
                                             uint32_t b1) {
   asm volatile(
-      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, "
+      "%9}, "
       "{%0, %1, %2, %3};"
       : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
@@ -269,29 +283,35 @@ __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity)
 
 // Copies the box whose first element is column x of row y to shared memory, and tells the mbarrier its bytes: all of
 // them, also where it hangs over the matrix's edges and is zero.
-__device__ __forceinline__ void tma_load_2d(uint32_t to, const CUtensorMap* map, uint32_t barrier, int32_t x,
-                                            int32_t y) {
+__device__ __forceinline__ void tma_load_2d(uint32_t to, const CUtensorMap* map, uint32_t barrier,
+                                            int32_t x, int32_t y) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, "
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, "
+      "{%3, "
       "%4}], [%2];" ::"r"(to),
       "l"(map), "r"(barrier), "r"(x), "r"(y)
       : "memory");
 }
 // Copies the box at `from` to the matrix, or adds it: f32 then, and numbers below 2^-126 count as 0. What hangs over the
 // edges stays out.
-__device__ __forceinline__ void tma_store_2d(const CUtensorMap* map, uint32_t from, int32_t x, int32_t y) {
-  asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%2, %3}], [%1];" ::"l"(map),
-               "r"(from), "r"(x), "r"(y)
-               : "memory");
-}
-__device__ __forceinline__ void tma_add_2d(const CUtensorMap* map, uint32_t from, int32_t x, int32_t y) {
+__device__ __forceinline__ void tma_store_2d(const CUtensorMap* map, uint32_t from, int32_t x,
+                                             int32_t y) {
   asm volatile(
-      "cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.tile.bulk_group [%0, {%2, %3}], [%1];" ::"l"(
-          map),
+      "cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%2, %3}], [%1];" ::"l"(map),
       "r"(from), "r"(x), "r"(y)
       : "memory");
 }
-__device__ __forceinline__ void tma_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+__device__ __forceinline__ void tma_add_2d(const CUtensorMap* map, uint32_t from, int32_t x,
+                                           int32_t y) {
+  asm volatile(
+      "cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.tile.bulk_group [%0, {%2, %3}], "
+      "[%1];" ::"l"(map),
+      "r"(from), "r"(x), "r"(y)
+      : "memory");
+}
+__device__ __forceinline__ void tma_commit() {
+  asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+}
 // Waits until all but the youngest kGroupsLeft groups of this thread's boxes have been read from shared memory.
 template <int kGroupsLeft>
 __device__ __forceinline__ void tma_wait_read() {
@@ -303,7 +323,9 @@ __device__ __forceinline__ void fence_proxy_async() {
 }
 
 // Before the first wgmma that uses registers which the thread has touched.
-__device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void wgmma_fence() {
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
 __device__ __forceinline__ void wgmma_commit() {
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 }

@@ -77,10 +77,12 @@ struct Normed {
   const float* gain;
   float eps;
 
-  __device__ __forceinline__ void read(uint32_t index, uint32_t cols, float* row, float* warps) const {
+  __device__ __forceinline__ void read(uint32_t index, uint32_t cols, float* row,
+                                       float* warps) const {
     const float* from = x + static_cast<size_t>(index) * stride;
     const float scale = inverse_rms(from, cols, eps, warps);
-    for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) row[slot(i)] = from[i] * scale * gain[i];
+    for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads)
+      row[slot(i)] = from[i] * scale * gain[i];
   }
 };
 
@@ -139,9 +141,10 @@ __global__ void __launch_bounds__(kRowThreads)
 }
 
 template <typename Source>
-Failure quantize(Stream stream, const Source& source, const Quantized& out, uint32_t rows, uint32_t cols) {
-  return launch(stream, quantize_kernel<Source>, rows, kRowThreads, shared_bytes(cols), source, out, cols,
-                order_bits(cols));
+Failure quantize(Stream stream, const Source& source, const Quantized& out, uint32_t rows,
+                 uint32_t cols) {
+  return launch(stream, quantize_kernel<Source>, rows, kRowThreads, shared_bytes(cols), source, out,
+                cols, order_bits(cols));
 }
 
 Quantized activations(Matrix rows) {
@@ -149,12 +152,13 @@ Quantized activations(Matrix rows) {
 }
 
 Quantized stored(Matrix weight, RowOrder order) {
-  return {static_cast<int8_t*>(weight.data), weight_stride(weight.cols, DType::s8), weight_scales(weight),
-          order, 1 / static_cast<float>(1u << order_bits(weight.cols))};
+  return {static_cast<int8_t*>(weight.data), weight_stride(weight.cols, DType::s8),
+          weight_scales(weight), order, 1 / static_cast<float>(1u << order_bits(weight.cols))};
 }
 
 template <typename T>
-Failure store_quantized_from(Stream stream, Matrix weight, RowOrder order, uint32_t rows, const void* from) {
+Failure store_quantized_from(Stream stream, Matrix weight, RowOrder order, uint32_t rows,
+                             const void* from) {
   const Plain<T, Levelling::none> source{static_cast<const T*>(from), weight.cols, nullptr};
   return quantize(stream, source, stored(weight, order), rows, weight.cols);
 }
@@ -178,8 +182,8 @@ Failure store_levelled_from(Stream stream, Matrix weight, const void* from) {
   const auto* values = static_cast<const T*>(from);
   float* lengths = weight_lengths(weight);
   const uint32_t blocks = (weight.cols + kRowThreads - 1) / kRowThreads;
-  if (const Failure failure = launch(stream, lengths_kernel<T>, blocks, kRowThreads, 0, values, weight.rows,
-                                     weight.cols, lengths)) {
+  if (const Failure failure = launch(stream, lengths_kernel<T>, blocks, kRowThreads, 0, values,
+                                     weight.rows, weight.cols, lengths)) {
     return failure;
   }
   const Plain<T, Levelling::weight> source{values, weight.cols, lengths};
@@ -191,8 +195,8 @@ Failure store_levelled_from(Stream stream, Matrix weight, const void* from) {
 bool fits_int8(uint32_t cols) { return shared_bytes(cols) <= kSharedLimit; }
 
 Failure rms_norm_quantized(Stream stream, Matrix x, const float* gain, float eps, Matrix out) {
-  return quantize(stream, Normed{static_cast<const float*>(x.data), x.stride, gain, eps}, activations(out),
-                  x.rows, x.cols);
+  return quantize(stream, Normed{static_cast<const float*>(x.data), x.stride, gain, eps},
+                  activations(out), x.rows, x.cols);
 }
 
 Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantized) {
@@ -205,8 +209,8 @@ Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantize
   return quantize(stream, source, activations(*quantized), in.rows, in.cols);
 }
 
-Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows, const void* from,
-                        DType stored) {
+Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows,
+                        const void* from, DType stored) {
   switch (stored) {
     case DType::bf16: return store_quantized_from<bf16>(stream, weight, order, rows, from);
     case DType::f16: return store_quantized_from<f16>(stream, weight, order, rows, from);

@@ -25,7 +25,8 @@ __device__ __forceinline__ float sum_of_block(float value, float* warps) {
 }
 
 // 1 / sqrt(mean(row^2) + eps)
-__device__ __forceinline__ float inverse_rms(const float* row, uint32_t cols, float eps, float* warps) {
+__device__ __forceinline__ float inverse_rms(const float* row, uint32_t cols, float eps,
+                                             float* warps) {
   float squares = 0;
   for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) squares += row[i] * row[i];
   return 1 / sqrtf(sum_of_block(squares, warps) / static_cast<float>(cols) + eps);

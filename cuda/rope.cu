@@ -25,7 +25,8 @@ struct Place {
 };
 
 __device__ __forceinline__ Place place_of(Spans spans, uint32_t row) {
-  const uint32_t i = last_at_or_before(spans.count, row, [&](uint32_t s) { return spans.data[s].first_row; });
+  const uint32_t i =
+      last_at_or_before(spans.count, row, [&](uint32_t s) { return spans.data[s].first_row; });
   const Span* span = spans.data + i;
   const uint32_t offset = row - span->first_row;
   return {span, span->position + offset, row >= span->first_row && offset < span->rows};
@@ -54,7 +55,8 @@ __device__ __forceinline__ void norm_rope_head(const T* from, const float* gain,
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    norm_rope_kernel(T* query, uint32_t stride, uint32_t rows, const float* gain, Heads heads, Spans spans) {
+    norm_rope_kernel(T* query, uint32_t stride, uint32_t rows, const float* gain, Heads heads,
+                     Spans spans) {
   let_next_begin();
   wait_for_previous();
   const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;
@@ -63,15 +65,15 @@ __global__ void __launch_bounds__(kThreads)
   const Place place = place_of(spans, row);
   if (!place.exists) return;
   T* at = query + static_cast<size_t>(row) * stride + head * kHeadDim;
-  norm_rope_head(at, gain, heads.norm_eps, heads.rotations + static_cast<size_t>(place.position) * kHeadDim,
-                 at);
+  norm_rope_head(at, gain, heads.norm_eps,
+                 heads.rotations + static_cast<size_t>(place.position) * kHeadDim, at);
 }
 
 // Heads 0 to K - 1 of a row are its keys, K to 2K - 1 its values.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    norm_rope_store_kernel(const T* key_value, uint32_t stride, uint32_t rows, const float* gain, Heads heads,
-                           Spans spans, T* pages) {
+    norm_rope_store_kernel(const T* key_value, uint32_t stride, uint32_t rows, const float* gain,
+                           Heads heads, Spans spans, T* pages) {
   let_next_begin();
   wait_for_previous();
   const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;
@@ -103,11 +105,11 @@ Failure norm_rope_of(Stream stream, Matrix query, const float* gain, Heads heads
 }
 
 template <typename T>
-Failure norm_rope_store_of(Stream stream, Matrix key_value, const float* gain, Heads heads, Spans spans,
-                           void* pages) {
-  return launch(stream, norm_rope_store_kernel<T>, blocks_for(key_value.rows * 2 * heads.key_value), kThreads,
-                0, static_cast<const T*>(key_value.data), key_value.stride, key_value.rows, gain, heads,
-                spans, static_cast<T*>(pages));
+Failure norm_rope_store_of(Stream stream, Matrix key_value, const float* gain, Heads heads,
+                           Spans spans, void* pages) {
+  return launch(stream, norm_rope_store_kernel<T>, blocks_for(key_value.rows * 2 * heads.key_value),
+                kThreads, 0, static_cast<const T*>(key_value.data), key_value.stride,
+                key_value.rows, gain, heads, spans, static_cast<T*>(pages));
 }
 
 }  // namespace
@@ -118,8 +120,8 @@ Failure norm_rope(Stream stream, Matrix query, const float* gain, Heads heads, S
                                    : norm_rope_of<bf16>(stream, query, gain, heads, spans);
 }
 
-Failure norm_rope_store(Stream stream, Matrix key_value, const float* gain, Heads heads, Spans spans,
-                        void* pages) {
+Failure norm_rope_store(Stream stream, Matrix key_value, const float* gain, Heads heads,
+                        Spans spans, void* pages) {
   if (key_value.rows == 0 || spans.count == 0) return nullptr;
   return key_value.dtype == DType::f16
              ? norm_rope_store_of<f16>(stream, key_value, gain, heads, spans, pages)

@@ -16,8 +16,8 @@ constexpr float kSmallestNorm = 1e-12f;  // as torch.nn.functional.normalize
 
 template <typename T>
 __global__ void __launch_bounds__(kRowThreads)
-    gather_kernel(const uint32_t* ids, const T* table, uint32_t table_stride, float* out, uint32_t out_stride,
-                  uint32_t cols) {
+    gather_kernel(const uint32_t* ids, const T* table, uint32_t table_stride, float* out,
+                  uint32_t out_stride, uint32_t cols) {
   let_next_begin();
   wait_for_previous();
   const T* from = table + static_cast<size_t>(ids[blockIdx.x]) * table_stride;
@@ -34,7 +34,8 @@ __global__ void __launch_bounds__(kRowThreads)
   const float* row = x + static_cast<size_t>(blockIdx.x) * x_stride;
   T* to = out + static_cast<size_t>(blockIdx.x) * out_stride;
   const float scale = inverse_rms(row, cols, eps, shared_memory<float>());
-  for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) to[i] = from_float<T>(row[i] * scale * gain[i]);
+  for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads)
+    to[i] = from_float<T>(row[i] * scale * gain[i]);
 }
 
 __global__ void __launch_bounds__(kRowThreads)
@@ -62,15 +63,16 @@ __global__ void __launch_bounds__(kRowThreads)
 
 template <typename T>
 Failure gather_from(Stream stream, const uint32_t* ids, Matrix table, Matrix out) {
-  return launch(stream, gather_kernel<T>, out.rows, kRowThreads, 0, ids, static_cast<const T*>(table.data),
-                table.stride, static_cast<float*>(out.data), out.stride, out.cols);
+  return launch(stream, gather_kernel<T>, out.rows, kRowThreads, 0, ids,
+                static_cast<const T*>(table.data), table.stride, static_cast<float*>(out.data),
+                out.stride, out.cols);
 }
 
 template <typename T>
 Failure rms_norm_to(Stream stream, Matrix x, const float* gain, float eps, Matrix out) {
   return launch(stream, rms_norm_kernel<T>, x.rows, kRowThreads, kRowWarps * sizeof(float),
-                static_cast<const float*>(x.data), x.stride, gain, eps, static_cast<T*>(out.data), out.stride,
-                x.cols);
+                static_cast<const float*>(x.data), x.stride, gain, eps, static_cast<T*>(out.data),
+                out.stride, x.cols);
 }
 
 }  // namespace
@@ -95,7 +97,8 @@ Failure rms_norm(Stream stream, Matrix x, const float* gain, float eps, Matrix o
   }
 }
 
-Failure pool(Stream stream, Matrix x, const float* gain, float eps, PooledRow* rows, uint32_t count) {
+Failure pool(Stream stream, Matrix x, const float* gain, float eps, PooledRow* rows,
+             uint32_t count) {
   if (count == 0) return nullptr;
   return launch(stream, pool_kernel, count, kRowThreads, kRowWarps * sizeof(float),
                 static_cast<const float*>(x.data), x.stride, gain, eps, rows, x.cols);

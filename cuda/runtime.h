@@ -24,7 +24,8 @@ inline Failure failure_of(cudaError_t error) {
 struct Stream {
   cudaStream_t queue = nullptr;
   Launches* kept = nullptr;  // kernels go here instead
-  bool overlaps = false;  // kernels may begin before those in front have ended: wait_for_previous of ptx.cuh
+  bool overlaps =
+      false;  // kernels may begin before those in front have ended: wait_for_previous of ptx.cuh
 };
 
 struct DeviceProperties {
@@ -53,7 +54,8 @@ inline Failure use_device(int device) { return failure_of(cudaSetDevice(device))
 inline void* find_in_driver(const char* name) {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult result;
-  return cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &result) == cudaSuccess
+  return cudaGetDriverEntryPointByVersion(name, &function, 12000, cudaEnableDefault, &result) ==
+                 cudaSuccess
              ? function
              : nullptr;
 }
@@ -64,16 +66,23 @@ inline Failure create_stream(Stream* stream) {
 inline void destroy_stream(Stream stream) { cudaStreamDestroy(stream.queue); }
 
 // For programs that have nothing else to do: it keeps a core busy, where waiting for an event sleeps.
-inline Failure synchronize(Stream stream) { return failure_of(cudaStreamSynchronize(stream.queue)); }
+inline Failure synchronize(Stream stream) {
+  return failure_of(cudaStreamSynchronize(stream.queue));
+}
 
 inline Failure create_event(Event* event) {
-  return failure_of(cudaEventCreateWithFlags(event, cudaEventDisableTiming | cudaEventBlockingSync));
+  return failure_of(
+      cudaEventCreateWithFlags(event, cudaEventDisableTiming | cudaEventBlockingSync));
 }
 inline void destroy_event(Event event) { cudaEventDestroy(event); }
-inline Failure record(Event event, Stream stream) { return failure_of(cudaEventRecord(event, stream.queue)); }
+inline Failure record(Event event, Stream stream) {
+  return failure_of(cudaEventRecord(event, stream.queue));
+}
 inline Failure wait_for(Event event) { return failure_of(cudaEventSynchronize(event)); }
 
-inline Failure allocate_device(void** memory, size_t bytes) { return failure_of(cudaMalloc(memory, bytes)); }
+inline Failure allocate_device(void** memory, size_t bytes) {
+  return failure_of(cudaMalloc(memory, bytes));
+}
 inline void release_device(void* memory) { cudaFree(memory); }
 // Host memory that kernels can read and write too.
 inline Failure allocate_host(void** memory, size_t bytes) {
@@ -85,7 +94,8 @@ inline Failure bytes_from(const void* memory, size_t* bytes) {
   static void* const find = find_in_driver("cuMemGetAddressRange");
   CUdeviceptr start;
   const auto at = reinterpret_cast<CUdeviceptr>(memory);
-  if (!find || reinterpret_cast<decltype(&cuMemGetAddressRange)>(find)(&start, bytes, at) != CUDA_SUCCESS) {
+  if (!find ||
+      reinterpret_cast<decltype(&cuMemGetAddressRange)>(find)(&start, bytes, at) != CUDA_SUCCESS) {
     return "the driver does not know the memory";
   }
   *bytes -= at - start;
@@ -109,43 +119,47 @@ inline Failure copy_to_device(void* to, const void* from, size_t bytes, Stream s
 template <typename... Parameters>
 Failure check_kernel(void (*kernel)(Parameters...), int* capability) {
   cudaFuncAttributes attributes{};
-  const cudaError_t error = cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel));
+  const cudaError_t error =
+      cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel));
   *capability = attributes.ptxVersion;
   return failure_of(error);
 }
 
 // A row-major matrix that TMA reads or writes in boxes of `box_rows` rows of 128 bytes, which lie swizzled in shared memory.
 // Rows begin at multiples of 16 bytes. Elements of 4 bytes are f32.
-inline Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, uint32_t rows,
-                               uint32_t cols, uint32_t stride, uint32_t box_rows) {
+inline Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes,
+                               uint32_t rows, uint32_t cols, uint32_t stride, uint32_t box_rows) {
   static void* const encode = find_in_driver("cuTensorMapEncodeTiled");
   if (!encode) return "the driver knows no tensor maps";
   const cuuint64_t sizes[] = {cols, rows}, strides[] = {stride * element_bytes};
-  const cuuint32_t box[] = {static_cast<cuuint32_t>(128 / element_bytes), box_rows}, steps[] = {1, 1};
+  const cuuint32_t box[] = {static_cast<cuuint32_t>(128 / element_bytes), box_rows},
+                   steps[] = {1, 1};
   const CUtensorMapDataType type = element_bytes == 1   ? CU_TENSOR_MAP_DATA_TYPE_UINT8
                                    : element_bytes == 2 ? CU_TENSOR_MAP_DATA_TYPE_UINT16
                                                         : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
   const CUresult result = reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(encode)(
-      map, type, 2, const_cast<void*>(data), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-      CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+      map, type, 2, const_cast<void*>(data), sizes, strides, box, steps,
+      CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   return result == CUDA_SUCCESS ? nullptr : "the driver does not take the tensor map";
 }
 
 // The one way to start a kernel, or to keep it for later.
 template <typename... Parameters, typename... Arguments>
-Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
-               Arguments... arguments) {
+Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads,
+               size_t shared_bytes, Arguments... arguments) {
   if (stream.kept) return stream.kept->add(kernel, grid, threads, shared_bytes, arguments...);
   if (shared_bytes > 48 * 1024) {  // more has to be asked for
-    const cudaError_t error =
-        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                             cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
+    const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                                   cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                   static_cast<int>(shared_bytes));
     if (error != cudaSuccess) return failure_of(error);
   }
   cudaLaunchAttribute overlap{};
   overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   overlap.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config{grid, dim3(threads), shared_bytes, stream.queue, &overlap, stream.overlaps};
+  cudaLaunchConfig_t config{grid,         dim3(threads), shared_bytes,
+                            stream.queue, &overlap,      stream.overlaps};
   return failure_of(cudaLaunchKernelEx(&config, kernel, Parameters(arguments)...));
 }
 

@@ -85,8 +85,9 @@ bool parse_word(std::string_view word, Tuning* tuning) {
   }
   for (const Number& number : kNumbers) {
     if (name != number.name) continue;
-    return std::visit([&, text = value](auto field) { return set_number(text, number, &(tuning->*field)); },
-                      number.field);
+    return std::visit(
+        [&, text = value](auto field) { return set_number(text, number, &(tuning->*field)); },
+        number.field);
   }
   return false;
 }
@@ -97,11 +98,13 @@ void explain(std::string_view word, char* message, size_t message_bytes) {
   size_t used = 0;
   const auto write = [&](const char* format, auto... arguments) {
     if (used < message_bytes) {
-      used += static_cast<size_t>(std::snprintf(message + used, message_bytes - used, format, arguments...));
+      used += static_cast<size_t>(
+          std::snprintf(message + used, message_bytes - used, format, arguments...));
     }
   };
-  write("QWEN3_EMBED_CUDA_TUNING takes NAME=VALUE, with commas between them, and not '%.*s'. Names: ", shown,
-        word.data());
+  write(
+      "QWEN3_EMBED_CUDA_TUNING takes NAME=VALUE, with commas between them, and not '%.*s'. Names: ",
+      shown, word.data());
   write("tile=auto, wide or narrow");
   for (const Number& number : kNumbers) {
     write("; %.*s=%u to %u", static_cast<int>(number.name.size()), number.name.data(), number.least,

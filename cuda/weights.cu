@@ -19,14 +19,16 @@ __device__ __forceinline__ void convert(float from, T* to) {
 
 template <typename From, typename To>
 __global__ void __launch_bounds__(kThreads)
-    store_kernel(const From* from, To* to, size_t stride, uint32_t cols, RowOrder order, uint32_t count) {
+    store_kernel(const From* from, To* to, size_t stride, uint32_t cols, RowOrder order,
+                 uint32_t count) {
   for (uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < count; i += gridDim.x * kThreads) {
     convert(to_float(from[i]), to + order.place(i / cols) * stride + i % cols);
   }
 }
 
 template <typename From, typename To>
-Failure store(Stream stream, Matrix weight, RowOrder order, size_t stride, uint32_t rows, const void* from) {
+Failure store(Stream stream, Matrix weight, RowOrder order, size_t stride, uint32_t rows,
+              const void* from) {
   const uint32_t count = rows * weight.cols;
   const uint32_t per_block = kThreads * kElementsPerThread;
   const uint32_t blocks = min((count + per_block - 1) / per_block, kMostBlocks);

@@ -84,7 +84,8 @@ export class Embedder {
   ): Promise<Embedder> {
     const { device, precision, threads, onProgress } = request;
     // Read here: a worker has an environment of its own.
-    const { QWEN3_EMBED_CPU: instructionSet = '', QWEN3_EMBED_CUDA_LIBRARY: cudaLibrary = '' } = process.env;
+    const { QWEN3_EMBED_CPU: instructionSet = '', QWEN3_EMBED_CUDA_LIBRARY: cudaLibrary = '' } =
+      process.env;
     const checkpoint = await readCheckpoint(folder);
     const progress =
       onProgress &&
@@ -98,9 +99,14 @@ export class Embedder {
     cancelled.throwIfAborted();
     // The tokenizer is parsed on this thread while native reads the weights on its own.
     const loading = nativeWork(cancelled, () =>
-      addon.load(checkpoint.source, { device, precision, threads, instructionSet, cudaLibrary }, progress),
+      addon.load(
+        checkpoint.source,
+        { device, precision, threads, instructionSet, cudaLibrary },
+        progress,
+      ),
     );
-    const opening = checkpoint.tokenizer === undefined ? undefined : Tokenizer.open(checkpoint.tokenizer);
+    const opening =
+      checkpoint.tokenizer === undefined ? undefined : Tokenizer.open(checkpoint.tokenizer);
     opening?.catch(cancel);
     const [loaded, opened] = await Promise.allSettled([loading, opening]);
     if (loaded.status === 'rejected') throw loaded.reason;
@@ -147,10 +153,15 @@ export class Embedder {
    */
   embed(input: Input, options?: EmbedOptions): Promise<Float32Array>;
   embed(input: readonly Input[], options?: EmbedOptions): Promise<Float32Array[]>;
-  async embed(input: Input | readonly Input[], options?: EmbedOptions): Promise<Float32Array | Float32Array[]> {
+  async embed(
+    input: Input | readonly Input[],
+    options?: EmbedOptions,
+  ): Promise<Float32Array | Float32Array[]> {
     const inputs = checkInputs(input);
     const request = checkEmbedOptions(options, inputs, this.#checkpoint.prompts, this.dimensions);
-    const vectors = await this.#run(request.signal, (cancelled) => this.#embed(inputs, request, cancelled));
+    const vectors = await this.#run(request.signal, (cancelled) =>
+      this.#embed(inputs, request, cancelled),
+    );
     return Array.isArray(input) ? vectors : (vectors[0] as Float32Array);
   }
 
@@ -160,7 +171,10 @@ export class Embedder {
    */
   countTokens(input: Input, options?: CountOptions): Promise<number>;
   countTokens(input: readonly Input[], options?: CountOptions): Promise<number[]>;
-  async countTokens(input: Input | readonly Input[], options?: CountOptions): Promise<number | number[]> {
+  async countTokens(
+    input: Input | readonly Input[],
+    options?: CountOptions,
+  ): Promise<number | number[]> {
     const inputs = checkInputs(input);
     const request = checkCountOptions(options, inputs, this.#checkpoint.prompts);
     const { vocabulary } = this.#checkpoint.source.config;
@@ -187,14 +201,22 @@ export class Embedder {
     addon.unload(this.#loaded.model);
   }
 
-  #run<T>(signal: AbortSignal | undefined, work: (cancelled: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#closing) throw new EmbedderError('CLOSED', 'The embedder is closed: load the model again.');
+  #run<T>(
+    signal: AbortSignal | undefined,
+    work: (cancelled: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (this.#closing)
+      throw new EmbedderError('CLOSED', 'The embedder is closed: load the model again.');
     const call = cancellable(signal, work);
     this.#running.add(call);
     return call.finally(() => this.#running.delete(call));
   }
 
-  async #embed(inputs: readonly Input[], request: EmbedRequest, cancelled: AbortSignal): Promise<Float32Array[]> {
+  async #embed(
+    inputs: readonly Input[],
+    request: EmbedRequest,
+    cancelled: AbortSignal,
+  ): Promise<Float32Array[]> {
     if (inputs.length === 0) return [];
     const { ids, lengths } = await tokenIds(
       inputs,
@@ -204,16 +226,27 @@ export class Embedder {
       cancelled,
     );
     const { vectors, nonFinite } = await nativeWork(cancelled, () =>
-      addon.embed(this.#loaded.model, ids, lengths, request.dimensions, this.#maxBatchTokens, this.#batchInvariant),
+      addon.embed(
+        this.#loaded.model,
+        ids,
+        lengths,
+        request.dimensions,
+        this.#maxBatchTokens,
+        this.#batchInvariant,
+      ),
     );
     const rows = await rowsOf(vectors, request.dimensions);
     if (nonFinite.length === 0) return rows;
     const failed = new Set(nonFinite);
     const named = `${nonFinite.slice(0, 10).join(', ')}${nonFinite.length > 10 ? ', ...' : ''}`;
-    throw new EmbedderError('NON_FINITE', `No finite vector for input ${named}: the error's vectors hold the others.`, {
-      indices: nonFinite,
-      vectors: rows.map((row, index) => (failed.has(index) ? null : row)),
-    });
+    throw new EmbedderError(
+      'NON_FINITE',
+      `No finite vector for input ${named}: the error's vectors hold the others.`,
+      {
+        indices: nonFinite,
+        vectors: rows.map((row, index) => (failed.has(index) ? null : row)),
+      },
+    );
   }
 }
 

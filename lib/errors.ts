@@ -31,7 +31,11 @@ export class EmbedderError extends Error {
   constructor(
     code: ErrorCode,
     message: string,
-    details: { cause?: unknown; indices?: readonly number[]; vectors?: readonly (Float32Array | null)[] } = {},
+    details: {
+      cause?: unknown;
+      indices?: readonly number[];
+      vectors?: readonly (Float32Array | null)[];
+    } = {},
   ) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;

@@ -9,7 +9,10 @@ import { root } from './install/stamp.mjs';
 export function buildLibrary() {
   fs.rmSync(path.join(root, 'dist'), { recursive: true, force: true });
   const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const result = spawnSync(process.execPath, [compiler, '-p', root], { cwd: root, stdio: 'inherit' });
+  const result = spawnSync(process.execPath, [compiler, '-p', root], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (result.status !== 0) throw new Error('TypeScript found errors; they stand above.');
 }
 

@@ -16,21 +16,37 @@ export async function setup({ tests = false } = {}) {
   if (!packagesInstalled()) installPackages();
 
   const sources = ['CMakeLists.txt', 'native', 'cuda', 'package-lock.json'];
-  const testSources = tests ? ['test/native', 'test/cuda', 'test/cuda_emulator', 'bench/native', 'bench/gpu'] : [];
+  const testSources = tests
+    ? ['test/native', 'test/cuda', 'test/cuda_emulator', 'bench/native', 'bench/gpu']
+    : [];
   const addon = 'build/Release/qwen3_embed.node';
-  await unlessUnchanged(tests ? 'native-tests' : 'native', [...sources, ...testSources], addon, async () => {
-    installTools();
-    const begin = performance.now();
-    await buildNative({ tests });
-    console.log(`Built ${describeBuild()}, in ${((performance.now() - begin) / 1000).toFixed(0)} s`);
-  });
-  await unlessUnchanged('lib', ['lib', 'tsconfig.json', 'package-lock.json'], 'dist/index.js', buildLibrary);
+  await unlessUnchanged(
+    tests ? 'native-tests' : 'native',
+    [...sources, ...testSources],
+    addon,
+    async () => {
+      installTools();
+      const begin = performance.now();
+      await buildNative({ tests });
+      console.log(
+        `Built ${describeBuild()}, in ${((performance.now() - begin) / 1000).toFixed(0)} s`,
+      );
+    },
+  );
+  await unlessUnchanged(
+    'lib',
+    ['lib', 'tsconfig.json', 'package-lock.json'],
+    'dist/index.js',
+    buildLibrary,
+  );
 }
 
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
-    throw new Error(`Node ${process.versions.node} is too old to build with: install Node 20.19 or newer.`);
+    throw new Error(
+      `Node ${process.versions.node} is too old to build with: install Node 20.19 or newer.`,
+    );
   }
 }
 
@@ -41,7 +57,8 @@ function packagesInstalled() {
   const installed = JSON.parse(fs.readFileSync(installedFile, 'utf8')).packages;
   const wanted = JSON.parse(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8')).packages;
   return Object.entries(wanted).every(
-    ([folder, { version, optional }]) => folder === '' || optional || installed[folder]?.version === version,
+    ([folder, { version, optional }]) =>
+      folder === '' || optional || installed[folder]?.version === version,
   );
 }
 
@@ -54,7 +71,9 @@ function installPackages() {
     ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: 'inherit' })
     : spawnSync('npm', args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
   if (result.status !== 0) {
-    throw new Error('npm could not install the packages (its words stand above). Is the registry reachable?');
+    throw new Error(
+      'npm could not install the packages (its words stand above). Is the registry reachable?',
+    );
   }
 }
 

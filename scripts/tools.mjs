@@ -14,7 +14,15 @@ export function tool(spec) {
   if (fs.existsSync(path.join(installed, 'package.json'))) return installed;
   fs.mkdirSync(folder, { recursive: true });
   fs.writeFileSync(path.join(folder, 'package.json'), '{}\n');
-  const args = ['install', '--ignore-scripts', '--force', '--no-save', '--prefer-offline', '--loglevel=error', spec];
+  const args = [
+    'install',
+    '--ignore-scripts',
+    '--force',
+    '--no-save',
+    '--prefer-offline',
+    '--loglevel=error',
+    spec,
+  ];
   const result = spawnSync('npm', args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
   if (result.status !== 0) throw new Error(`npm could not install ${spec}.`);
   return installed;

@@ -26,7 +26,9 @@ function sources(folder: string, pattern: RegExp): Source[] {
       const code = withoutComments(readFileSync(path.join(root, file), 'utf8'));
       const imported =
         /^\s*#\s*include\s+(["<].+[">])|\bfrom\s+'([^']+)'|\b(?:require|import)\(\s*'([^']+)'\s*\)|^import\s+'([^']+)'/gm;
-      const imports = [...code.matchAll(imported)].map((found) => found.slice(1).find((name) => name) ?? '');
+      const imports = [...code.matchAll(imported)].map(
+        (found) => found.slice(1).find((name) => name) ?? '',
+      );
       return { file, code, imports };
     });
 }
@@ -44,7 +46,9 @@ function imported({ file }: Source, name: string): string | undefined {
   const quoted = isRelative ? name : /^"(.+)"$/.exec(name)?.[1];
   if (quoted === undefined) return undefined;
   const beside = path.posix.join(path.posix.dirname(file), quoted);
-  const candidates = isRelative ? [`${beside}.ts`, `${beside}/index.ts`] : [beside, path.posix.join('native', quoted)];
+  const candidates = isRelative
+    ? [`${beside}.ts`, `${beside}/index.ts`]
+    : [beside, path.posix.join('native', quoted)];
   const found = candidates.find((each) => existsSync(path.join(root, each)));
   if (!found) throw new Error(`${file} imports ${name}, which is not there`);
   return found;
@@ -112,9 +116,14 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 
 /** The layer of a file: the longest name in the table that fits. */
 function layerOf(file: string): string {
-  const fitting = Object.keys(layers).filter((layer) => file.startsWith(`${layer}/`) || file.startsWith(`${layer}.`));
+  const fitting = Object.keys(layers).filter(
+    (layer) => file.startsWith(`${layer}/`) || file.startsWith(`${layer}.`),
+  );
   const layer = fitting.sort((a, b) => b.length - a.length)[0];
-  if (!layer) throw new Error(`${file} belongs to no layer: name one in this table and in docs/architecture.md`);
+  if (!layer)
+    throw new Error(
+      `${file} belongs to no layer: name one in this table and in docs/architecture.md`,
+    );
   return layer;
 }
 
@@ -123,7 +132,9 @@ function importsOf(layer: string): { by: string; file: string; layer: string }[]
   const own = shipped.filter(({ file }) => layerOf(file) === layer);
   expect(own).not.toEqual([]);
   return own
-    .flatMap((source) => source.imports.map((name) => ({ by: source.file, file: imported(source, name) })))
+    .flatMap((source) =>
+      source.imports.map((name) => ({ by: source.file, file: imported(source, name) })),
+    )
     .flatMap(({ by, file }) => (file === undefined ? [] : [{ by, file, layer: layerOf(file) }]))
     .filter((found) => found.layer !== layer);
 }
@@ -139,14 +150,16 @@ describe('layers import only what the table says', () => {
 it('each layer imports only layers that stand before it in the table', () => {
   const names = Object.keys(layers);
   for (const [layer, allowed] of Object.entries(layers)) {
-    for (const other of allowed) expect(names.indexOf(other), `${layer}, ${other}`).toBeLessThan(names.indexOf(layer));
+    for (const other of allowed)
+      expect(names.indexOf(other), `${layer}, ${other}`).toBeLessThan(names.indexOf(layer));
   }
 });
 
 it('every import that the table allows is there', () => {
   for (const [layer, allowed] of Object.entries(layers)) {
     const seen = importsOf(layer).map((found) => found.layer);
-    for (const other of allowed) expect(seen, `${layer} imports something of ${other}`).toContain(other);
+    for (const other of allowed)
+      expect(seen, `${layer} imports something of ${other}`).toContain(other);
   }
 });
 
@@ -156,7 +169,9 @@ it('the backend interface includes the two headers of plain types, nothing more'
 
 // The linker keeps one copy of an inline function for the whole program: perhaps the one compiled for another CPU.
 it('what is compiled for one instruction set includes no C++ library', () => {
-  const compiled = native.filter(({ file }) => /^native\/cpu\/isa\/.*\.cc$/.test(file) && !file.endsWith('/isa.cc'));
+  const compiled = native.filter(
+    ({ file }) => /^native\/cpu\/isa\/.*\.cc$/.test(file) && !file.endsWith('/isa.cc'),
+  );
   expect(compiled.length).toBeGreaterThan(1);
   const plain = ['<cstddef>', '<cstdint>', '<math.h>', '<immintrin.h>', '<arm_neon.h>'];
   const check = (source: Source, by: string) => {
@@ -177,7 +192,9 @@ it('a header of the tests has a path of its own', () => {
 });
 
 it('only platform/ tells operating systems apart, and the addon where Node does', () => {
-  const telling = [...native, ...cuda].filter(({ code }) => /_WIN32|__linux__|__APPLE__/.test(code));
+  const telling = [...native, ...cuda].filter(({ code }) =>
+    /_WIN32|__linux__|__APPLE__/.test(code),
+  );
   for (const { file } of telling) expect(file).toMatch(/^native\/(platform|addon)\//);
 });
 
@@ -217,7 +234,8 @@ it('asm and device intrinsics stand in ptx.cuh and its wgmma.cuh, launches in ru
   for (const { file, code } of cuda) {
     if (!['cuda/ptx.cuh', 'cuda/wgmma.cuh'].includes(file))
       expect(code.match(/\basm\b|\b__(shfl|ldg|cvta|nanosleep|dp4a)/)?.[0], file).toBeUndefined();
-    if (file !== 'cuda/runtime.h') expect(code.match(/<<<|cudaLaunchKernel/)?.[0], file).toBeUndefined();
+    if (file !== 'cuda/runtime.h')
+      expect(code.match(/<<<|cudaLaunchKernel/)?.[0], file).toBeUndefined();
   }
 });
 
@@ -241,7 +259,8 @@ it('there is no folder for odds and ends', () => {
       ? readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
       : [],
   );
-  for (const name of folders) expect(name).not.toMatch(/(^|[/\\])(utils?|common|helpers?|core|misc)([/\\]|\.\w+$|$)/);
+  for (const name of folders)
+    expect(name).not.toMatch(/(^|[/\\])(utils?|common|helpers?|core|misc)([/\\]|\.\w+$|$)/);
 });
 
 describe('the forward pass', () => {
@@ -252,7 +271,9 @@ describe('the forward pass', () => {
   });
 
   it('has at most 30 lines', () => {
-    const bodies = [...code.matchAll(/^void \w+\([\s\S]*?\) \{\n([\s\S]*?)^\}/gm)].map(([, body]) => body as string);
+    const bodies = [...code.matchAll(/^void \w+\([\s\S]*?\) \{\n([\s\S]*?)^\}/gm)].map(
+      ([, body]) => body as string,
+    );
     const lines = bodies.flatMap((body) => body.split('\n')).filter((line) => line.trim() !== '');
     expect(bodies).toHaveLength(2);
     expect(lines.length).toBeLessThanOrEqual(30);
@@ -260,7 +281,9 @@ describe('the forward pass', () => {
 });
 
 it('the error codes of both sides are one list', () => {
-  const codes = [...named(native, 'native/error.h').code.matchAll(/return "([A-Z_]+)";/g)].map(([, code]) => code);
+  const codes = [...named(native, 'native/error.h').code.matchAll(/return "([A-Z_]+)";/g)].map(
+    ([, code]) => code,
+  );
   expect(new Set(codes)).toEqual(new Set(errorCodes));
 });
 

@@ -66,7 +66,8 @@ void time_case(const Options& options, Backend& on, const Case& c) {
 
   const auto attend = [&] { on.attention(query, heads, all, memory, out); };
   if (options.once) {
-    return run_once(on, {"attention", options.toy ? "toy" : "8B", "attention", c.input, rows, c.tokens},
+    return run_once(on,
+                    {"attention", options.toy ? "toy" : "8B", "attention", c.input, rows, c.tokens},
                     attend);
   }
   const double seconds = seconds_per_run(options, on, 1, [&](uint32_t) { attend(); });

@@ -18,7 +18,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kRandomValues = size_t{4} << 20;
-constexpr uint32_t kRowPadding = 64;  // as the model pads its rows: a multiple of 16 bytes in every type
+constexpr uint32_t kRowPadding =
+    64;  // as the model pads its rows: a multiple of 16 bytes in every type
 constexpr double kSampleSeconds = 0.01;
 constexpr uint32_t kSamples = 7;
 constexpr uint32_t kMostRuns = 2000;  // enqueued at once
@@ -43,7 +44,8 @@ class Profiler {
   static void call(Function function) {
     const int error = function ? function() : 0;
     if (error)
-      throw std::runtime_error("the profiler cannot be switched: CUDA error " + std::to_string(error));
+      throw std::runtime_error("the profiler cannot be switched: CUDA error " +
+                               std::to_string(error));
   }
   Function find(const char* name) const {
     return driver_ ? reinterpret_cast<Function>(dlsym(driver_, name)) : nullptr;
@@ -57,7 +59,8 @@ class Profiler {
 
 std::unique_ptr<Backend> open(const Options& options, DType input) {
   std::unique_ptr<Backend> on = open_cuda_backend(options.library, 0, input);
-  print_line(R"({"kind":"device","name":"%s","dtype":"%s"})", on->traits().instruction_set, word_of(input));
+  print_line(R"({"kind":"device","name":"%s","dtype":"%s"})", on->traits().instruction_set,
+             word_of(input));
   return on;
 }
 
@@ -176,7 +179,8 @@ Matrix Buffers::projected(uint32_t rows, uint32_t cols) {
   constexpr uint32_t kHidden = 256;
   Buffers temporary(on_);
   const Matrix out = matrix(rows, cols, on_.traits().output);
-  on_.linear(temporary.normed(rows, kHidden), temporary.weight(WeightUse::linear, cols, kHidden), out);
+  on_.linear(temporary.normed(rows, kHidden), temporary.weight(WeightUse::linear, cols, kHidden),
+             out);
   sync(on_);
   return out;
 }
@@ -187,7 +191,8 @@ Matrix Buffers::weight(WeightUse use, uint32_t rows, uint32_t cols) {
   static const std::vector<uint16_t> values = random_halves(0.02f);
   const auto piece_rows = static_cast<uint32_t>(values.size() / cols);
   for (uint32_t row = 0; row < rows; row += piece_rows) {
-    on_.store_weight(weight, use, row, std::min(piece_rows, rows - row), values.data(), DType::bf16);
+    on_.store_weight(weight, use, row, std::min(piece_rows, rows - row), values.data(),
+                     DType::bf16);
   }
   sync(on_);
   return weight;
@@ -196,7 +201,8 @@ Matrix Buffers::weight(WeightUse use, uint32_t rows, uint32_t cols) {
 // --- Timing -----------------------------------------------------------------------------------------------------------
 
 void sync(Backend& on) {
-  if (const char* failure = on.sync()) throw std::runtime_error(std::string("the device failed: ") + failure);
+  if (const char* failure = on.sync())
+    throw std::runtime_error(std::string("the device failed: ") + failure);
 }
 
 double seconds_per_run(const Options& options, Backend& on, uint32_t least_runs,

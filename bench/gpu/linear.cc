@@ -69,11 +69,14 @@ void time_op(const Options& options, Backend& on, const char* model, const Linea
   const uint32_t most_rows = *std::max_element(row_counts.begin(), row_counts.end());
   Buffers buffers(on);
   std::vector<Matrix> weights;
-  for (uint32_t i = 0; i < weight_count; ++i) weights.push_back(buffers.weight(op.use, op.rows, op.cols));
+  for (uint32_t i = 0; i < weight_count; ++i)
+    weights.push_back(buffers.weight(op.use, op.rows, op.cols));
   const bool overwritten = op.use == WeightUse::linear_add;
-  Matrix in = overwritten ? with_scales(buffers, buffers.matrix(most_rows, op.cols, on.traits().input))
-                          : buffers.normed(most_rows, op.cols);
-  Matrix out = output_of(on, buffers, op, most_rows), source = buffers.normed(most_rows, kSourceCols);
+  Matrix in = overwritten
+                  ? with_scales(buffers, buffers.matrix(most_rows, op.cols, on.traits().input))
+                  : buffers.normed(most_rows, op.cols);
+  Matrix out = output_of(on, buffers, op, most_rows),
+         source = buffers.normed(most_rows, kSourceCols);
   const Matrix spread = buffers.weight(WeightUse::linear, op.cols, kSourceCols);
   for (const uint32_t rows : row_counts) {
     if (!time_is_left(options)) return;
@@ -84,7 +87,8 @@ void time_op(const Options& options, Backend& on, const char* model, const Linea
     };
     if (options.once) {
       renew(0);
-      run_once(on, {"linear", model, op.name, precision, rows}, [&] { run(on, op, in, weights[0], out); });
+      run_once(on, {"linear", model, op.name, precision, rows},
+               [&] { run(on, op, in, weights[0], out); });
       continue;
     }
     const double renewing = overwritten ? seconds_per_run(options, on, weight_count, renew) : 0;

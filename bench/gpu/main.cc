@@ -34,7 +34,8 @@ constexpr const char* kUsage =
     "  --scratch FOLDER      for a file of 1.2 GB while models are timed; default: here\n"
     "  --seconds N           no case begins later; default 300\n"
     "  --toy                 every call once or twice, at tiny sizes\n"
-    "  --once                for a profiler: each op of a short list once, with profiling on around it; no "
+    "  --once                for a profiler: each op of a short list once, with profiling on "
+    "around it; no "
     "models\n";
 
 std::vector<std::string> split(const std::string& list) {
@@ -83,8 +84,10 @@ bool parse(int argc, char** argv, Options* options) {
 
 // False: there is no such section.
 bool run(const Options& options) {
-  const std::map<std::string, void (*)(const Options&)> sections{
-      {"linear", time_linear}, {"model", time_models}, {"attention", time_attention}, {"rows", time_rows}};
+  const std::map<std::string, void (*)(const Options&)> sections{{"linear", time_linear},
+                                                                 {"model", time_models},
+                                                                 {"attention", time_attention},
+                                                                 {"rows", time_rows}};
   for (const std::string& section : options.sections) {
     const auto found = sections.find(section);
     if (found == sections.end()) return false;

@@ -38,7 +38,8 @@ class WeightFile {
     const std::vector<uint16_t> values = random_halves(kWeightSize);
     for (size_t done = 0; done < weights; done += values.size()) {
       const size_t count = std::min(values.size(), weights - done);
-      file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(count * 2));
+      file.write(reinterpret_cast<const char*>(values.data()),
+                 static_cast<std::streamsize>(count * 2));
     }
     file.close();
     if (!file) throw std::runtime_error("cannot write " + path_.string());
@@ -50,7 +51,9 @@ class WeightFile {
   WeightFile(const WeightFile&) = delete;
 
   std::string path() const { return path_.string(); }
-  TensorSource gain(uint32_t count) const { return {0, 0, uint64_t{count} * 2, DType::bf16, 1, count}; }
+  TensorSource gain(uint32_t count) const {
+    return {0, 0, uint64_t{count} * 2, DType::bf16, 1, count};
+  }
   TensorSource weight(uint32_t rows, uint32_t cols) const {
     return {0, gains_ * 2, uint64_t{rows} * cols * 2, DType::bf16, rows, cols};
   }
@@ -62,7 +65,8 @@ class WeightFile {
 
 ModelSource source_of(const ModelConfig& config, const WeightFile& file) {
   ModelSource source = test::model_source(
-      config, file.weight(config.vocabulary, config.hidden), [&](uint32_t count) { return file.gain(count); },
+      config, file.weight(config.vocabulary, config.hidden),
+      [&](uint32_t count) { return file.gain(count); },
       [&](uint32_t rows, uint32_t cols) { return file.weight(rows, cols); });
   source.files = {file.path()};
   return source;
@@ -153,7 +157,8 @@ double seconds_of(const Options& options, LoadedModel& loaded, const std::vector
   return median(samples);
 }
 
-void time_query(const Options& options, LoadedModel& loaded, const char* name, DType input, bool invariant) {
+void time_query(const Options& options, LoadedModel& loaded, const char* name, DType input,
+                bool invariant) {
   const Texts query = texts_of({options.toy ? 3 : kQueryTokens}, loaded.model->config.vocabulary);
   std::vector<double> samples;
   for (uint32_t i = 0; i < (options.toy ? 2 : kQueryRuns); ++i) {
@@ -171,11 +176,13 @@ void time_lengths(const Options& options, LoadedModel& loaded, const char* name,
                   const std::vector<uint32_t>& lengths) {
   const Model& model = *loaded.model;
   const BatchSize& limits = loaded.limits;
-  const uint32_t rows = options.toy ? 80 : std::min(model.backend->traits().batch_rows, limits.tokens);
+  const uint32_t rows =
+      options.toy ? 80 : std::min(model.backend->traits().batch_rows, limits.tokens);
   const auto time_texts = [&](const char* what, uint32_t length, const std::vector<uint32_t>& all) {
     const double tokens = std::accumulate(all.begin(), all.end(), 0.0);
-    const double seconds = seconds_of(
-        options, loaded, batches_of(texts_of(all, model.config.vocabulary), std::max(rows, length)));
+    const double seconds =
+        seconds_of(options, loaded,
+                   batches_of(texts_of(all, model.config.vocabulary), std::max(rows, length)));
     print_line(
         R"({"kind":"model","model":"%s","dtype":"%s","lengths":"%s","texts":%zu,"tokens":%.0f,"seconds":%.4g,)"
         R"("tokens_per_second":%.6g})",
@@ -184,7 +191,8 @@ void time_lengths(const Options& options, LoadedModel& loaded, const char* name,
   for (const uint32_t length : lengths) {
     if (!time_is_left(options)) return;
     if (length > limits.tokens) {
-      print_skipped(name, input, "a text of " + std::to_string(length) + " tokens does not fit the memory");
+      print_skipped(name, input,
+                    "a text of " + std::to_string(length) + " tokens does not fit the memory");
     } else if (length == 0) {
       time_texts("ragged", 1039, ragged_lengths(options.toy ? 40 : 4 * rows));
     } else {
@@ -194,15 +202,16 @@ void time_lengths(const Options& options, LoadedModel& loaded, const char* name,
   }
 }
 
-void time_model(const Options& options, const WeightFile& file, const NamedModel& named, DType input,
-                const std::vector<uint32_t>& lengths) {
+void time_model(const Options& options, const WeightFile& file, const NamedModel& named,
+                DType input, const std::vector<uint32_t>& lengths) {
   const ModelSource source = source_of(named.config, file);
   std::vector<std::unique_ptr<File>> files;
   files.push_back(std::make_unique<File>(file.path()));
   std::unique_ptr<Backend> backend = open(options, input);
   const double free_before = static_cast<double>(backend->available_bytes());
   const auto begin = Clock::now();
-  const std::shared_ptr<LoadedModel> loaded = load_with_workspace(source, files, std::move(backend), {});
+  const std::shared_ptr<LoadedModel> loaded =
+      load_with_workspace(source, files, std::move(backend), {});
   const double load_seconds = seconds_since(begin);
   time_query(options, *loaded, named.name, input, false);
   time_query(options, *loaded, named.name, input, true);

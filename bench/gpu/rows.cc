@@ -32,7 +32,8 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
   // One text for every 512 rows.
   const uint32_t length = std::min(rows, 512u), texts = rows / length, pages = page_count(length);
   std::vector<float> rotations(size_t{length} * c.head_dim, 0.7f);
-  const Heads heads{c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps, buffers.array(rotations)};
+  const Heads heads{c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps,
+                    buffers.array(rotations)};
   std::vector<uint32_t> pages_in_order(size_t{texts} * pages);
   std::iota(pages_in_order.begin(), pages_in_order.end(), 0u);
   const uint32_t* const tables = buffers.array(pages_in_order);
@@ -57,9 +58,11 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
     std::function<void()> enqueue;
   };
   const Case cases[] = {
-      {"rms_norm", rows, rows * c.hidden * (f32 + in), [&] { on.rms_norm(x, gain, c.norm_eps, normed); }},
+      {"rms_norm", rows, rows * c.hidden * (f32 + in),
+       [&] { on.rms_norm(x, gain, c.norm_eps, normed); }},
       {"gather", rows, rows * c.hidden * (2 + f32), [&] { on.gather(gathered, table, x); }},
-      {"norm_rope", rows, rows * queries * 2 * out, [&] { on.norm_rope(query, head_gain, heads, spans); }},
+      {"norm_rope", rows, rows * queries * 2 * out,
+       [&] { on.norm_rope(query, head_gain, heads, spans); }},
       {"norm_rope_store", rows, rows * keys * 2 * out,
        [&] { on.norm_rope_store(key_value, head_gain, heads, spans, memory); }},
       {"pool", pooled_rows, pooled_rows * c.hidden * 2 * f32,
@@ -78,7 +81,8 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
     const double seconds = seconds_per_run(options, on, 1, [&](uint32_t) { each.enqueue(); });
     print_line(
         R"({"kind":"rows","model":"%s","op":"%s","dtype":"%s","rows":%u,"seconds":%.4g,"gb_per_second":%.4g})",
-        model.name, each.op, word_of(traits.normed), each.rows, seconds, each.bytes / seconds / 1e9);
+        model.name, each.op, word_of(traits.normed), each.rows, seconds,
+        each.bytes / seconds / 1e9);
   }
 }
 

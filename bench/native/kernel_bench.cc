@@ -38,7 +38,8 @@ constexpr uint32_t kChunk = 512;  // rows that attention meets at once
 constexpr const char* kUsage =
     "kernel_bench [--threads 1,2] [--weights f32,bf16] [--isa avx2] [--rows 32,128,512,2048]\n"
     "             [--tokens 512,2048,8192,32768] [--rounds 7] [--json FILE]\n"
-    "rows: of linear ops. tokens: attention of the last 512 rows of a text so long. About 15 s a round.\n";
+    "rows: of linear ops. tokens: attention of the last 512 rows of a text so long. About 15 s a "
+    "round.\n";
 
 struct Options {
   std::vector<uint32_t> threads{1, 2}, rows{32, 128, 512, 2048}, tokens{512, 2048, 8192, 32768};
@@ -150,7 +151,8 @@ class Setting {
         arena_.weight(pairs ? WeightUse::gate_up : WeightUse::linear, shape.outputs, shape.inputs);
     for (const uint32_t rows : all_rows) {
       const Matrix in = arena_.matrix(rows, shape.inputs, backend_->traits().input);
-      const Matrix out = arena_.matrix(rows, columns, pairs ? backend_->traits().input : DType::f32);
+      const Matrix out =
+          arena_.matrix(rows, columns, pairs ? backend_->traits().input : DType::f32);
       cases_.push_back({shape.name,
                         rows,
                         2.0 * rows * shape.outputs * shape.inputs,
@@ -167,8 +169,9 @@ class Setting {
 
   // The last chunk of one text; only what the causal mask lets through counts.
   void add_attention(uint32_t tokens) {
-    const Heads heads{kQueryHeads, kKeyValueHeads, kHeadDim, 1e-6f,
-                      static_cast<float*>(arena_.matrix(tokens, kHeadDim - kRowPadding, DType::f32).data)};
+    const Heads heads{
+        kQueryHeads, kKeyValueHeads, kHeadDim, 1e-6f,
+        static_cast<float*>(arena_.matrix(tokens, kHeadDim - kRowPadding, DType::f32).data)};
     const uint32_t pages = (tokens + kPageTokens - 1) / kPageTokens;
     auto* const table = static_cast<uint32_t*>(arena_.bytes(pages * sizeof(uint32_t)));
     for (uint32_t page = 0; page < pages; ++page) table[page] = page;
@@ -177,7 +180,8 @@ class Setting {
     const Matrix gain = arena_.matrix(1, kHeadDim, DType::f32);
     const Matrix key_value = arena_.matrix(kChunk, 2 * kKeyValueHeads * kHeadDim, DType::f32);
     uint32_t first = 0, rows = 0;
-    for (; first + rows < tokens;) {  // the same keys in every chunk: what they are makes no difference
+    for (; first + rows <
+           tokens;) {  // the same keys in every chunk: what they are makes no difference
       first += rows;
       rows = std::min(kChunk, tokens - first);
       *span = {0, rows, first, {nullptr, 0, 0}, {table, tokens, 0}};
@@ -220,7 +224,8 @@ void print_peak(const Setting& setting, double hertz) {
   std::printf(
       "Peak (%s, registers only): %.1f GFLOP/s, %.1f a cycle at %.2f GHz, %.0f %% of %.0f%s\n",
       setting.instruction(), rate / 1e9, per_cycle, hertz / 1e9, 100 * per_cycle / units, units,
-      per_cycle / units < 0.95 ? " - BELOW 95 %: the machine was disturbed, shares are too good" : "");
+      per_cycle / units < 0.95 ? " - BELOW 95 %: the machine was disturbed, shares are too good"
+                               : "");
 }
 
 void print(const Setting& setting, double hertz) {
@@ -229,7 +234,8 @@ void print(const Setting& setting, double hertz) {
   print_peak(setting, hertz);
   const double peak = setting.peak().median();
   std::printf(
-      "\n| op | rows or tokens | GFLOP/s | 10th to 90th percentile | share of peak | clean samples |\n"
+      "\n| op | rows or tokens | GFLOP/s | 10th to 90th percentile | share of peak | clean samples "
+      "|\n"
       "| --- | --- | --- | --- | --- | --- |\n");
   std::vector<double> shares;
   size_t linear = 0;
@@ -238,19 +244,21 @@ void print(const Setting& setting, double hertz) {
     const bool counts = each.op != "attention" && each.size >= 128;
     linear += counts;
     if (series.clean.empty()) {
-      std::printf("| %s | %u | - | - | - | 0 of %u |\n", each.op.c_str(), each.size, series.samples);
+      std::printf("| %s | %u | - | - | - | 0 of %u |\n", each.op.c_str(), each.size,
+                  series.samples);
       continue;
     }
     const double share = peak ? series.median() / peak : 0;
     if (counts && peak) shares.push_back(share);
-    std::printf("| %s | %u | %.1f | %.1f to %.1f | %.0f %% | %zu of %u |\n", each.op.c_str(), each.size,
-                series.median() / 1e9, series.at(0.1) / 1e9, series.at(0.9) / 1e9, 100 * share,
-                series.clean.size(), series.samples);
+    std::printf("| %s | %u | %.1f | %.1f to %.1f | %.0f %% | %zu of %u |\n", each.op.c_str(),
+                each.size, series.median() / 1e9, series.at(0.1) / 1e9, series.at(0.9) / 1e9,
+                100 * share, series.clean.size(), series.samples);
   }
   if (shares.empty()) return;
   std::sort(shares.begin(), shares.end());
   std::printf(
-      "\nLinear ops of 128 rows and more: median %.1f %%, least %.1f %% of peak (%zu of %zu with clean "
+      "\nLinear ops of 128 rows and more: median %.1f %%, least %.1f %% of peak (%zu of %zu with "
+      "clean "
       "samples)\n",
       100 * shares[shares.size() / 2], 100 * shares.front(), shares.size(), linear);
 }
@@ -259,17 +267,20 @@ void write_json(const std::string& path, const Options& options, double hertz,
                 const std::vector<std::unique_ptr<Setting>>& settings) {
   std::FILE* file = std::fopen(path.c_str(), "w");
   if (!file) throw std::runtime_error("cannot write " + path);
-  std::fprintf(file, "{\"isa\":\"%s\",\"clockHertz\":%.0f,\"settings\":[", to_string(options.isa), hertz);
+  std::fprintf(file, "{\"isa\":\"%s\",\"clockHertz\":%.0f,\"settings\":[", to_string(options.isa),
+               hertz);
   const char* comma = "";
   for (const auto& setting : settings) {
-    std::fprintf(file, "%s\n {\"weights\":\"%s\",\"threads\":%u,\"peakFlops\":%.0f,\"cases\":[", comma,
-                 name_of(setting->weights()), setting->threads(), setting->peak().median());
+    std::fprintf(file, "%s\n {\"weights\":\"%s\",\"threads\":%u,\"peakFlops\":%.0f,\"cases\":[",
+                 comma, name_of(setting->weights()), setting->threads(), setting->peak().median());
     comma = "";
     for (const Case& each : setting->cases()) {
-      std::fprintf(file,
-                   "%s\n  {\"op\":\"%s\",\"size\":%u,\"flops\":%.0f,\"p10\":%.0f,\"p90\":%.0f,\"clean\":%zu}",
-                   comma, each.op.c_str(), each.size, each.series.median(), each.series.at(0.1),
-                   each.series.at(0.9), each.series.clean.size());
+      std::fprintf(
+          file,
+          "%s\n  "
+          "{\"op\":\"%s\",\"size\":%u,\"flops\":%.0f,\"p10\":%.0f,\"p90\":%.0f,\"clean\":%zu}",
+          comma, each.op.c_str(), each.size, each.series.median(), each.series.at(0.1),
+          each.series.at(0.9), each.series.clean.size());
       comma = ",";
     }
     std::fprintf(file, "]}");
@@ -287,7 +298,8 @@ std::vector<std::string> split(const std::string& list) {
 
 std::vector<uint32_t> numbers(const std::string& list) {
   std::vector<uint32_t> values;
-  for (const std::string& word : split(list)) values.push_back(static_cast<uint32_t>(std::stoul(word)));
+  for (const std::string& word : split(list))
+    values.push_back(static_cast<uint32_t>(std::stoul(word)));
   return values;
 }
 

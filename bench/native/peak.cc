@@ -52,7 +52,8 @@ constexpr int kSteps = 100'000;
   for (int step = 0; step < kSteps; ++step) {
 #pragma GCC unroll 32
     for (int i = 0; i < kChains; ++i) {
-      sum[i] = _mm512_dpbf16_ps(sum[i], reinterpret_cast<__m512bh>(ones), reinterpret_cast<__m512bh>(ones));
+      sum[i] = _mm512_dpbf16_ps(sum[i], reinterpret_cast<__m512bh>(ones),
+                                reinterpret_cast<__m512bh>(ones));
     }
   }
 #pragma GCC unroll 32

@@ -46,7 +46,9 @@ async function main() {
   console.log(
     `model     ${path.relative(process.env.INIT_CWD ?? '.', settings.model) || '.'}, ${embedder.dimensions} dimensions`,
   );
-  console.log(`device    ${name} (${instructionSet}), ${plural(threads, 'thread')}, ${embedder.precision}`);
+  console.log(
+    `device    ${name} (${instructionSet}), ${plural(threads, 'thread')}, ${embedder.precision}`,
+  );
   console.log(`loaded    in ${time(loading)}`);
   console.log(
     `embedded  ${plural(documents.length, 'text')}${settings.documents === texts ? ` (${languages()})` : ''}, ` +
@@ -55,7 +57,9 @@ async function main() {
   console.log(`\nInstruction: ${settings.instruction}`);
 
   for (const [language, query] of settings.queries) {
-    const { result: vector, seconds } = await timed(() => embedder.embed(query, { instruction: settings.instruction }));
+    const { result: vector, seconds } = await timed(() =>
+      embedder.embed(query, { instruction: settings.instruction }),
+    );
     const ranked = vectors
       .map((document, index) => ({ index, score: dot(vector, document) }))
       .sort((a, b) => b.score - a.score)
@@ -79,7 +83,8 @@ function readArguments() {
   }
   const { values, positionals } = parsed;
   const top = Number(values.top);
-  if (!Number.isInteger(top) || top < 1) throw new Error(`--top must be a whole number above 0, not '${values.top}'.`);
+  if (!Number.isInteger(top) || top < 1)
+    throw new Error(`--top must be a whole number above 0, not '${values.top}'.`);
   if (positionals.some((query) => query.trim() === '')) throw new Error('A query is empty.');
   return {
     ...values,
@@ -138,7 +143,11 @@ function cut(text, columns) {
   let used = 0;
   let kept = '';
   for (const character of text) {
-    used += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/.test(character) ? 2 : 1;
+    used += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/.test(
+      character,
+    )
+      ? 2
+      : 1;
     if (used >= columns) return `${kept}…`;
     kept += character;
   }
@@ -146,7 +155,9 @@ function cut(text, columns) {
 }
 
 function time(seconds) {
-  return seconds < 1 ? `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms` : `${seconds.toFixed(2)} s`;
+  return seconds < 1
+    ? `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`
+    : `${seconds.toFixed(2)} s`;
 }
 
 function number(value) {

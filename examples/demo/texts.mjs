@@ -8,13 +8,28 @@ export const programmingLanguages = ['py', 'c', 'sh', 'js'];
 
 /** [language, text] */
 export const texts = [
-  ['en', 'Keeps the clocks of many computers in step over the network, to within a few microseconds.'],
-  ['de', 'Verwaltet Kochrezepte, rechnet Mengen auf die Zahl der Gäste um und druckt Einkaufslisten.'],
+  [
+    'en',
+    'Keeps the clocks of many computers in step over the network, to within a few microseconds.',
+  ],
+  [
+    'de',
+    'Verwaltet Kochrezepte, rechnet Mengen auf die Zahl der Gäste um und druckt Einkaufslisten.',
+  ],
   ['fr', 'Logiciel de dessin vectoriel : courbes, dégradés, calques et export au format SVG.'],
-  ['es', 'Cliente de correo electrónico para la terminal, con filtros, firmas y cifrado de mensajes.'],
+  [
+    'es',
+    'Cliente de correo electrónico para la terminal, con filtros, firmas y cifrado de mensajes.',
+  ],
   ['it', 'Programma per comporre partiture musicali e stamparle con qualità tipografica.'],
-  ['pt', 'Monitora a temperatura do processador e a velocidade das ventoinhas e avisa quando algo esquenta demais.'],
-  ['ru', 'Программа для записи и обработки звука: монтаж нескольких дорожек, подавление шума, эффекты.'],
+  [
+    'pt',
+    'Monitora a temperatura do processador e a velocidade das ventoinhas e avisa quando algo esquenta demais.',
+  ],
+  [
+    'ru',
+    'Программа для записи и обработки звука: монтаж нескольких дорожек, подавление шума, эффекты.',
+  ],
   ['ja', '写真のアルバムを管理し、撮影日や場所で整理できるソフトウェアです。'],
   ['zh', '一个轻量级的网页服务器，支持加密连接、反向代理和负载均衡。'],
   ['ko', '여러 컴퓨터에 있는 폴더를 암호화하여 자동으로 동기화하는 프로그램입니다.'],
@@ -39,7 +54,10 @@ export const texts = [
   ['zh', '中文输入法，支持拼音和五笔，可以自定义词库。'],
   ['ko', '날씨 예보와 기온을 작업 표시줄에 보여 주는 작은 프로그램.'],
   ['pl', 'Program do nauki słówek metodą powtórek rozłożonych w czasie.'],
-  ['uk', 'Засіб резервного копіювання: стискає дані, усуває повтори й зберігає знімки на віддаленому сервері.'],
+  [
+    'uk',
+    'Засіб резервного копіювання: стискає дані, усуває повтори й зберігає знімки на віддаленому сервері.',
+  ],
   [
     'py',
     'def resize(image, width, height):\n    """Scale a picture to the given size."""\n    return image.resize((width, height))',
@@ -48,7 +66,10 @@ export const texts = [
     'c',
     '/* Compress a buffer with zlib. */\nint deflate_buffer(const char *in, size_t n, char *out) { return compress(out, &n, in, n); }',
   ],
-  ['sh', '#!/bin/sh\n# Show which directories use the most disk space.\ndu -sh -- */ | sort -rh | head -n 10'],
+  [
+    'sh',
+    '#!/bin/sh\n# Show which directories use the most disk space.\ndu -sh -- */ | sort -rh | head -n 10',
+  ],
   [
     'js',
     "// Serve the files of a folder over HTTP.\nhttp.createServer((request, response) => fs.createReadStream('.' + request.url).pipe(response)).listen(8080);",

@@ -10,7 +10,9 @@ const folder = path.resolve(process.argv.filter((word) => !word.startsWith('-'))
 
 /** Starts the utility process. Gives a function that asks it for the vectors of texts. */
 function startEmbedder() {
-  const child = utilityProcess.fork(path.join(__dirname, 'embedder.js'), [folder], { serviceName: 'embedder' });
+  const child = utilityProcess.fork(path.join(__dirname, 'embedder.js'), [folder], {
+    serviceName: 'embedder',
+  });
   const waiting = new Map();
   let next = 0;
   let ended;
@@ -36,7 +38,9 @@ function startEmbedder() {
 async function smoke(embed) {
   const [vector] = await embed(['Electron runs Chromium and Node in one program.']);
   const length = Math.hypot(...vector);
-  console.log(`${vector.length} dimensions, length ${length.toFixed(6)}, Electron ${process.versions.electron}`);
+  console.log(
+    `${vector.length} dimensions, length ${length.toFixed(6)}, Electron ${process.versions.electron}`,
+  );
   app.exit(Math.abs(length - 1) < 1e-5 ? 0 : 1);
 }
 
@@ -49,7 +53,9 @@ app.whenReady().then(() => {
     });
   }
   ipcMain.handle('embed', (_event, texts, instruction) => embed(texts, instruction));
-  const window = new BrowserWindow({ webPreferences: { preload: path.join(__dirname, 'preload.js') } });
+  const window = new BrowserWindow({
+    webPreferences: { preload: path.join(__dirname, 'preload.js') },
+  });
   return window.loadFile('index.html');
 });
 

@@ -11,7 +11,9 @@ element('search').addEventListener('submit', async (event) => {
   const [query] = await window.embedder.embed([element('query').value], instruction);
   const vectors = await window.embedder.embed(texts);
   const score = (vector) => vector.reduce((sum, value, i) => sum + value * query[i], 0);
-  const ranked = texts.map((text, i) => ({ text, score: score(vectors[i]) })).sort((a, b) => b.score - a.score);
+  const ranked = texts
+    .map((text, i) => ({ text, score: score(vectors[i]) }))
+    .sort((a, b) => b.score - a.score);
   element('found').replaceChildren(
     ...ranked.map(({ text, score }) =>
       Object.assign(document.createElement('li'), { textContent: `${score.toFixed(3)}  ${text}` }),

@@ -22,7 +22,11 @@ export function loadAddon(folder: string): unknown {
   } catch (cause) {
     // Node's own words are clear where it was told to load no addon.
     if ((cause as NodeJS.ErrnoException).code === 'ERR_DLOPEN_DISABLED') throw cause;
-    throw failure(`${file} does not load here (${machine()}): ${(cause as Error).message}`, home, cause);
+    throw failure(
+      `${file} does not load here (${machine()}): ${(cause as Error).message}`,
+      home,
+      cause,
+    );
   }
 }
 
@@ -41,7 +45,11 @@ function find(folder: string): string {
       `${path.join(folder, 'build', 'Release', '*.node')}: built here`,
       `${path.join(prebuilds, target(), '*.node')}: prebuilt; ${listed(prebuilds, target())}`,
     ];
-    throw failure(`there is no binary for ${machine()}. Looked for:\n  ${searched.join('\n  ')}`, folder, cause);
+    throw failure(
+      `there is no binary for ${machine()}. Looked for:\n  ${searched.join('\n  ')}`,
+      folder,
+      cause,
+    );
   }
 }
 
@@ -55,7 +63,10 @@ function refuseCutShort(file: string): void {
 
 function failure(message: string, folder: string, cause: unknown): Error {
   const command = `node ${JSON.stringify(path.join(folder, 'scripts', 'install', 'build-native.mjs'))}`;
-  return new Error(`qwen3-embed: ${message}\nTo build it here (C++20 compiler, CMake 3.18): ${command}`, { cause });
+  return new Error(
+    `qwen3-embed: ${message}\nTo build it here (C++20 compiler, CMake 3.18): ${command}`,
+    { cause },
+  );
 }
 
 /** Where prebuilds for this machine lie: "linux-x64". */
@@ -66,13 +77,15 @@ function target(): string {
 /** In full: "linux-x64-glibc, Node 20.20.2". */
 function machine(): string {
   const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
-  const library = process.platform === 'linux' ? (header.glibcVersionRuntime ? '-glibc' : '-musl') : '';
+  const library =
+    process.platform === 'linux' ? (header.glibcVersionRuntime ? '-glibc' : '-musl') : '';
   const { electron, node } = process.versions;
   return `${target()}${library}, ${electron ? `Electron ${electron}` : `Node ${node}`}`;
 }
 
 function version(folder: string): string {
-  return (createRequire(__filename)(path.join(folder, 'package.json')) as { version: string }).version;
+  return (createRequire(__filename)(path.join(folder, 'package.json')) as { version: string })
+    .version;
 }
 
 function listed(prebuilds: string, platform: string): string {
@@ -82,6 +95,8 @@ function listed(prebuilds: string, platform: string): string {
     return `it brings ${readdirSync(path.join(prebuilds, platform)).join(', ')}`;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? 'the package brings none' : `the folder may not be read (${message})`;
+    return code === 'ENOENT'
+      ? 'the package brings none'
+      : `the folder may not be read (${message})`;
   }
 }

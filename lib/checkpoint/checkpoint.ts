@@ -32,12 +32,19 @@ const bytesOf: Readonly<Record<StoredType, number>> = { f32: 4, bf16: 2, f16: 2 
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const absolute = path.resolve(folder);
   const found = await stat(absolute).catch((error) => {
-    throw new EmbedderError('MODEL_NOT_FOUND', `There is no model folder ${absolute}: ${error.message}`, {
-      cause: error,
-    });
+    throw new EmbedderError(
+      'MODEL_NOT_FOUND',
+      `There is no model folder ${absolute}: ${error.message}`,
+      {
+        cause: error,
+      },
+    );
   });
   if (!found.isDirectory()) {
-    throw new EmbedderError('MODEL_NOT_FOUND', `${absolute} is a file: name the checkpoint's folder.`);
+    throw new EmbedderError(
+      'MODEL_NOT_FOUND',
+      `${absolute} is a file: name the checkpoint's folder.`,
+    );
   }
   const config = await readConfig(absolute);
   await checkPooling(absolute, config.hidden);
@@ -103,18 +110,28 @@ function tensorSource(
 ): TensorSource {
   const unsound = (what: string) => invalid(folder, `tensor ${name} ${what}`);
   if (!stored) throw unsound('is missing');
-  if (stored.shape.length !== shape.length || stored.shape.some((size, axis) => size !== shape[axis])) {
-    throw unsound(`has the shape [${stored.shape.join(', ')}], but config.json makes it [${shape.join(', ')}]`);
+  if (
+    stored.shape.length !== shape.length ||
+    stored.shape.some((size, axis) => size !== shape[axis])
+  ) {
+    throw unsound(
+      `has the shape [${stored.shape.join(', ')}], but config.json makes it [${shape.join(', ')}]`,
+    );
   }
   const dtype = Object.hasOwn(storedTypes, stored.dtype) ? storedTypes[stored.dtype] : undefined;
   if (!dtype) {
     const known = Object.keys(storedTypes).join(', ');
-    throw unsupported(folder, `tensor ${name} is stored as ${stored.dtype.slice(0, 20)}; only ${known} are read`);
+    throw unsupported(
+      folder,
+      `tensor ${name} is stored as ${stored.dtype.slice(0, 20)}; only ${known} are read`,
+    );
   }
   const rows = shape.length === 2 ? (shape[0] as number) : 1;
   const cols = shape.at(-1) as number;
   if (stored.bytes !== rows * cols * bytesOf[dtype]) {
-    throw unsound(`has ${stored.bytes} bytes, but its shape makes it ${rows * cols * bytesOf[dtype]}`);
+    throw unsound(
+      `has ${stored.bytes} bytes, but its shape makes it ${rows * cols * bytesOf[dtype]}`,
+    );
   }
   return { file: stored.file, offset: stored.offset, bytes: stored.bytes, dtype, rows, cols };
 }

@@ -33,13 +33,20 @@ const computed: Readonly<Record<string, unknown>> = {
 export async function readConfig(folder: string): Promise<ModelConfig> {
   const file = path.join(folder, 'config.json');
   const config = await readJsonObject(file);
-  if (!config) throw new EmbedderError('MODEL_NOT_FOUND', `${folder} is no checkpoint: it has no config.json.`);
+  if (!config)
+    throw new EmbedderError(
+      'MODEL_NOT_FOUND',
+      `${folder} is no checkpoint: it has no config.json.`,
+    );
   refuseOtherModels(config, file);
   const read = (name: keyof typeof bounds) => wholeNumber(config, name, file);
   const queryHeads = read('num_attention_heads');
   const keyValueHeads = read('num_key_value_heads');
   if (queryHeads % keyValueHeads !== 0) {
-    throw invalid(file, `num_attention_heads ${queryHeads} is no multiple of num_key_value_heads ${keyValueHeads}`);
+    throw invalid(
+      file,
+      `num_attention_heads ${queryHeads} is no multiple of num_key_value_heads ${keyValueHeads}`,
+    );
   }
   return {
     hidden: read('hidden_size'),
@@ -61,9 +68,11 @@ function refuseOtherModels(config: JsonObject, file: string): void {
   }
   for (const [name, value] of Object.entries(computed)) {
     const asked = config[name] ?? value;
-    if (asked !== value) throw unsupported(file, `${name} is ${show(asked)}; only ${show(value)} is computed`);
+    if (asked !== value)
+      throw unsupported(file, `${name} is ${show(asked)}; only ${show(value)} is computed`);
   }
-  if (config.quantization_config) throw unsupported(file, 'the weights are quantized (quantization_config)');
+  if (config.quantization_config)
+    throw unsupported(file, 'the weights are quantized (quantization_config)');
   const layerTypes = config.layer_types ?? [];
   if (!Array.isArray(layerTypes)) throw invalid(file, 'layer_types is not an array');
   const other = layerTypes.find((type) => type !== 'full_attention');
@@ -85,11 +94,15 @@ function ropeTheta(config: JsonObject, file: string): number {
   for (const scaling of [parameters, config.rope_scaling ?? {}]) {
     if (!isObject(scaling)) throw invalid(file, 'rope_scaling is not an object');
     const kind = scaling.rope_type ?? scaling.type ?? 'default';
-    if (kind !== 'default') throw unsupported(file, `rope scaling is ${show(kind)}; only "default" is computed`);
+    if (kind !== 'default')
+      throw unsupported(file, `rope scaling is ${show(kind)}; only "default" is computed`);
   }
   const thetas = [parameters.rope_theta, config.rope_theta].filter((theta) => theta !== undefined);
   if (thetas.length === 2 && thetas[0] !== thetas[1]) {
-    throw invalid(file, `rope_theta is ${show(config.rope_theta)}, but ${show(thetas[0])} in rope_parameters`);
+    throw invalid(
+      file,
+      `rope_theta is ${show(config.rope_theta)}, but ${show(thetas[0])} in rope_parameters`,
+    );
   }
   return realNumber(thetas[0], 'rope_theta', 1, 1e12, file);
 }
@@ -103,6 +116,7 @@ function wholeNumber(config: JsonObject, name: keyof typeof bounds, file: string
 function realNumber(value: unknown, name: string, low: number, high: number, file: string): number {
   if (value === undefined) throw invalid(file, `${name} is missing`);
   if (typeof value !== 'number') throw invalid(file, `${name} is ${show(value)}, not a number`);
-  if (!(value >= low && value <= high)) throw invalid(file, `${name} is ${value}; it must be from ${low} to ${high}`);
+  if (!(value >= low && value <= high))
+    throw invalid(file, `${name} is ${value}; it must be from ${low} to ${high}`);
   return value;
 }

@@ -14,7 +14,11 @@ export function unsupported(file: string, what: string): EmbedderError {
 
 /** For a file that is there and cannot be read. */
 export function unreadable(file: string, error: unknown): EmbedderError {
-  return new EmbedderError('MODEL_NOT_FOUND', `${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  return new EmbedderError(
+    'MODEL_NOT_FOUND',
+    `${file} cannot be read: ${(error as Error).message}`,
+    { cause: error },
+  );
 }
 
 /** A value of a JSON file, as messages show it. */

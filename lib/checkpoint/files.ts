@@ -21,7 +21,10 @@ export async function readJson(file: string): Promise<unknown> {
   const size = await fileSize(file);
   if (size === undefined) return undefined;
   if (size > maxBytes) {
-    throw new EmbedderError('MODEL_INVALID', `${file} has ${size} bytes; at most ${maxBytes} are read.`);
+    throw new EmbedderError(
+      'MODEL_INVALID',
+      `${file} has ${size} bytes; at most ${maxBytes} are read.`,
+    );
   }
   const text = await readFile(file, 'utf8').catch((error) => {
     throw unreadable(file, error);
@@ -29,7 +32,9 @@ export async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new EmbedderError('MODEL_INVALID', `${file} is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new EmbedderError('MODEL_INVALID', `${file} is not JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -24,17 +24,29 @@ export async function checkPooling(folder: string, hidden: number): Promise<void
 
 async function checkPoolingFile(folder: string, subfolder: unknown, hidden: number): Promise<void> {
   if (typeof subfolder !== 'string' || !isPlainName(subfolder)) {
-    throw invalid(path.join(folder, 'modules.json'), `the pooling's path ${show(subfolder)} is no name of a folder`);
+    throw invalid(
+      path.join(folder, 'modules.json'),
+      `the pooling's path ${show(subfolder)} is no name of a folder`,
+    );
   }
   const file = path.join(folder, subfolder, 'config.json');
   const pooling = await readJsonObject(file);
   if (!pooling) return;
   // Either one flag for each mode or, since sentence-transformers 5, their names.
-  const flags = Object.keys(pooling).filter((key) => key.startsWith('pooling_mode_') && pooling[key] !== false);
-  const modes = [...flags.map((key) => key.slice('pooling_mode_'.length)), ...[pooling.pooling_mode ?? []].flat()];
+  const flags = Object.keys(pooling).filter(
+    (key) => key.startsWith('pooling_mode_') && pooling[key] !== false,
+  );
+  const modes = [
+    ...flags.map((key) => key.slice('pooling_mode_'.length)),
+    ...[pooling.pooling_mode ?? []].flat(),
+  ];
   if (modes.length === 0 || modes.some((mode) => mode !== 'lasttoken')) {
-    throw unsupported(file, `pooling is ${modes.map(String).join(' + ') || 'none'}; only lasttoken is computed`);
+    throw unsupported(
+      file,
+      `pooling is ${modes.map(String).join(' + ') || 'none'}; only lasttoken is computed`,
+    );
   }
   const width = pooling.word_embedding_dimension ?? pooling.embedding_dimension ?? hidden;
-  if (width !== hidden) throw invalid(file, `the width is ${show(width)}, but hidden_size is ${hidden}`);
+  if (width !== hidden)
+    throw invalid(file, `the width is ${show(width)}, but hidden_size is ${hidden}`);
 }

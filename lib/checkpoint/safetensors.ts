@@ -43,7 +43,10 @@ export async function readTensorTable(folder: string): Promise<TensorTable> {
   const index = path.join(folder, indexFile);
   const weightMap = (await readJsonObject(index))?.weight_map;
   if (weightMap === undefined) {
-    throw new EmbedderError('MODEL_NOT_FOUND', `${folder} has neither ${singleFile} nor a weight_map in ${indexFile}.`);
+    throw new EmbedderError(
+      'MODEL_NOT_FOUND',
+      `${folder} has neither ${singleFile} nor a weight_map in ${indexFile}.`,
+    );
   }
   if (!isObject(weightMap)) throw damaged(index, 'weight_map is not an object');
 
@@ -61,7 +64,8 @@ export async function readTensorTable(folder: string): Promise<TensorTable> {
   const tensors = new Map<string, StoredTensor>();
   for (const [tensor, name] of Object.entries(weightMap)) {
     const stored = headers.get(name)?.get(tensor);
-    if (!stored) throw damaged(index, `${tensor} should be in ${String(name)}, which does not hold it`);
+    if (!stored)
+      throw damaged(index, `${tensor} should be in ${String(name)}, which does not hold it`);
     tensors.set(tensor, stored);
   }
   return { files, tensors };
@@ -70,7 +74,10 @@ export async function readTensorTable(folder: string): Promise<TensorTable> {
 async function readHeader(file: string, index: number): Promise<ReadonlyMap<string, StoredTensor>> {
   const size = await fileSize(file);
   if (size === undefined) {
-    throw new EmbedderError('MODEL_NOT_FOUND', `${file} is missing: download the checkpoint again.`);
+    throw new EmbedderError(
+      'MODEL_NOT_FOUND',
+      `${file} is missing: download the checkpoint again.`,
+    );
   }
   if (size < 8) throw damaged(file, `it has only ${size} bytes`);
   const handle = await open(file).catch((error) => {
@@ -88,7 +95,12 @@ async function readHeader(file: string, index: number): Promise<ReadonlyMap<stri
   }
 }
 
-async function readBytes(handle: FileHandle, file: string, position: number, length: number): Promise<Buffer> {
+async function readBytes(
+  handle: FileHandle,
+  file: string,
+  position: number,
+  length: number,
+): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
   const { bytesRead } = await handle.read(buffer, 0, length, position).catch((error) => {
     throw unreadable(file, error);
@@ -102,9 +114,13 @@ function parseHeader(bytes: Buffer, file: string): Readonly<Record<string, unkno
     const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     if (isObject(header)) return header;
   } catch (error) {
-    throw new EmbedderError('MODEL_INVALID', `${file}: its header is not JSON: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new EmbedderError(
+      'MODEL_INVALID',
+      `${file}: its header is not JSON: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
   }
   throw damaged(file, 'its header is not a JSON object');
 }
@@ -120,7 +136,8 @@ function tensorsOf(
     const { dtype, shape, data_offsets: offsets } = entry;
     if (typeof dtype !== 'string') throw damaged(file, `${name} has no dtype`);
     if (!isCounts(shape)) throw damaged(file, `${name} has no sound shape`);
-    if (!isCounts(offsets) || offsets.length !== 2) throw damaged(file, `${name} has no sound data_offsets`);
+    if (!isCounts(offsets) || offsets.length !== 2)
+      throw damaged(file, `${name} has no sound data_offsets`);
     const [begin, end] = offsets as [number, number];
     if (begin > end || end > size - start) {
       throw damaged(file, `${name} lies at ${begin} to ${end} of ${size - start} bytes`);
@@ -132,7 +149,9 @@ function tensorsOf(
 }
 
 function refuseOverlap(tensors: ReadonlyMap<string, StoredTensor>, file: string): void {
-  const inOrder = [...tensors].filter(([, tensor]) => tensor.bytes > 0).sort(([, a], [, b]) => a.offset - b.offset);
+  const inOrder = [...tensors]
+    .filter(([, tensor]) => tensor.bytes > 0)
+    .sort(([, a], [, b]) => a.offset - b.offset);
   let end = 0;
   let before = '';
   for (const [name, tensor] of inOrder) {

@@ -14,14 +14,21 @@ export function unknownValue(name: string, value: string, remedy: string): Range
 }
 
 /** Refuses names that are not known, and names the nearest that is. */
-export function checkNames<Name extends string>(options: unknown = {}, known: readonly Name[]): Given<Name> {
+export function checkNames<Name extends string>(
+  options: unknown = {},
+  known: readonly Name[],
+): Given<Name> {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw wrongType('options', 'an object', options);
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name as Name)) continue;
-    const nearest = known.reduce((best, other) => (distance(name, other) < distance(name, best) ? other : best));
-    throw new TypeError(`Unknown option "${name}": did you mean "${nearest}"? There are ${known.join(', ')}.`);
+    const nearest = known.reduce((best, other) =>
+      distance(name, other) < distance(name, best) ? other : best,
+    );
+    throw new TypeError(
+      `Unknown option "${name}": did you mean "${nearest}"? There are ${known.join(', ')}.`,
+    );
   }
   return options as Given<Name>;
 }
@@ -47,7 +54,11 @@ export function checkString(name: string, value: unknown): string {
   return value;
 }
 
-export function checkOneOf<Value extends string>(name: string, value: unknown, values: readonly Value[]): Value {
+export function checkOneOf<Value extends string>(
+  name: string,
+  value: unknown,
+  values: readonly Value[],
+): Value {
   const given = checkString(name, value);
   if (values.includes(given as Value)) return given as Value;
   throw unknownValue(name, given, `use ${values.map((known) => `"${known}"`).join(', ')}`);
@@ -63,7 +74,8 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
   // Not instanceof: test runners and Electron have more than one AbortSignal.
   const given = signal as Partial<AbortSignal> | null | undefined;
   if (given === undefined) return undefined;
-  if (typeof given?.aborted === 'boolean' && typeof given.addEventListener === 'function') return given as AbortSignal;
+  if (typeof given?.aborted === 'boolean' && typeof given.addEventListener === 'function')
+    return given as AbortSignal;
   throw wrongType('signal', 'an AbortSignal', signal);
 }
 

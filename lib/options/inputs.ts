@@ -12,8 +12,10 @@ export function checkInputs(input: unknown): readonly Input[] {
   return Array.from(inputs, (item: unknown, index) => {
     if (typeof item === 'string') return item;
     const name = Array.isArray(input) ? `input[${index}]` : 'input';
-    if (!types.isUint32Array(item)) throw wrongType(name, 'a string or a Uint32Array of token ids', item);
-    if (item.length === 0) throw new RangeError(`${name} holds no token ids: a vector needs at least one.`);
+    if (!types.isUint32Array(item))
+      throw wrongType(name, 'a string or a Uint32Array of token ids', item);
+    if (item.length === 0)
+      throw new RangeError(`${name} holds no token ids: a vector needs at least one.`);
     return new Uint32Array(item);
   });
 }

@@ -1,7 +1,15 @@
 // What a load takes: options, defaults, checks. Nothing behind this folder checks an argument again.
 
 import type { Precision } from '../addon/types';
-import { checkNames, checkOneOf, checkSignal, checkString, checkWholeNumber, unknownValue, wrongType } from './checks';
+import {
+  checkNames,
+  checkOneOf,
+  checkSignal,
+  checkString,
+  checkWholeNumber,
+  unknownValue,
+  wrongType,
+} from './checks';
 
 /**
  * Where to compute. `cuda` is the first NVIDIA card, `cuda:1` the second. `auto` is the first card, if it opens and
@@ -91,13 +99,16 @@ export function checkLoadOptions(options: unknown): LoadRequest {
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw wrongType('onProgress', 'a function', onProgress);
   }
-  if (typeof batchInvariant !== 'boolean') throw wrongType('batchInvariant', 'a boolean', batchInvariant);
+  if (typeof batchInvariant !== 'boolean')
+    throw wrongType('batchInvariant', 'a boolean', batchInvariant);
   return {
     device: where,
     precision: checkOneOf('precision', precision, precisions),
     threads: threads === undefined ? 0 : checkWholeNumber('threads', threads, 1, 1_024),
     maxBatchTokens:
-      maxBatchTokens === undefined ? undefined : checkWholeNumber('maxBatchTokens', maxBatchTokens, 1, 1_048_576),
+      maxBatchTokens === undefined
+        ? undefined
+        : checkWholeNumber('maxBatchTokens', maxBatchTokens, 1, 1_048_576),
     batchInvariant,
     signal: checkSignal(signal),
     onProgress: onProgress as LoadRequest['onProgress'],

@@ -12,7 +12,9 @@ export function prefixOf(
   const instruction = checkPrompt('instruction', options.instruction, inputs);
   const prompt = checkPrompt('prompt', options.prompt, inputs);
   if (instruction !== undefined && prompt !== undefined) {
-    throw new TypeError('instruction and prompt exclude each other: a prompt is an instruction that the model names.');
+    throw new TypeError(
+      'instruction and prompt exclude each other: a prompt is an instruction that the model names.',
+    );
   }
   // No space after the colon: https://huggingface.co/Qwen/Qwen3-Embedding-0.6B (get_detailed_instruct).
   if (instruction !== undefined) return `Instruct: ${instruction}\nQuery:`;

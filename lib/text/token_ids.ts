@@ -64,7 +64,9 @@ export async function countTokens(
   cancelled: AbortSignal,
 ): Promise<number[]> {
   const counts: number[] = [];
-  await eachInput(inputs, request, vocabulary, tokenizer, cancelled, (tokens) => counts.push(tokens.length));
+  await eachInput(inputs, request, vocabulary, tokenizer, cancelled, (tokens) =>
+    counts.push(tokens.length),
+  );
   return counts;
 }
 
@@ -79,7 +81,9 @@ async function eachInput(
   const forbidden = request.specialTokens === 'error' ? tokenizer?.specialTokens : undefined;
   for (let first = 0; first < inputs.length; ) {
     const slice = sliceFrom(inputs, first);
-    const texts = slice.filter((input) => typeof input === 'string').map((text) => request.prefix + text);
+    const texts = slice
+      .filter((input) => typeof input === 'string')
+      .map((text) => request.prefix + text);
     // Either way the event loop has its turn here.
     const encoded = texts.length > 0 ? await encode(tokenizer, texts, request) : await turn([]);
     cancelled.throwIfAborted();
@@ -118,7 +122,9 @@ function encode(tokenizer: Tokenizer | undefined, texts: readonly string[], requ
 function refuseUnknown(ids: Uint32Array, index: number, vocabulary: number): void {
   const at = ids.findIndex((id) => id >= vocabulary);
   if (at >= 0) {
-    throw new RangeError(`input[${index}] holds the token id ${ids[at]} at ${at}: the model has ${vocabulary} tokens.`);
+    throw new RangeError(
+      `input[${index}] holds the token id ${ids[at]} at ${at}: the model has ${vocabulary} tokens.`,
+    );
   }
 }
 

@@ -48,7 +48,9 @@ export class Tokenizer {
       const appended = library.tokenToId(endToken);
       if (appended === null) throw new Error(`there is no ${endToken}`);
       if (!warned.has(file)) {
-        process.emitWarning(`${file} is from before its template appended ${endToken}; it is appended all the same.`);
+        process.emitWarning(
+          `${file} is from before its template appended ${endToken}; it is appended all the same.`,
+        );
       }
       warned.add(file);
       return new Tokenizer(file, library, specialTokens, appended);
@@ -79,7 +81,9 @@ export class Tokenizer {
   #plain(): Promise<Library> {
     this.#plainLibrary ??= readFile(this.#file).then((json) => {
       const { from, to } = placeOf('added_tokens', json);
-      return withoutLimits(Library.fromString(`${json.toString('utf8', 0, from)}[]${json.toString('utf8', to)}`));
+      return withoutLimits(
+        Library.fromString(`${json.toString('utf8', 0, from)}[]${json.toString('utf8', to)}`),
+      );
     });
     return this.#plainLibrary;
   }
@@ -94,7 +98,10 @@ function withoutLimits(library: Library): Library {
 
 function readSpecialTokens(json: Buffer): ReadonlyMap<number, string> {
   const { from, to } = placeOf('added_tokens', json);
-  const tokens = JSON.parse(json.toString('utf8', from, to)) as readonly { id: number; content: string }[];
+  const tokens = JSON.parse(json.toString('utf8', from, to)) as readonly {
+    id: number;
+    content: string;
+  }[];
   return new Map(tokens.map((token) => [token.id, token.content]));
 }
 
@@ -140,5 +147,7 @@ function placeOf(key: string, json: Buffer): { from: number; to: number } {
 
 function invalid(file: string, error: unknown): EmbedderError {
   if (error instanceof EmbedderError) return error;
-  return new EmbedderError('MODEL_INVALID', `${file}: ${(error as Error).message}.`, { cause: error });
+  return new EmbedderError('MODEL_INVALID', `${file}: ${(error as Error).message}.`, {
+    cause: error,
+  });
 }

@@ -11,7 +11,8 @@ constexpr double kMaxRows = 1 << 24;
 
 double number(const Napi::Value& value, const char* name, double least, double most) {
   const double n = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-  if (!(n >= least && n <= most)) throw std::invalid_argument(std::string(name) + " is out of range");
+  if (!(n >= least && n <= most))
+    throw std::invalid_argument(std::string(name) + " is out of range");
   return n;
 }
 
@@ -45,7 +46,8 @@ namespace {
 TensorSource tensor(const Napi::Value& value, const char* name) {
   const Napi::Object from = object(value, name);
   const std::string dtype = text(from.Get("dtype"), "dtype");
-  if (dtype != "f32" && dtype != "bf16" && dtype != "f16") throw std::invalid_argument("unknown dtype");
+  if (dtype != "f32" && dtype != "bf16" && dtype != "f16")
+    throw std::invalid_argument("unknown dtype");
   return {static_cast<uint32_t>(whole(from.Get("file"), "file", 0, 1e5)),
           whole(from.Get("offset"), "offset", 0, kMaxWhole),
           whole(from.Get("bytes"), "bytes", 0, kMaxWhole),
@@ -71,7 +73,8 @@ ModelConfig model_config(const Napi::Object& from) {
                            static_cast<float>(number(from.Get("normEps"), "normEps", 0, 1)),
                            number(from.Get("ropeTheta"), "ropeTheta", 1, 1e12)};
   if (config.head_dim != 128) throw std::invalid_argument("headDim is not 128");
-  if (config.query_heads % config.key_value_heads != 0) throw std::invalid_argument("heads do not divide");
+  if (config.query_heads % config.key_value_heads != 0)
+    throw std::invalid_argument("heads do not divide");
   return config;
 }
 
@@ -87,9 +90,9 @@ ModelSource model_source(const Napi::Object& from) {
   for (uint32_t i = 0; i < source.config.layers; ++i) {
     const Napi::Object layer = object(layers.Get(i), "layer");
     const auto get = [&](const char* name) { return tensor(layer.Get(name), name); };
-    source.layers.push_back({get("attentionNorm"), get("query"), get("key"), get("value"), get("queryNorm"),
-                             get("keyNorm"), get("attentionOut"), get("mlpNorm"), get("gate"), get("up"),
-                             get("down")});
+    source.layers.push_back({get("attentionNorm"), get("query"), get("key"), get("value"),
+                             get("queryNorm"), get("keyNorm"), get("attentionOut"), get("mlpNorm"),
+                             get("gate"), get("up"), get("down")});
   }
   return source;
 }

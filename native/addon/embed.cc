@@ -34,14 +34,16 @@ Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
   const size_t values = request.texts() * request.dimensions;
   const size_t available = available_memory();
   const auto refuse = [&] {
-    throw Error(ErrorCode::out_of_memory,
-                "the vectors of this call need " + std::to_string(values * sizeof(float) >> 20) + " MiB, " +
-                    std::to_string(available >> 20) + " MiB are free: embed fewer texts");
+    throw Error(ErrorCode::out_of_memory, "the vectors of this call need " +
+                                              std::to_string(values * sizeof(float) >> 20) +
+                                              " MiB, " + std::to_string(available >> 20) +
+                                              " MiB are free: embed fewer texts");
   };
   if (values > available / sizeof(float)) refuse();
   try {
     const auto constructor = env.Global().Get("Float32Array").As<Napi::Function>();
-    return constructor.New({Napi::Number::New(env, static_cast<double>(values))}).As<Napi::Float32Array>();
+    return constructor.New({Napi::Number::New(env, static_cast<double>(values))})
+        .As<Napi::Float32Array>();
   } catch (const Napi::Error&) {
     refuse();
     throw;
@@ -52,7 +54,8 @@ Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
 
 Napi::Value Embed(const Napi::CallbackInfo& info) {
   Environment& here = of(info);
-  const auto found = here.models.find(static_cast<uint32_t>(whole(info[0], "model", 0, UINT32_MAX)));
+  const auto found =
+      here.models.find(static_cast<uint32_t>(whole(info[0], "model", 0, UINT32_MAX)));
   if (found == here.models.end()) throw Error(ErrorCode::closed, "the model is closed");
 
   // Copied before they are checked: their memory is the caller's.
@@ -68,9 +71,11 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
       throw std::invalid_argument("a text's length is out of range");
     request->ends.push_back(end += length);
   }
-  if (end == 0 || end != request->ids.size()) throw std::invalid_argument("ids and lengths disagree");
+  if (end == 0 || end != request->ids.size())
+    throw std::invalid_argument("ids and lengths disagree");
   for (const uint32_t id : request->ids) {
-    if (id >= config.vocabulary) throw std::invalid_argument("a token id is past the embedding table");
+    if (id >= config.vocabulary)
+      throw std::invalid_argument("a token id is past the embedding table");
   }
   request->dimensions = static_cast<uint32_t>(whole(info[3], "dimensions", 1, config.hidden));
   request->max_batch_tokens = static_cast<uint32_t>(whole(info[4], "maxBatchTokens", 1, kMaxWidth));
@@ -81,8 +86,8 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
   request->out = vectors.Data();
   request->owner = here.link->owner;
   Engine& to = engine();
-  const uint32_t ticket =
-      here.add({Napi::Promise::Deferred::New(here.env), request, Napi::Persistent(vectors), nullptr, {}});
+  const uint32_t ticket = here.add(
+      {Napi::Promise::Deferred::New(here.env), request, Napi::Persistent(vectors), nullptr, {}});
   request->finish = [link = here.link, ticket](Request&) {
     link->post([ticket](Environment& there) { finish_embed(there, ticket); });
   };
@@ -96,8 +101,8 @@ Napi::Value AddressOf(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value LastPooledAddress(const Napi::CallbackInfo& info) {
-  return Napi::BigInt::New(info.Env(),
-                           static_cast<uint64_t>(reinterpret_cast<uintptr_t>(engine().last_pooled())));
+  return Napi::BigInt::New(
+      info.Env(), static_cast<uint64_t>(reinterpret_cast<uintptr_t>(engine().last_pooled())));
 }
 
 }  // namespace qwen3::addon

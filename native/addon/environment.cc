@@ -74,17 +74,20 @@ void Link::end() {
 
 Environment::Environment(Napi::Env env) : env(env) {
   auto* context = new std::shared_ptr<Link>(link);
-  const auto forget = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Link>*>(data); };
+  const auto forget = [](napi_env, void* data, void*) {
+    delete static_cast<std::shared_ptr<Link>*>(data);
+  };
   const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "qwen3-embed"), 0, 1,
-                                      context, forget, context, drain, &link->wake);
+      napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "qwen3-embed"),
+                                      0, 1, context, forget, context, drain, &link->wake);
   if (status != napi_ok) throw Napi::Error::New(env, "qwen3-embed: no thread-safe function");
   napi_unref_threadsafe_function(env, link->wake);
   LiveLinks::all().add(link);
 }
 
 uint32_t Environment::add(Pending work) {
-  if (pending.empty()) napi_ref_threadsafe_function(env, link->wake);  // the process stays until it settles
+  if (pending.empty())
+    napi_ref_threadsafe_function(env, link->wake);  // the process stays until it settles
   const uint32_t ticket = next_ticket++;
   pending.emplace(ticket, std::move(work));
   return ticket;
@@ -109,7 +112,9 @@ void Environment::end() {
   models.clear();
 }
 
-Environment& of(const Napi::CallbackInfo& info) { return *info.Env().GetInstanceData<Environment>(); }
+Environment& of(const Napi::CallbackInfo& info) {
+  return *info.Env().GetInstanceData<Environment>();
+}
 
 Napi::Object pending_object(Environment& here, uint32_t ticket) {
   Napi::Object result = Napi::Object::New(here.env);

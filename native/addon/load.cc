@@ -45,7 +45,8 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
   const Napi::Object options = object(info[1], "options");
   const std::string precision = text(options.Get("precision"), "precision");
   job->device.precision = parse_precision(precision);
-  if (!job->device.precision && precision != "auto") throw std::invalid_argument("unknown precision");
+  if (!job->device.precision && precision != "auto")
+    throw std::invalid_argument("unknown precision");
   job->source = model_source(object(info[0], "source"));
   job->device.device = text(options.Get("device"), "device");
   job->device.threads = static_cast<uint32_t>(whole(options.Get("threads"), "threads", 0, 1024));
@@ -75,7 +76,8 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
 }
 
 void Unload(const Napi::CallbackInfo& info) {
-  auto node = of(info).models.extract(static_cast<uint32_t>(whole(info[0], "model", 0, UINT32_MAX)));
+  auto node =
+      of(info).models.extract(static_cast<uint32_t>(whole(info[0], "model", 0, UINT32_MAX)));
   if (node) loader().release(std::move(node.mapped()));
 }
 

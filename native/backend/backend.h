@@ -9,7 +9,9 @@ namespace qwen3 {
 // s8: whole numbers from -127 to 127 in rows with scales. Of weights and of what linear ops read, in no checkpoint.
 enum class DType : uint8_t { f32, bf16, f16, s8 };
 
-constexpr size_t bytes_of(DType dtype) { return dtype == DType::f32 ? 4 : dtype == DType::s8 ? 1 : 2; }
+constexpr size_t bytes_of(DType dtype) {
+  return dtype == DType::f32 ? 4 : dtype == DType::s8 ? 1 : 2;
+}
 
 // A matrix in the backend's memory. Owns nothing.
 //
@@ -36,7 +38,9 @@ enum class WeightUse : uint8_t {
 };
 
 // Whether it is a linear op that reads the weight.
-constexpr bool is_linear(WeightUse use) { return use != WeightUse::table && use != WeightUse::gain; }
+constexpr bool is_linear(WeightUse use) {
+  return use != WeightUse::table && use != WeightUse::gain;
+}
 
 struct WeightLayout {
   DType dtype;
@@ -102,7 +106,8 @@ class Backend {
     DType input;          // what attention and linear_swiglu write, linear_add reads
     DType output;         // what linear writes: queries, keys and values
     uint32_t batch_rows;  // rows at which ops reach their full speed
-    bool reserves;        // allocating stops all work: what batches need is asked for when a model is loaded
+    bool
+        reserves;  // allocating stops all work: what batches need is asked for when a model is loaded
   };
   virtual Traits traits() const noexcept = 0;
 
@@ -128,7 +133,8 @@ class Backend {
                                void* pages) noexcept = 0;
   // Causal attention: softmax(q k^T / sqrt(dim)) v over positions 0 to the row's own, both runs. out[T,Q] input dtype.
   // Query head h reads key/value head h / (query / key_value).
-  virtual void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept = 0;
+  virtual void attention(Matrix query, Heads heads, Spans spans, const void* pages,
+                         Matrix out) noexcept = 0;
   // Final norm of x's rows, the cut to `dimensions`, L2 norm. Host memory is written no later than sync().
   virtual void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept = 0;
 
@@ -150,8 +156,8 @@ class Backend {
                                      DType stored) const noexcept = 0;
   // Converts rows [first_row, first_row + rows) of a weight from row-major checkpoint bytes (little endian, any
   // alignment) into its layout. Rows come in order, from the first to the last. `from` may be reused on return.
-  virtual void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
-                            DType stored) noexcept = 0;
+  virtual void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
+                            const void* from, DType stored) noexcept = 0;
 };
 
 }  // namespace qwen3

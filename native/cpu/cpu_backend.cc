@@ -33,7 +33,9 @@ struct Parts {
   uint32_t total, count, size;
 
   Parts(uint32_t total, uint32_t most)
-      : total(total), count(ceil_div(total, std::max(most, 1u))), size(count ? ceil_div(total, count) : 0) {}
+      : total(total),
+        count(ceil_div(total, std::max(most, 1u))),
+        size(count ? ceil_div(total, count) : 0) {}
   Range operator[](uint32_t part) const {
     const uint32_t first = std::min(part * size, total);
     return {first, std::min(size, total - first)};
@@ -44,7 +46,8 @@ struct Parts {
 class Scratch {
  public:
   Scratch(size_t bytes_per_thread, uint32_t threads)
-      : stride_((bytes_per_thread + 4095) / 4096 * 4096), memory_(allocate_aligned(stride_ * threads)) {
+      : stride_((bytes_per_thread + 4095) / 4096 * 4096),
+        memory_(allocate_aligned(stride_ * threads)) {
     if (!memory_) throw std::bad_alloc();
   }
   ~Scratch() { release_aligned(memory_); }
@@ -60,7 +63,9 @@ class Scratch {
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const Kernels& kernels, std::shared_ptr<ThreadPool> pool)
-      : kernels_(kernels), pool_(std::move(pool)), scratch_(kernels.scratch_bytes, pool_->threads()) {}
+      : kernels_(kernels),
+        pool_(std::move(pool)),
+        scratch_(kernels.scratch_bytes, pool_->threads()) {}
 
   Traits traits() const noexcept override {
     return {"cpu",          kernels_.name, pool_->threads(), kernels_.input,
@@ -108,7 +113,8 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
+  void attention(Matrix query, Heads heads, Spans spans, const void* pages,
+                 Matrix out) noexcept override {
     const Parts rows(query.rows, kernels_.query_rows);
     pool_->run(rows.count * heads.query, [&](uint32_t task, uint32_t thread) {
       // Later rows have more keys to go through: the long tasks come first. Heads that share keys follow each other.
@@ -126,7 +132,9 @@ class CpuBackend final : public Backend {
 
   void* allocate(size_t bytes) noexcept override { return allocate_aligned(bytes); }
   void release(void* memory) noexcept override { release_aligned(memory); }
-  void upload(void* to, const void* from, size_t bytes) noexcept override { std::memcpy(to, from, bytes); }
+  void upload(void* to, const void* from, size_t bytes) noexcept override {
+    std::memcpy(to, from, bytes);
+  }
   size_t available_bytes() const noexcept override { return available_memory(); }
   size_t page_bytes(const Heads& heads) const noexcept override {
     return size_t{2} * heads.key_value * kPageTokens * heads.dim * bytes_of(kernels_.input);
@@ -140,11 +148,11 @@ class CpuBackend final : public Backend {
     return {dtype, cpu::packed_bytes(kernels_.weights, kernels_.width, use, rows, cols)};
   }
 
-  void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
-                    DType stored) noexcept override {
+  void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
+                    const void* from, DType stored) noexcept override {
     if (is_linear(use)) {
-      cpu::pack_weight(kernels_.weights, kernels_.width, weight, use, {first_row, rows}, from, stored,
-                       *pool_);
+      cpu::pack_weight(kernels_.weights, kernels_.width, weight, use, {first_row, rows}, from,
+                       stored, *pool_);
       return;
     }
     const size_t row_bytes = weight.cols * bytes_of(stored);
@@ -157,7 +165,8 @@ class CpuBackend final : public Backend {
           std::memcpy(to, source, row_bytes);
         } else {
           cpu::with_stored(stored, [&](auto value) {
-            for (uint32_t i = 0; i < weight.cols; ++i) reinterpret_cast<float*>(to)[i] = value.at(source, i);
+            for (uint32_t i = 0; i < weight.cols; ++i)
+              reinterpret_cast<float*>(to)[i] = value.at(source, i);
           });
         }
       }
@@ -170,7 +179,8 @@ class CpuBackend final : public Backend {
 
   template <typename Function>
   void for_rows(uint32_t rows, const Function& function) {
-    const Parts parts(rows, std::max(ceil_div(rows, kTasksPerThread * pool_->threads()), kLeastRows));
+    const Parts parts(rows,
+                      std::max(ceil_div(rows, kTasksPerThread * pool_->threads()), kLeastRows));
     pool_->run(parts.count, [&](uint32_t task, uint32_t) { function(parts[task]); });
   }
   static constexpr uint32_t kLeastRows = 8;  // less is not worth another thread's attention
@@ -182,7 +192,8 @@ class CpuBackend final : public Backend {
     const Parts groups(panels, std::min(kernels_.block_panels, ceil_div(panels, wanted)));
     // A block of rows meets all panels before the next one does: it stays in the cache, and weights stream by.
     pool_->run(rows.count * groups.count, [&](uint32_t task, uint32_t thread) {
-      kernels_.multiply(product, rows[task / groups.count], groups[task % groups.count], scratch_.of(thread));
+      kernels_.multiply(product, rows[task / groups.count], groups[task % groups.count],
+                        scratch_.of(thread));
     });
   }
 
@@ -199,7 +210,8 @@ class CpuBackend final : public Backend {
     }
     // The whole row counts: an infinity past the cut makes the scale zero.
     output.finite = scale > 0 && std::isfinite(scale) && std::isfinite(cut_squares);
-    const double norm = std::max(std::sqrt(cut_squares), 1e-12);  // as torch.nn.functional.normalize
+    const double norm =
+        std::max(std::sqrt(cut_squares), 1e-12);  // as torch.nn.functional.normalize
     for (uint32_t i = 0; i < output.dimensions; ++i) {
       output.out[i] = output.finite ? static_cast<float>(in[i] * scale * gains[i] / norm) : 0;
     }
@@ -212,7 +224,8 @@ class CpuBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> open_cpu_backend(Isa isa, DType weights, std::shared_ptr<ThreadPool> pool) {
+std::unique_ptr<Backend> open_cpu_backend(Isa isa, DType weights,
+                                          std::shared_ptr<ThreadPool> pool) {
   return std::make_unique<CpuBackend>(cpu::find_kernels(isa, weights), std::move(pool));
 }
 

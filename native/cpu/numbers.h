@@ -16,7 +16,8 @@ inline float f16_to_f32(uint16_t half) {
   const uint32_t magnitude = uint32_t{half & 0x7fffu} << 13;
   // The exponent is rebased by a multiplication, which gets subnormal numbers right too.
   const float value = std::bit_cast<float>(magnitude) * 0x1p112f;
-  const uint32_t bits = magnitude >= 0x0f800000u ? magnitude | 0x7f800000u : std::bit_cast<uint32_t>(value);
+  const uint32_t bits =
+      magnitude >= 0x0f800000u ? magnitude | 0x7f800000u : std::bit_cast<uint32_t>(value);
   return std::bit_cast<float>(sign | bits);
 }
 

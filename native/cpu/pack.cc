@@ -18,9 +18,10 @@ struct Panel {
   uint32_t width;
 
   void put(uint32_t depth, uint32_t column, float value) const {
-    const size_t unit = format == PanelFormat::bf16_halves
-                            ? size_t{depth} * width + column % (width / 2) * 2 + column / (width / 2)
-                            : (size_t{depth} / 2 * width + column) * 2 + depth % 2;
+    const size_t unit =
+        format == PanelFormat::bf16_halves
+            ? size_t{depth} * width + column % (width / 2) * 2 + column / (width / 2)
+            : (size_t{depth} / 2 * width + column) * 2 + depth % 2;
     data[unit] = f32_to_bf16(value);
   }
 };
@@ -48,7 +49,8 @@ void pack_strip(const Matrix& weight, uint32_t width, const Strips& strips, uint
   const uint32_t depth = weight.cols;
   using Element = decltype(Panel<format>::data);
   const Panel<format> panel{
-      static_cast<Element>(weight.data) + size_t{index} * width * padded_depth(format, depth), width};
+      static_cast<Element>(weight.data) + size_t{index} * width * padded_depth(format, depth),
+      width};
   const uint32_t begin = std::max(strips.first, index * strips.strip);
   const uint32_t end = std::min(strips.first + strips.rows, (index + 1) * strips.strip);
   // The last row brings along the columns that no row will fill.
@@ -82,9 +84,11 @@ void pack_strips(PanelFormat format, uint32_t width, const Matrix& weight, const
         case PanelFormat::f32:
           return pack_strip<PanelFormat::f32, Source>(weight, width, strips, first + task, bytes);
         case PanelFormat::bf16_halves:
-          return pack_strip<PanelFormat::bf16_halves, Source>(weight, width, strips, first + task, bytes);
+          return pack_strip<PanelFormat::bf16_halves, Source>(weight, width, strips, first + task,
+                                                              bytes);
         case PanelFormat::bf16_pairs:
-          return pack_strip<PanelFormat::bf16_pairs, Source>(weight, width, strips, first + task, bytes);
+          return pack_strip<PanelFormat::bf16_pairs, Source>(weight, width, strips, first + task,
+                                                             bytes);
       }
     });
   });
@@ -96,24 +100,28 @@ uint32_t panel_count(uint32_t width, WeightUse use, uint32_t rows) {
   return use == WeightUse::gate_up ? ceil_div(rows / 2, width / 2) : ceil_div(rows, width);
 }
 
-size_t packed_bytes(PanelFormat format, uint32_t width, WeightUse use, uint32_t rows, uint32_t cols) {
-  const size_t panel = size_t{width} * padded_depth(format, cols) * (format == PanelFormat::f32 ? 4 : 2);
+size_t packed_bytes(PanelFormat format, uint32_t width, WeightUse use, uint32_t rows,
+                    uint32_t cols) {
+  const size_t panel =
+      size_t{width} * padded_depth(format, cols) * (format == PanelFormat::f32 ? 4 : 2);
   return panel * panel_count(width, use, rows);
 }
 
 void pack_weight(PanelFormat format, uint32_t width, Matrix weight, WeightUse use, Range rows,
                  const void* from, DType stored, ThreadPool& pool) {
   if (use != WeightUse::gate_up) {
-    pack_strips(format, width, weight, {weight.rows, rows.first, rows.count, width, 0}, from, stored, pool);
+    pack_strips(format, width, weight, {weight.rows, rows.first, rows.count, width, 0}, from,
+                stored, pool);
     return;
   }
   const uint32_t half = weight.rows / 2, end = rows.first + rows.count;
   const uint32_t gates = rows.first < half ? std::min(end, half) - rows.first : 0;
   const uint32_t first_up = std::max(rows.first, half) - half;
-  const auto* ups = static_cast<const unsigned char*>(from) + size_t{gates} * weight.cols * bytes_of(stored);
+  const auto* ups =
+      static_cast<const unsigned char*>(from) + size_t{gates} * weight.cols * bytes_of(stored);
   pack_strips(format, width, weight, {half, rows.first, gates, width / 2, 0}, from, stored, pool);
-  pack_strips(format, width, weight, {half, first_up, rows.count - gates, width / 2, width / 2}, ups, stored,
-              pool);
+  pack_strips(format, width, weight, {half, first_up, rows.count - gates, width / 2, width / 2},
+              ups, stored, pool);
 }
 
 }  // namespace qwen3::cpu

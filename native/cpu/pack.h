@@ -14,7 +14,8 @@ constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 // Panels of a weight. The last one's missing columns are zeros.
 uint32_t panel_count(uint32_t width, WeightUse use, uint32_t rows);
 
-size_t packed_bytes(PanelFormat format, uint32_t width, WeightUse use, uint32_t rows, uint32_t cols);
+size_t packed_bytes(PanelFormat format, uint32_t width, WeightUse use, uint32_t rows,
+                    uint32_t cols);
 
 // Backend::store_weight for `linear` and `gate_up`. A gate_up panel holds width / 2 gate columns, then the up columns
 // of the same outputs.

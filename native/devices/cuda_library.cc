@@ -11,7 +11,9 @@
 namespace qwen3 {
 namespace {
 
-[[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::device_unavailable, why); }
+[[noreturn]] void refuse(const std::string& why) {
+  throw Error(ErrorCode::device_unavailable, why);
+}
 
 struct Library {
   std::string path;
@@ -32,7 +34,8 @@ Library open(const std::string& wanted) {
   const std::string path(name.begin(), name.end());
   if (!std::filesystem::is_regular_file(file, ignored)) {
     refuse("this package's CUDA library is not there: " + path +
-           " is no file. It is part of the packages for Linux x64; QWEN3_EMBED_CUDA_LIBRARY names another");
+           " is no file. It is part of the packages for Linux x64; QWEN3_EMBED_CUDA_LIBRARY names "
+           "another");
   }
   if (!is_whole_library(file)) refuse(path + " was cut short: install the package again");
   void* const library = open_library(file);
@@ -63,9 +66,11 @@ std::unique_ptr<Backend> open_cuda_backend(const std::string& path, int32_t ordi
   std::unique_ptr<Backend> backend(library.create(ordinal, input, message, sizeof message));
   if (!backend) {
     const bool blames_driver = std::string_view(message).find("driver") != std::string_view::npos;
-    refuse("CUDA device " + std::to_string(ordinal) + " does not open: " + message + " (" + library.path +
-           ")" +
-           (blames_driver ? ". It needs an NVIDIA driver as new as its CUDA: 580 or newer for CUDA 13" : ""));
+    refuse("CUDA device " + std::to_string(ordinal) + " does not open: " + message + " (" +
+           library.path + ")" +
+           (blames_driver
+                ? ". It needs an NVIDIA driver as new as its CUDA: 580 or newer for CUDA 13"
+                : ""));
   }
   return backend;
 }

@@ -37,8 +37,10 @@ Isa instruction_set(const std::string& word) {
   const std::vector<Isa> available = available_isas();
   if (!isa || std::find(available.begin(), available.end(), *isa) == available.end()) {
     std::string words;
-    for (const Isa each : available) words += std::string(words.empty() ? "" : ", ") + to_string(each);
-    throw Error(ErrorCode::device_unavailable, "QWEN3_EMBED_CPU=" + word + ": this machine runs " + words);
+    for (const Isa each : available)
+      words += std::string(words.empty() ? "" : ", ") + to_string(each);
+    throw Error(ErrorCode::device_unavailable,
+                "QWEN3_EMBED_CPU=" + word + ": this machine runs " + words);
   }
   return *isa;
 }
@@ -66,9 +68,10 @@ Precision choose(const std::optional<Precision>& wanted, const std::string& devi
   }
   if (offers(device, *wanted)) return *wanted;
   std::string list;
-  for (const Precision p : precisions(device)) list += std::string(list.empty() ? "" : ", ") + to_string(p);
-  throw Error(ErrorCode::precision_unsupported,
-              "device \"" + device + "\" does not compute " + to_string(*wanted) + ": it offers " + list);
+  for (const Precision p : precisions(device))
+    list += std::string(list.empty() ? "" : ", ") + to_string(p);
+  throw Error(ErrorCode::precision_unsupported, "device \"" + device + "\" does not compute " +
+                                                    to_string(*wanted) + ": it offers " + list);
 }
 
 // "cuda": card 0; "cuda:N": card N.
@@ -82,12 +85,15 @@ OpenDevice open_named(const std::string& device, const DeviceRequest& request, D
   if (is_cuda(device)) {
     const int32_t card = ordinal(device);
     std::string library;
-    std::unique_ptr<Backend> backend = open_cuda_backend(request.cuda_library, card, input, &library);
-    return {"cuda:" + std::to_string(card), precision, std::move(backend), "CUDA library " + library};
+    std::unique_ptr<Backend> backend =
+        open_cuda_backend(request.cuda_library, card, input, &library);
+    return {"cuda:" + std::to_string(card), precision, std::move(backend),
+            "CUDA library " + library};
   }
   if (device == "reference") return {device, precision, open_reference_backend(), ""};
   return {device, precision,
-          open_cpu_backend(instruction_set(request.instruction_set), input, process_pool(request.threads)),
+          open_cpu_backend(instruction_set(request.instruction_set), input,
+                           process_pool(request.threads)),
           ""};
 }
 

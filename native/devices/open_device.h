@@ -17,18 +17,20 @@ const char* to_string(Precision precision);
 std::optional<Precision> parse_precision(std::string_view word);
 
 struct DeviceRequest {
-  std::string device;                  // "auto", "cpu", "cuda", "cuda:N", "reference"
-  std::optional<Precision> precision;  // none: as the weights are stored, where the device computes that
-  uint32_t threads = 0;                // of the CPU; 0: as the process has them
-  std::string instruction_set;         // of the CPU, by its word; empty: the best
-  std::string cuda_library;            // path; empty: the one beside the addon
+  std::string device;  // "auto", "cpu", "cuda", "cuda:N", "reference"
+  std::optional<Precision>
+      precision;                // none: as the weights are stored, where the device computes that
+  uint32_t threads = 0;         // of the CPU; 0: as the process has them
+  std::string instruction_set;  // of the CPU, by its word; empty: the best
+  std::string cuda_library;     // path; empty: the one beside the addon
 };
 
 struct OpenDevice {
   std::string device;  // "cpu", "cuda:N", "reference"
   Precision precision;
   std::unique_ptr<Backend> backend;
-  std::string note;  // which library was opened, or why `auto` took no card; for people who look for it
+  std::string
+      note;  // which library was opened, or why `auto` took no card; for people who look for it
 };
 
 // `stored`: how the checkpoint keeps its matrices. `auto` is the first CUDA card, if it opens and computes the precision, else

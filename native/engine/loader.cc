@@ -10,9 +10,10 @@ std::string identity(const ModelConfig& c, const std::vector<std::unique_ptr<Fil
                      const OpenDevice& opened) {
   std::ostringstream key;
   key << opened.device << ' ' << opened.backend->traits().instruction_set << ' '
-      << to_string(opened.precision) << ' ' << c.hidden << ' ' << c.intermediate << ' ' << c.layers << ' '
-      << c.query_heads << ' ' << c.key_value_heads << ' ' << c.head_dim << ' ' << c.vocabulary << ' '
-      << c.max_positions << ' ' << std::hexfloat << c.norm_eps << ' ' << c.rope_theta;
+      << to_string(opened.precision) << ' ' << c.hidden << ' ' << c.intermediate << ' ' << c.layers
+      << ' ' << c.query_heads << ' ' << c.key_value_heads << ' ' << c.head_dim << ' '
+      << c.vocabulary << ' ' << c.max_positions << ' ' << std::hexfloat << c.norm_eps << ' '
+      << c.rope_theta;
   for (const auto& file : files) key << ' ' << file->identity();
   return key.str();
 }
@@ -29,7 +30,9 @@ Loader::~Loader() {
 void Loader::submit(std::shared_ptr<LoadJob> job) { queue_.push_back({std::move(job), nullptr}); }
 
 // First, so that the next load finds the memory free.
-void Loader::release(std::shared_ptr<LoadedModel> model) { queue_.push_front({nullptr, std::move(model)}); }
+void Loader::release(std::shared_ptr<LoadedModel> model) {
+  queue_.push_front({nullptr, std::move(model)});
+}
 
 void Loader::work() {
   Task task;
@@ -67,8 +70,8 @@ std::shared_ptr<LoadedModel> Loader::load(LoadJob& job) {
   std::weak_ptr<LoadedModel>& known = loaded_[identity(job.source.config, files, opened)];
   if (std::shared_ptr<LoadedModel> model = known.lock(); model && !model->failed) return model;
 
-  std::shared_ptr<LoadedModel> model =
-      load_with_workspace(job.source, files, std::move(opened.backend), [&](uint64_t loaded, uint64_t total) {
+  std::shared_ptr<LoadedModel> model = load_with_workspace(
+      job.source, files, std::move(opened.backend), [&](uint64_t loaded, uint64_t total) {
         if (job.progress) job.progress(loaded, total);
         return !job.cancelled;
       });

@@ -28,19 +28,22 @@ struct Request {
   std::vector<size_t>
       ends;  // text i is ids[ends[i - 1], ends[i]); checked: not empty, not over max_positions
   uint32_t dimensions;
-  uint32_t max_batch_tokens;     // how many tokens may share a batch with these
-  bool batch_invariant = false;  // no bit of a vector may depend on what shares its batch, on any backend
-  float* out;                    // [texts, dimensions], the owner's
+  uint32_t max_batch_tokens;  // how many tokens may share a batch with these
+  bool batch_invariant =
+      false;   // no bit of a vector may depend on what shares its batch, on any backend
+  float* out;  // [texts, dimensions], the owner's
   std::shared_ptr<MemoryOwner> owner;
-  std::function<void(Request&)> finish;  // called once on the engine thread, unless cancelled before
+  std::function<void(Request&)>
+      finish;  // called once on the engine thread, unless cancelled before
 
   // Set by the caller's thread, under the owner's mutex: nothing is written after it.
   std::atomic<bool> cancelled = false;
 
   // The engine's, readable from `finish` on.
-  std::vector<uint32_t> non_finite;  // texts without a finite vector, ascending; their rows are zeros
-  std::optional<Error> error;        // the whole request failed
-  size_t taken = 0, done = 0;        // texts given to a batch, texts finished
+  std::vector<uint32_t>
+      non_finite;              // texts without a finite vector, ascending; their rows are zeros
+  std::optional<Error> error;  // the whole request failed
+  size_t taken = 0, done = 0;  // texts given to a batch, texts finished
 
   size_t texts() const { return ends.size(); }
   std::span<const uint32_t> text(size_t i) const {

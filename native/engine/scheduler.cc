@@ -19,7 +19,8 @@ std::vector<Text> next_batch(std::deque<std::shared_ptr<Request>>& queue) {
       const auto length = static_cast<uint32_t>(request->text(request->taken).size());
       const BatchSize larger{size.texts + 1, size.tokens + length, size.pages + page_count(length)};
       budget = std::min(budget, request->max_batch_tokens);
-      if (!batch.empty() && (larger.tokens > budget || !request->loaded->limits.holds(larger))) break;
+      if (!batch.empty() && (larger.tokens > budget || !request->loaded->limits.holds(larger)))
+        break;
       batch.push_back({request, request->taken++});
       size = larger;
       if (request->taken < request->texts()) queue.push_back(request);

@@ -56,8 +56,8 @@ BatchSize size_for(uint32_t tokens, uint32_t chunk_rows) {
 }
 
 // The most tokens of a batch, at most `most`, whose workspace fits in `bytes`.
-uint32_t tokens_that_fit(const ModelConfig& config, const Backend& on, uint32_t chunk_rows, uint32_t most,
-                         size_t bytes) {
+uint32_t tokens_that_fit(const ModelConfig& config, const Backend& on, uint32_t chunk_rows,
+                         uint32_t most, size_t bytes) {
   uint32_t least = std::min(most, kLeastTokens);
   while (least < most) {
     const uint32_t tokens = most - (most - least) / 2, rows = std::min(chunk_rows, tokens);
@@ -79,8 +79,9 @@ size_t workspace_bytes(const ModelConfig& config, const Backend& on, uint32_t ch
   for (const Columns& columns : scratch_columns(config, on)) {
     bytes += matrix_bytes(chunk_rows, columns.count, columns.dtype);
   }
-  return bytes + matrix_bytes(size.tokens, config.hidden, DType::f32) + pages_bytes(config, on, size.pages) +
-         span_count(size, chunk_rows) * sizeof(Span) + word_count(size) * sizeof(uint32_t);
+  return bytes + matrix_bytes(size.tokens, config.hidden, DType::f32) +
+         pages_bytes(config, on, size.pages) + span_count(size, chunk_rows) * sizeof(Span) +
+         word_count(size) * sizeof(uint32_t);
 }
 
 size_t least_workspace_bytes(const ModelConfig& config, const Backend& on) {
@@ -97,8 +98,10 @@ void* Workspace::Buffer::reserve(Backend& on, size_t wanted, const char* what) {
   return memory.get();
 }
 
-Matrix Workspace::matrix(Buffer& buffer, uint32_t rows, uint32_t cols, DType dtype, const char* what) {
-  return {buffer.reserve(on_, matrix_bytes(rows, cols, dtype), what), rows, cols, row_stride(cols), dtype};
+Matrix Workspace::matrix(Buffer& buffer, uint32_t rows, uint32_t cols, DType dtype,
+                         const char* what) {
+  return {buffer.reserve(on_, matrix_bytes(rows, cols, dtype), what), rows, cols, row_stride(cols),
+          dtype};
 }
 
 Workspace::Workspace(const Model& model, uint32_t chunk_rows)
@@ -146,9 +149,10 @@ Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts, bool 
     size.pages += page_count(text.size());
   }
   if (reserves_ && !limits_.holds(size)) {
-    throw Error(ErrorCode::out_of_memory, "a text of " + std::to_string(size.tokens) +
-                                              " tokens: when the model was loaded there was memory for " +
-                                              std::to_string(limits_.tokens));
+    throw Error(ErrorCode::out_of_memory,
+                "a text of " + std::to_string(size.tokens) +
+                    " tokens: when the model was loaded there was memory for " +
+                    std::to_string(limits_.tokens));
   }
   reserve(size);
   on_.begin_batch(size.tokens, invariant);

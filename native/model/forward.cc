@@ -4,8 +4,8 @@ namespace qwen3 {
 namespace {
 
 // The part of a layer that only rows which go on need: their keys and values are stored, `normed` holds their norm.
-void attend_and_feed_forward(Backend& on, const Model& model, uint32_t index, const Chunk& chunk, void* pages,
-                             const Scratch& s) {
+void attend_and_feed_forward(Backend& on, const Model& model, uint32_t index, const Chunk& chunk,
+                             void* pages, const Scratch& s) {
   const Layer& layer = model.layers[index];
   const Spans spans{chunk.spans, chunk.span_count, index};
   on.linear(s.normed, layer.query, s.query);
@@ -33,8 +33,8 @@ void forward(Backend& on, const Model& model, const Batch& batch, const Scratch&
       const Scratch s = scratch.rows(chunk.x.rows);
       on.rms_norm(chunk.x, layer.attention_norm, model.config.norm_eps, s.normed);
       on.linear(s.normed, layer.key_value, s.key_value);
-      on.norm_rope_store(s.key_value, layer.key_norm, model.heads, {chunk.spans, chunk.span_count, i},
-                         batch.pages);
+      on.norm_rope_store(s.key_value, layer.key_norm, model.heads,
+                         {chunk.spans, chunk.span_count, i}, batch.pages);
       if (i < last) attend_and_feed_forward(on, model, i, chunk, batch.pages, s);
     }
   }

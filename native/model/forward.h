@@ -10,9 +10,10 @@ namespace qwen3 {
 
 // Consecutive rows of a batch that go through the ops together.
 struct Chunk {
-  const uint32_t* ids;  // [rows] what to gather: token ids, or rows of the batch. In the backend's memory
-  Matrix x;             // [rows, hidden] f32, the residual
-  const Span* spans;    // in the backend's memory
+  const uint32_t*
+      ids;   // [rows] what to gather: token ids, or rows of the batch. In the backend's memory
+  Matrix x;  // [rows, hidden] f32, the residual
+  const Span* spans;  // in the backend's memory
   uint32_t span_count;
 };
 

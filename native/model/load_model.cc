@@ -25,7 +25,9 @@ struct Plan {
   }
 };
 
-constexpr size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+constexpr size_t aligned(size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 size_t rotation_bytes(const ModelConfig& config) {
   return size_t{config.max_positions} * config.head_dim * sizeof(float);
@@ -58,10 +60,20 @@ std::vector<Plan> plan_weights(const ModelSource& source, Model& model) {
         {
             {"attention norm", &to.attention_norm, gain, {&from.attention_norm}, 1, c.hidden},
             {"query projection", &to.query, linear, {&from.query}, queries, c.hidden},
-            {"key and value projections", &to.key_value, linear, {&from.key, &from.value}, keys, c.hidden},
+            {"key and value projections",
+             &to.key_value,
+             linear,
+             {&from.key, &from.value},
+             keys,
+             c.hidden},
             {"query norm", &to.query_norm, gain, {&from.query_norm}, 1, c.head_dim},
             {"key norm", &to.key_norm, gain, {&from.key_norm}, 1, c.head_dim},
-            {"attention output", &to.attention_out, linear_add, {&from.attention_out}, c.hidden, queries},
+            {"attention output",
+             &to.attention_out,
+             linear_add,
+             {&from.attention_out},
+             c.hidden,
+             queries},
             {"MLP norm", &to.mlp_norm, gain, {&from.mlp_norm}, 1, c.hidden},
             {"gate and up projections",
              &to.gate_up,
@@ -102,7 +114,8 @@ std::vector<float> rotations(const ModelConfig& config) {
   const uint32_t half = config.head_dim / 2;
   std::vector<float> frequencies(half), table(size_t{config.max_positions} * config.head_dim);
   for (uint32_t i = 0; i < half; ++i) {
-    frequencies[i] = 1.0f / static_cast<float>(std::pow(config.rope_theta, 2.0 * i / config.head_dim));
+    frequencies[i] =
+        1.0f / static_cast<float>(std::pow(config.rope_theta, 2.0 * i / config.head_dim));
   }
   for (uint32_t position = 0; position < config.max_positions; ++position) {
     float* row = table.data() + size_t{position} * config.head_dim;
@@ -122,7 +135,8 @@ size_t model_bytes(const ModelSource& source, const Backend& on) {
   return arena_bytes(plan_weights(source, unused), source.config, on);
 }
 
-std::unique_ptr<Model> load_model(const ModelSource& source, const std::vector<std::unique_ptr<File>>& files,
+std::unique_ptr<Model> load_model(const ModelSource& source,
+                                  const std::vector<std::unique_ptr<File>>& files,
                                   std::unique_ptr<Backend> backend, size_t left_free,
                                   const LoadProgress& progress) {
   if (source.layers.size() != source.config.layers)
@@ -151,7 +165,8 @@ std::unique_ptr<Model> load_model(const ModelSource& source, const std::vector<s
   const size_t needed = weight_bytes + besides, available = on.available_bytes();
   if (needed > available) {
     throw Error(ErrorCode::out_of_memory, "the model needs " + std::to_string(needed >> 20) +
-                                              " MiB in this precision, " + std::to_string(available >> 20) +
+                                              " MiB in this precision, " +
+                                              std::to_string(available >> 20) +
                                               " MiB are free: take a smaller model or precision");
   }
   model->memory = allocate(on, weight_bytes, "the weights");
@@ -184,7 +199,8 @@ std::unique_ptr<Model> load_model(const ModelSource& source, const std::vector<s
   const ModelConfig& c = source.config;
   const std::vector<float> table = rotations(c);
   on.upload(next, table.data(), rotation_bytes(c));
-  model->heads = {c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps, reinterpret_cast<float*>(next)};
+  model->heads = {c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps,
+                  reinterpret_cast<float*>(next)};
   if (const char* failure = on.sync()) throw Error(ErrorCode::device_failed, failure);
   return model;
 }

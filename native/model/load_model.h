@@ -18,7 +18,8 @@ size_t model_bytes(const ModelSource& source, const Backend& on);
 
 // Reads a checkpoint. `left_free`: bytes that the backend must have free beside the weights once they are loaded.
 // Throws Error; null where progress said stop.
-std::unique_ptr<Model> load_model(const ModelSource& source, const std::vector<std::unique_ptr<File>>& files,
+std::unique_ptr<Model> load_model(const ModelSource& source,
+                                  const std::vector<std::unique_ptr<File>>& files,
                                   std::unique_ptr<Backend> backend, size_t left_free,
                                   const LoadProgress& progress);
 

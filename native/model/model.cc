@@ -11,13 +11,17 @@ BackendMemory allocate(Backend& on, size_t bytes, const char* what) {
   const size_t available = on.available_bytes();
   void* memory = bytes <= available ? on.allocate(bytes) : nullptr;
   if (!memory) {
-    throw Error(ErrorCode::out_of_memory, std::string(what) + " need " + std::to_string(bytes >> 20) +
-                                              " MiB, " + std::to_string(available >> 20) + " MiB are free");
+    throw Error(ErrorCode::out_of_memory, std::string(what) + " need " +
+                                              std::to_string(bytes >> 20) + " MiB, " +
+                                              std::to_string(available >> 20) + " MiB are free");
   }
   return BackendMemory(memory, {&on});
 }
 
 Model::Model(const ModelConfig& config, std::unique_ptr<Backend> opened)
-    : config(config), backend(std::move(opened)), layers(config.layers), memory(nullptr, {backend.get()}) {}
+    : config(config),
+      backend(std::move(opened)),
+      layers(config.layers),
+      memory(nullptr, {backend.get()}) {}
 
 }  // namespace qwen3

@@ -26,8 +26,8 @@ struct TensorSource {
 };
 
 struct LayerSource {
-  TensorSource attention_norm, query, key, value, query_norm, key_norm, attention_out, mlp_norm, gate, up,
-      down;
+  TensorSource attention_norm, query, key, value, query_norm, key_norm, attention_out, mlp_norm,
+      gate, up, down;
 };
 
 struct ModelSource {

@@ -35,7 +35,8 @@ std::vector<std::string> group_folders(const std::string& controller) {
     const bool unified = list.empty();
     if (!unified && !contains(list, controller)) continue;
     const std::string root = unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + controller;
-    for (std::string path = line.substr(second + 1); path.size() > 1; path.resize(path.rfind('/'))) {
+    for (std::string path = line.substr(second + 1); path.size() > 1;
+         path.resize(path.rfind('/'))) {
       folders.push_back(root + path);
     }
     folders.push_back(root);
@@ -89,7 +90,8 @@ size_t cgroup_available_bytes() {
          {std::pair{"/memory.max", "/memory.current"},
           std::pair{"/memory.limit_in_bytes", "/memory.usage_in_bytes"}}) {
       const auto limit = number_in(folder + limit_file), usage = number_in(folder + usage_file);
-      if (limit && usage) least = std::min(least, std::max(*limit - *usage + reclaimable(folder), 0.0));
+      if (limit && usage)
+        least = std::min(least, std::max(*limit - *usage + reclaimable(folder), 0.0));
     }
   }
   // Version 1 writes a number near 2^63 where there is no limit.

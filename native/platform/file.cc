@@ -20,11 +20,14 @@ namespace qwen3 {
 #ifdef _WIN32
 namespace {
 
-std::string last_error() { return std::system_category().message(static_cast<int>(GetLastError())); }
+std::string last_error() {
+  return std::system_category().message(static_cast<int>(GetLastError()));
+}
 
 std::wstring wide(const std::string& utf8) {
   const int bytes = static_cast<int>(utf8.size());
-  std::wstring text(static_cast<size_t>(MultiByteToWideChar(CP_UTF8, 0, utf8.data(), bytes, nullptr, 0)), 0);
+  std::wstring text(
+      static_cast<size_t>(MultiByteToWideChar(CP_UTF8, 0, utf8.data(), bytes, nullptr, 0)), 0);
   MultiByteToWideChar(CP_UTF8, 0, utf8.data(), bytes, text.data(), static_cast<int>(text.size()));
   return text;
 }
@@ -35,10 +38,11 @@ uint64_t joined(DWORD high, DWORD low) { return uint64_t{high} << 32 | low; }
 
 File::File(const std::string& path) : path_(path) {
   // Others may rename or delete it meanwhile, as they may elsewhere.
-  handle_ =
-      CreateFileW(wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                  nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
-  if (handle_ == INVALID_HANDLE_VALUE) throw Error(ErrorCode::model_not_found, path + ": " + last_error());
+  handle_ = CreateFileW(wide(path).c_str(), GENERIC_READ,
+                        FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
+                        OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  if (handle_ == INVALID_HANDLE_VALUE)
+    throw Error(ErrorCode::model_not_found, path + ": " + last_error());
   BY_HANDLE_FILE_INFORMATION about;
   if (GetFileType(handle_) != FILE_TYPE_DISK || !GetFileInformationByHandle(handle_, &about)) {
     CloseHandle(handle_);
@@ -46,8 +50,8 @@ File::File(const std::string& path) : path_(path) {
   }
   size_ = joined(about.nFileSizeHigh, about.nFileSizeLow);
   for (const uint64_t part :
-       {uint64_t{about.dwVolumeSerialNumber}, joined(about.nFileIndexHigh, about.nFileIndexLow), size_,
-        joined(about.ftLastWriteTime.dwHighDateTime, about.ftLastWriteTime.dwLowDateTime)}) {
+       {uint64_t{about.dwVolumeSerialNumber}, joined(about.nFileIndexHigh, about.nFileIndexLow),
+        size_, joined(about.ftLastWriteTime.dwHighDateTime, about.ftLastWriteTime.dwLowDateTime)}) {
     identity_ += std::to_string(part) + ":";
   }
 }

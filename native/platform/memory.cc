@@ -15,7 +15,9 @@ constexpr std::align_val_t kAlignment{64};
 
 }  // namespace
 
-void* allocate_aligned(size_t bytes) noexcept { return ::operator new(bytes, kAlignment, std::nothrow); }
+void* allocate_aligned(size_t bytes) noexcept {
+  return ::operator new(bytes, kAlignment, std::nothrow);
+}
 void release_aligned(void* memory) noexcept { ::operator delete(memory, kAlignment); }
 
 size_t available_memory() noexcept {
@@ -24,7 +26,8 @@ size_t available_memory() noexcept {
     std::ifstream file("/proc/meminfo");
     for (std::string line; std::getline(file, line);) {
       if (line.starts_with("MemAvailable:")) {
-        available = std::min(available, size_t{std::stoull(line.substr(line.find(':') + 1))} * 1024);
+        available =
+            std::min(available, size_t{std::stoull(line.substr(line.find(':') + 1))} * 1024);
       }
     }
     return available;

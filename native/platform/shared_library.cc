@@ -29,8 +29,9 @@ void keep_loaded() {
 std::filesystem::path own_library() {
   HMODULE module = nullptr;
   wchar_t path[32768];
-  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
-                     reinterpret_cast<LPCWSTR>(&own_library), &module);
+  GetModuleHandleExW(
+      GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+      reinterpret_cast<LPCWSTR>(&own_library), &module);
   return std::filesystem::path(path, path + GetModuleFileNameW(module, path, 32768));
 }
 
@@ -44,8 +45,8 @@ void* open_library(const std::filesystem::path& file) {
 std::string library_error() {
   char* text = nullptr;
   const DWORD length = FormatMessageA(
-      FORMAT_MESSAGE_ALLOCATE_BUFFER | FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, nullptr,
-      GetLastError(), 0, reinterpret_cast<char*>(&text), 0, nullptr);
+      FORMAT_MESSAGE_ALLOCATE_BUFFER | FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS,
+      nullptr, GetLastError(), 0, reinterpret_cast<char*>(&text), 0, nullptr);
   const std::string message(text ? text : "", length);
   LocalFree(text);
   return message.substr(0, message.find_last_not_of("\r\n") + 1);
@@ -71,7 +72,9 @@ std::filesystem::path own_library() {
 
 std::string library_file_name(const std::string& name) { return "lib" + name + ".so"; }
 
-void* open_library(const std::filesystem::path& file) { return dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL); }
+void* open_library(const std::filesystem::path& file) {
+  return dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+}
 
 std::string library_error() {
   const char* message = dlerror();

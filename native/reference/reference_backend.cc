@@ -22,7 +22,8 @@ float from_half(uint16_t bits) {
   const int fraction = bits & 1023;
   float magnitude;
   if (exponent == 31) {
-    magnitude = fraction ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
+    magnitude =
+        fraction ? std::numeric_limits<float>::quiet_NaN() : std::numeric_limits<float>::infinity();
   } else if (exponent == 0) {
     magnitude = std::ldexp(static_cast<float>(fraction), -24);
   } else {
@@ -54,7 +55,9 @@ double dot(const float* a, const float* b, uint32_t n) {
   return sum;
 }
 
-double root_mean_square(const float* x, uint32_t n, float eps) { return std::sqrt(dot(x, x, n) / n + eps); }
+double root_mean_square(const float* x, uint32_t n, float eps) {
+  return std::sqrt(dot(x, x, n) / n + eps);
+}
 
 double silu(double x) { return x / (1 + std::exp(-x)); }
 
@@ -84,8 +87,8 @@ void norm_rope_head(float* head, const float* gain, const Heads& heads, uint32_t
 enum class Part : uint8_t { key, value };
 
 // Where the key or value of `position` lies, for one key/value head: [dim].
-float* page_row(void* pages, const Heads& heads, const Span& span, uint32_t layer, uint32_t position,
-                Part part, uint32_t head) {
+float* page_row(void* pages, const Heads& heads, const Span& span, uint32_t layer,
+                uint32_t position, Part part, uint32_t head) {
   const bool in_prefix = position < span.prefix.tokens;
   const KeyValueRun& run = in_prefix ? span.prefix : span.own;
   const uint32_t token = in_prefix ? position : position - span.prefix.tokens;
@@ -161,13 +164,16 @@ class ReferenceBackend final : public Backend {
         float* key = row_of(key_value, row) + h * heads.dim;
         const float* value = key + heads.key_value * heads.dim;
         norm_rope_head(key, row_of(gain, 0), heads, position);
-        std::copy_n(key, heads.dim, page_row(pages, heads, span, spans.layer, position, Part::key, h));
-        std::copy_n(value, heads.dim, page_row(pages, heads, span, spans.layer, position, Part::value, h));
+        std::copy_n(key, heads.dim,
+                    page_row(pages, heads, span, spans.layer, position, Part::key, h));
+        std::copy_n(value, heads.dim,
+                    page_row(pages, heads, span, spans.layer, position, Part::value, h));
       }
     });
   }
 
-  void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
+  void attention(Matrix query, Heads heads, Spans spans, const void* pages,
+                 Matrix out) noexcept override {
     void* arena = const_cast<void*>(pages);  // only read here
     std::vector<double> weights;             // softmax numerators of one row and head
     std::vector<double> sum(heads.dim);
@@ -178,14 +184,16 @@ class ReferenceBackend final : public Backend {
         const float* q = row_of(query, row) + h * heads.dim;
         double largest = -std::numeric_limits<double>::infinity();
         for (uint32_t p = 0; p <= position; ++p) {
-          const float* key = page_row(arena, heads, span, spans.layer, p, Part::key, key_value_head);
+          const float* key =
+              page_row(arena, heads, span, spans.layer, p, Part::key, key_value_head);
           weights[p] = dot(q, key, heads.dim) / std::sqrt(double(heads.dim));
           largest = std::max(largest, weights[p]);
         }
         double total = 0;
         std::fill(sum.begin(), sum.end(), 0.0);
         for (uint32_t p = 0; p <= position; ++p) {
-          const float* value = page_row(arena, heads, span, spans.layer, p, Part::value, key_value_head);
+          const float* value =
+              page_row(arena, heads, span, spans.layer, p, Part::value, key_value_head);
           weights[p] = std::exp(weights[p] - largest);
           total += weights[p];
           for (uint32_t i = 0; i < heads.dim; ++i) sum[i] += weights[p] * value[i];
@@ -214,9 +222,13 @@ class ReferenceBackend final : public Backend {
 
   const char* sync() noexcept override { return nullptr; }
 
-  void* allocate(size_t bytes) noexcept override { return ::operator new(bytes, kAlignment, std::nothrow); }
+  void* allocate(size_t bytes) noexcept override {
+    return ::operator new(bytes, kAlignment, std::nothrow);
+  }
   void release(void* memory) noexcept override { ::operator delete(memory, kAlignment); }
-  void upload(void* to, const void* from, size_t bytes) noexcept override { std::memcpy(to, from, bytes); }
+  void upload(void* to, const void* from, size_t bytes) noexcept override {
+    std::memcpy(to, from, bytes);
+  }
   size_t available_bytes() const noexcept override { return SIZE_MAX; }
   size_t page_bytes(const Heads& heads) const noexcept override {
     return size_t{2} * heads.key_value * kPageTokens * heads.dim * sizeof(float);

@@ -35,7 +35,13 @@ const opcodes = {
 const mufu = 0x308;
 const wgmmaWait = 0x00008000000079c5n; // the first eight bytes of wgmma_wait
 const ofBytes = { HMMA: 'IMMA', HGMMA: 'IGMMA' }; // what int8_t has in their place
-const told = [...Object.entries(ofBytes).flat(), 'HGMMA_REGISTERS', 'UTMALDG', 'UTMASTG', 'UTMAREDG']; // in the summary
+const told = [
+  ...Object.entries(ofBytes).flat(),
+  'HGMMA_REGISTERS',
+  'UTMALDG',
+  'UTMASTG',
+  'UTMAREDG',
+]; // in the summary
 const ofSums = { UTMASTG: 'UTMAREDG' }; // what linear_add has in its place: its results are added
 
 // Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8); of
@@ -55,7 +61,14 @@ const hotKernels = {
   wgmma_attention: {
     registers: 168,
     exactly: true,
-    atLeast: { HGMMA: 16, HGMMA_REGISTERS: 16, UTMALDG: 1, LDGSTS: 2, USETMAXREG: 2, 'MUFU beside a product': 64 },
+    atLeast: {
+      HGMMA: 16,
+      HGMMA_REGISTERS: 16,
+      UTMALDG: 1,
+      LDGSTS: 2,
+      USETMAXREG: 2,
+      'MUFU beside a product': 64,
+    },
     only: '90a',
   },
   attention_kernel: { registers: 248, atLeast: { HMMA: 128, LDSM: 64, LDGSTS: 2 }, overlaps: true },
@@ -69,7 +82,8 @@ const warnings = /C75\d\d|serializ|Potential Performance Loss/i;
 try {
   const problems = [];
   const wanted = process.argv.slice(2);
-  for (const capability of wanted.length > 0 ? wanted : shipped) problems.push(...(await checkCapability(capability)));
+  for (const capability of wanted.length > 0 ? wanted : shipped)
+    problems.push(...(await checkCapability(capability)));
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) throw new Error(`${problems.length} checks of the CUDA kernels failed`);
   console.log('the CUDA kernels are as they should be');
@@ -82,7 +96,8 @@ async function checkCapability(capability) {
   const summary = new Map();
   const sources = fs.readdirSync(path.join(root, 'cuda')).filter((file) => file.endsWith('.cu'));
   for (const { source, cubin, log } of await compileAll(sources, capability)) {
-    if (warnings.test(log)) problems.push(`sm_${capability} ${source}: ${log.match(warnings)[0]} in ptxas's output`);
+    if (warnings.test(log))
+      problems.push(`sm_${capability} ${source}: ${log.match(warnings)[0]} in ptxas's output`);
     const counts = countOpcodes(cubin);
     for (const kernel of kernelsOf(log)) {
       const hot = hotKernels[kernel.name];
@@ -92,11 +107,14 @@ async function checkCapability(capability) {
       if (kernel.stack + kernel.spills > 0)
         problems.push(`${where}: ${kernel.stack} bytes of stack, ${kernel.spills} spilled`);
       if (kernel.registers > hot.registers || (hot.exactly && kernel.registers < hot.registers))
-        problems.push(`${where}: ${kernel.registers} registers, ${hot.exactly ? 'not' : 'at most'} ${hot.registers}`);
+        problems.push(
+          `${where}: ${kernel.registers} registers, ${hot.exactly ? 'not' : 'at most'} ${hot.registers}`,
+        );
       for (const name of ['LDL', 'STL']) {
         if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}`);
       }
-      const overlap = hot.overlaps && Number.parseInt(capability, 10) >= 90 ? { ACQBULK: 1, PREEXIT: 1 } : {};
+      const overlap =
+        hot.overlaps && Number.parseInt(capability, 10) >= 90 ? { ACQBULK: 1, PREEXIT: 1 } : {};
       for (const [kind, least] of Object.entries({ ...hot.atLeast, ...overlap })) {
         const name =
           (/_gemmIa/.test(kernel.symbol) && ofBytes[kind]) ||
@@ -110,7 +128,9 @@ async function checkCapability(capability) {
       summary.set(kernel.name, {
         variants: line.variants + 1,
         registers: Math.max(line.registers, kernel.registers),
-        counts: Object.fromEntries(told.map((name) => [name, Math.max(line.counts[name] ?? 0, found[name])])),
+        counts: Object.fromEntries(
+          told.map((name) => [name, Math.max(line.counts[name] ?? 0, found[name])]),
+        ),
       });
     }
   }
@@ -123,7 +143,9 @@ async function checkCapability(capability) {
     }
     const there = Object.entries(line.counts).filter(([, count]) => count > 0);
     const counts = there.map(([name, count]) => `, ${count} ${name}`).join('');
-    console.log(`sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers${counts}`);
+    console.log(
+      `sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers${counts}`,
+    );
   }
   return problems;
 }
@@ -132,7 +154,8 @@ async function compileAll(sources, capability) {
   const compiled = [];
   const waiting = sources.entries(); // which all workers take from
   const worker = async () => {
-    for (const [i, source] of waiting) compiled[i] = { source, ...(await compile(source, capability)) };
+    for (const [i, source] of waiting)
+      compiled[i] = { source, ...(await compile(source, capability)) };
   };
   await Promise.all(Array.from({ length: os.availableParallelism() }, worker));
   return compiled;
@@ -142,12 +165,24 @@ async function compile(source, capability) {
   const folder = path.join(root, 'build', 'cubins');
   fs.mkdirSync(folder, { recursive: true });
   const output = path.join(folder, `${source}.sm_${capability}.cubin`);
-  const args = ['-std=c++20', '-O3', `-arch=sm_${capability}`, '-cubin', '-Xptxas', '-v', '-Inative', '-Icuda'];
+  const args = [
+    '-std=c++20',
+    '-O3',
+    `-arch=sm_${capability}`,
+    '-cubin',
+    '-Xptxas',
+    '-v',
+    '-Inative',
+    '-Icuda',
+  ];
   try {
-    const { stdout, stderr } = await run('nvcc', [...args, `cuda/${source}`, '-o', output], { cwd: root });
+    const { stdout, stderr } = await run('nvcc', [...args, `cuda/${source}`, '-o', output], {
+      cwd: root,
+    });
     return { cubin: fs.readFileSync(output), log: stdout + stderr };
   } catch (error) {
-    if (error.code === 'ENOENT') throw new Error('nvcc is not there: the CUDA toolkit has to be on the PATH');
+    if (error.code === 'ENOENT')
+      throw new Error('nvcc is not there: the CUDA toolkit has to be on the PATH');
     throw new Error(`nvcc failed on cuda/${source}:\n${error.stdout}${error.stderr}`);
   }
 }
@@ -157,7 +192,9 @@ function* kernelsOf(log) {
   const pattern =
     /Compiling entry function '(\w+)'[\s\S]*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads[\s\S]*?Used (\d+) registers/g;
   for (const [, symbol, stack, stores, loads, registers] of log.matchAll(pattern)) {
-    const name = Object.keys(hotKernels).find((kernel) => symbol.includes(`${kernel.length}${kernel}`));
+    const name = Object.keys(hotKernels).find((kernel) =>
+      symbol.includes(`${kernel.length}${kernel}`),
+    );
     yield { symbol, name, stack: +stack, spills: +stores + +loads, registers: +registers };
   }
 }
@@ -168,7 +205,9 @@ function countOpcodes(elf) {
   const [entrySize, count, namesIndex] = [0x3a, 0x3c, 0x3e].map((at) => elf.readUInt16LE(at));
   const section = (index) => {
     const at = sectionsAt + index * entrySize;
-    const [offset, size] = [at + 0x18, at + 0x20].map((field) => Number(elf.readBigUInt64LE(field)));
+    const [offset, size] = [at + 0x18, at + 0x20].map((field) =>
+      Number(elf.readBigUInt64LE(field)),
+    );
     return { name: elf.readUInt32LE(at), bytes: elf.subarray(offset, offset + size) };
   };
   const names = section(namesIndex).bytes;
@@ -185,7 +224,8 @@ function countOpcodes(elf) {
       for (const [key, value] of Object.entries(opcodes)) if (opcode === value) found[key]++;
       if (opcode === mufu) sinceWait++;
       const waits = bytes.readBigUInt64LE(at) === wgmmaWait;
-      if (waits) found['MUFU beside a product'] = Math.max(found['MUFU beside a product'], sinceWait);
+      if (waits)
+        found['MUFU beside a product'] = Math.max(found['MUFU beside a product'], sinceWait);
       if (waits || opcode === opcodes.HGMMA || opcode === opcodes.HGMMA_REGISTERS) sinceWait = 0;
     }
     counts.set(text.slice('.text.'.length), found);

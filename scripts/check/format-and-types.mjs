@@ -12,9 +12,15 @@ const checks = [
   ['biome', bin('biome'), fix ? ['check', '--write', '.'] : ['check', '.']],
   ['tsc', bin('tsc'), ['-p', 'tsconfig.check.json']],
 ];
-const clangFormat = ['clang-format-14', 'clang-format'].find((name) => spawnSync(name, ['--version']).status === 0);
+const clangFormat = ['clang-format-14', 'clang-format'].find(
+  (name) => spawnSync(name, ['--version']).status === 0,
+);
 if (clangFormat) {
-  checks.push(['clang-format', clangFormat, [...(fix ? ['-i'] : ['--dry-run', '--Werror']), ...nativeSources()]]);
+  checks.push([
+    'clang-format',
+    clangFormat,
+    [...(fix ? ['-i'] : ['--dry-run', '--Werror']), ...nativeSources()],
+  ]);
 } else {
   console.log('clang-format: not installed, C++ formatting is not checked');
 }
@@ -22,7 +28,8 @@ if (clangFormat) {
 let failed = 0;
 for (const [name, command, args] of checks) {
   const ok =
-    spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' }).status === 0;
+    spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
+      .status === 0;
   console.log(`${name}: ${ok ? 'ok' : 'failed'}`);
   if (!ok) failed++;
 }
@@ -32,7 +39,9 @@ function nativeSources() {
   return ['native', 'cuda', 'test', 'bench']
     .filter((folder) => fs.existsSync(path.join(root, folder)))
     .flatMap((folder) =>
-      fs.readdirSync(path.join(root, folder), { recursive: true }).map((file) => `${folder}/${file}`),
+      fs
+        .readdirSync(path.join(root, folder), { recursive: true })
+        .map((file) => `${folder}/${file}`),
     )
     .filter((file) => /\.(cc|h|cu|cuh)$/.test(file));
 }

@@ -19,7 +19,9 @@ const build = path.join(root, 'build', 'mutants', 'cmake');
 try {
   const words = process.argv.slice(2);
   const faults = await allFaults();
-  const chosen = faults.filter(({ name, file }) => words.every((word) => `${name} ${file}`.includes(word)));
+  const chosen = faults.filter(({ name, file }) =>
+    words.every((word) => `${name} ${file}`.includes(word)),
+  );
   if (chosen.length === 0) throw new Error(`no fault has '${words.join(' ')}' in its name or file`);
   prepare();
   for (const tests of new Set(chosen.map((fault) => fault.tests))) {
@@ -30,7 +32,8 @@ try {
     console.log(`${seen ? 'seen' : 'NOT SEEN'} by '${fault.tests}'  ${fault.file}: ${fault.name}`);
     return !seen;
   });
-  if (unseen.length > 0) throw new Error(`${unseen.length} of ${chosen.length} faults were not seen`);
+  if (unseen.length > 0)
+    throw new Error(`${unseen.length} of ${chosen.length} faults were not seen`);
   console.log(`all ${chosen.length} faults were seen`);
 } catch (error) {
   fail(error);
@@ -46,7 +49,11 @@ async function allFaults() {
 function prepare() {
   fs.rmSync(copy, { recursive: true, force: true });
   fs.cpSync(path.join(root, 'cuda'), copy, { recursive: true }); // newer than what faults left built
-  const options = ['-DQWEN3_EMBED_TESTS=ON', '-DQWEN3_EMBED_CUDA=OFF', `-DQWEN3_SIMT_KERNELS=${copy}`];
+  const options = [
+    '-DQWEN3_EMBED_TESTS=ON',
+    '-DQWEN3_EMBED_CUDA=OFF',
+    `-DQWEN3_SIMT_KERNELS=${copy}`,
+  ];
   run('cmake', ['-S', root, '-B', build, ...options]);
   compile();
 }
@@ -57,13 +64,15 @@ function compile() {
 
 function run(command, args) {
   const result = spawnSync(command, args, { encoding: 'utf8' });
-  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${result.stdout}${result.stderr}`);
+  if (result.status !== 0)
+    throw new Error(`${command} ${args.join(' ')} failed:\n${result.stdout}${result.stderr}`);
 }
 
 function withFault({ file, text, replacement }, check) {
   const planted = path.join(copy, file);
   const sound = fs.readFileSync(planted, 'utf8');
-  if (!sound.includes(text)) throw new Error(`${file} no longer has '${text}': mend the list of faults`);
+  if (!sound.includes(text))
+    throw new Error(`${file} no longer has '${text}': mend the list of faults`);
   const faulty = sound.replace(text, () => replacement);
   fs.writeFileSync(planted, faulty);
   try {
@@ -80,6 +89,7 @@ function testsFail(part) {
     encoding: 'utf8',
     timeout: 300_000,
   });
-  if (result.status === 0 && !result.stdout.includes('"ok":true')) throw new Error(`there is no test '${part}'`);
+  if (result.status === 0 && !result.stdout.includes('"ok":true'))
+    throw new Error(`there is no test '${part}'`);
   return result.status !== 0;
 }

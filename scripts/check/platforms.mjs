@@ -59,7 +59,11 @@ function workers(platform, home, count, command, args = [], options = {}) {
   check(platform, `${count} workers ended with work in flight`, () => {
     const script = path.join(home, 'terminate.cjs');
     fs.copyFileSync(path.join(root, 'test', 'package', 'terminate.cjs'), script);
-    const output = runIntoFile(command, [...args, '--expose-gc', script, model, String(count)], options);
+    const output = runIntoFile(
+      command,
+      [...args, '--expose-gc', script, model, String(count)],
+      options,
+    );
     const { megabytes, each } = JSON.parse(output);
     return `resident ${megabytes.join(' ')} MB, ${each} bytes stay of each`;
   });
@@ -72,7 +76,9 @@ function runIntoFile(command, args, options) {
   try {
     run(command, args, { stdio: ['ignore', file, file], timeout: 900_000, ...options });
   } catch (error) {
-    throw new Error(`${error.message} ${fs.readFileSync(output, 'utf8').trim().split('\n').slice(-12).join('\n')}`);
+    throw new Error(
+      `${error.message} ${fs.readFileSync(output, 'utf8').trim().split('\n').slice(-12).join('\n')}`,
+    );
   } finally {
     fs.closeSync(file);
   }
@@ -84,12 +90,18 @@ function goldens(platform, what, home, command, args, options = {}) {
   check(platform, what, () => {
     const script = path.join(home, 'goldens.cjs');
     fs.copyFileSync(path.join(root, 'test', 'package', 'goldens.cjs'), script);
-    const report = JSON.parse(runIntoFile(command, [...args, script, root, short ? '16' : '129'], options));
+    const report = JSON.parse(
+      runIntoFile(command, [...args, script, root, short ? '16' : '129'], options),
+    );
     const bad = report.results.filter(({ ok }) => !ok);
     if (bad.length > 0) throw new Error(JSON.stringify(bad));
-    const sets = [...new Set(report.results.map(({ instructionSet }) => instructionSet))].join(' and ');
+    const sets = [...new Set(report.results.map(({ instructionSet }) => instructionSet))].join(
+      ' and ',
+    );
     const worst = (precision) =>
-      Math.max(...report.results.filter((each) => each.precision === precision).map(({ apart }) => apart));
+      Math.max(
+        ...report.results.filter((each) => each.precision === precision).map(({ apart }) => apart),
+      );
     const inputs = report.results.reduce((sum, each) => sum + each.inputs, 0);
     return [
       `Node ${report.node.slice(1)}, ${sets}, ${inputs} vectors`,
@@ -103,7 +115,8 @@ function goldens(platform, what, home, command, args, options = {}) {
 /** Builds the addon for another platform and installs the package with it. The folder, or undefined where it could not. */
 function crossBuilt(target, programs) {
   const missing = programs.filter((name) => spawnSync('which', [name]).status !== 0);
-  if (missing.length > 0) return show([target, 'cross-build', '', `not run: there is no ${missing.join(', no ')}`]);
+  if (missing.length > 0)
+    return show([target, 'cross-build', '', `not run: there is no ${missing.join(', no ')}`]);
   const home = path.join(folder, target);
   const built = check(target, 'cross-build', () => {
     prebuildify(target);
@@ -156,7 +169,13 @@ const parts = {
     const platform = 'win32-x64 under Wine';
     const env = { WINEPREFIX: path.join(folder, 'wine'), WINEDEBUG: '-all', WINEARCH: 'win64' };
     run('wine', ['winecfg', '-v', 'win10'], { env, stdio: 'ignore' });
-    const random = path.join(env.WINEPREFIX, 'drive_c', 'windows', 'system32', 'bcryptprimitives.dll');
+    const random = path.join(
+      env.WINEPREFIX,
+      'drive_c',
+      'windows',
+      'system32',
+      'bcryptprimitives.dll',
+    );
     if (!fs.existsSync(random)) {
       const source = path.join(root, 'test', 'package', 'bcryptprimitives.cc');
       run(compiler, ['-shared', '-static', '-o', random, source, '-ladvapi32']);
@@ -185,9 +204,12 @@ const parts = {
 };
 
 const asked = process.argv.slice(2).filter((word) => !word.startsWith('-'));
-for (const [name, part] of Object.entries(parts)) if (asked.length === 0 || asked.includes(name)) part();
+for (const [name, part] of Object.entries(parts))
+  if (asked.length === 0 || asked.includes(name)) part();
 
-const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].split('\n')[0].length)));
+const widths = rows[0].map((_, column) =>
+  Math.max(...rows.map((row) => row[column].split('\n')[0].length)),
+);
 console.log();
 for (const row of rows) {
   const cells = row.map((cell, column) => cell.split('\n')[0].padEnd(widths[column]));

@@ -10,14 +10,23 @@ import dist from '../../dist/index.js';
 
 const { Embedder, EmbedderError } = dist;
 const self = fileURLToPath(import.meta.url);
-const folder = path.join(path.dirname(self), '..', '..', 'test', 'data', 'random-models', 'gqa2-bf16');
+const folder = path.join(
+  path.dirname(self),
+  '..',
+  '..',
+  'test',
+  'data',
+  'random-models',
+  'gqa2-bf16',
+);
 const noDevice = 77;
 const count = Number(process.env.QWEN3_CHECK_TEXTS || 300); // fewer on the emulated device
 const texts = Array.from({ length: count }, (_, i) =>
   Uint32Array.from({ length: 1 + (i % 40) }, (_, j) => (i + j) % 320),
 );
 
-const load = (options) => Embedder.load(folder, { device: 'cuda', batchInvariant: true, ...options });
+const load = (options) =>
+  Embedder.load(folder, { device: 'cuda', batchInvariant: true, ...options });
 const norm = (vector) => Math.hypot(...vector);
 const same = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
 
@@ -30,8 +39,12 @@ const checks = {
     const embedder = await load();
     const vectors = await embedder.embed(texts);
     expect(vectors.length === texts.length, 'vectors are missing');
-    for (const vector of vectors) expect(Math.abs(norm(vector) - 1) < 1e-5, `a vector has the length ${norm(vector)}`);
-    expect(new Set(vectors.map((vector) => vector.buffer)).size === 1, 'the vectors do not share an array');
+    for (const vector of vectors)
+      expect(Math.abs(norm(vector) - 1) < 1e-5, `a vector has the length ${norm(vector)}`);
+    expect(
+      new Set(vectors.map((vector) => vector.buffer)).size === 1,
+      'the vectors do not share an array',
+    );
     await embedder.close();
   },
 
@@ -42,7 +55,11 @@ const checks = {
     const second = await load();
     expect(same(await second.embed(texts[3]), wanted), 'the second load computes something else');
     const third = await load({ precision: 'int8' });
-    const others = await Promise.all([second.embed(texts), third.embed(texts), second.embed(texts[3])]);
+    const others = await Promise.all([
+      second.embed(texts),
+      third.embed(texts),
+      second.embed(texts[3]),
+    ]);
     expect(same(others[2], wanted), 'another precision at the same time changes the vector');
     await second.close();
     await third.embed(texts[0]);
@@ -60,7 +77,9 @@ const checks = {
   async 'many calls at once, some cancelled'() {
     const embedder = await load();
     const cancel = new AbortController();
-    const calls = texts.map((text, i) => embedder.embed(text, i % 3 === 0 ? { signal: cancel.signal } : {}));
+    const calls = texts.map((text, i) =>
+      embedder.embed(text, i % 3 === 0 ? { signal: cancel.signal } : {}),
+    );
     cancel.abort();
     const ended = await Promise.allSettled(calls);
     expect(
@@ -89,7 +108,10 @@ const checks = {
         timeout: 60_000,
         encoding: 'utf8',
       });
-      expect(status === 0, `${how}: exit code ${status}, signal ${signal}: ${stderr.trim().split('\n').at(-1)}`);
+      expect(
+        status === 0,
+        `${how}: exit code ${status}, signal ${signal}: ${stderr.trim().split('\n').at(-1)}`,
+      );
     }
   },
 };
@@ -132,7 +154,9 @@ if (child) {
     (embedder) => embedder.close(),
     (error) => {
       console.error(error.message);
-      process.exit(error instanceof EmbedderError && error.code === 'DEVICE_UNAVAILABLE' ? noDevice : 1);
+      process.exit(
+        error instanceof EmbedderError && error.code === 'DEVICE_UNAVAILABLE' ? noDevice : 1,
+      );
     },
   );
   for (const [name, run] of Object.entries(checks)) {

@@ -19,7 +19,17 @@ import { setup } from '../setup.mjs';
 const mostBytes = 60e6;
 const glibc = '2.34'; // the newest C library that what is packed may need
 
-const sources = ['CMakeLists.txt', 'package.json', 'LICENSE', 'bench', 'cmake', 'cuda', 'native', 'scripts', 'test'];
+const sources = [
+  'CMakeLists.txt',
+  'package.json',
+  'LICENSE',
+  'bench',
+  'cmake',
+  'cuda',
+  'native',
+  'scripts',
+  'test',
+];
 const programs = ['gpu_tests', 'gpu_bench', 'gpu_conformance'];
 const libraries = ['qwen3_embed_cuda', 'qwen3_embed_cuda_watched'];
 const packages = ['node-gyp-build', 'node-addon-api', 'node-api-headers', 'tokenizers'];
@@ -29,7 +39,8 @@ export async function makeBundle(
   folder = path.join(root, 'build', 'gpu-bundle'),
   { emulated = false, withoutData = false } = {},
 ) {
-  if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('The bundle is made on Linux on x86-64.');
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    throw new Error('The bundle is made on Linux on x86-64.');
   await setup({ tests: emulated });
   fs.rmSync(folder, { recursive: true, force: true });
   const tree = path.join(folder, 'tree');
@@ -39,7 +50,10 @@ export async function makeBundle(
   if (emulated) copyEmulated(prebuilt);
   else await build(prebuilt);
   copyNode(tree);
-  fs.writeFileSync(path.join(tree, 'COMMIT'), run('git', ['describe', '--always', '--dirty', '--abbrev=12']));
+  fs.writeFileSync(
+    path.join(tree, 'COMMIT'),
+    run('git', ['describe', '--always', '--dirty', '--abbrev=12']),
+  );
   if (!emulated) checkGlibc(tree);
 
   fs.copyFileSync(path.join(root, 'scripts', 'gpu', 'start.sh'), path.join(folder, 'check-gpu.sh'));
@@ -47,7 +61,9 @@ export async function makeBundle(
   run('tar', ['-cJf', path.join(folder, 'bundle.tar.xz'), '-C', tree, '.'], { env });
   fs.rmSync(tree, { recursive: true });
   if (bytesBelow(folder) > mostBytes) {
-    throw new Error(`The bundle has ${megabytes(bytesBelow(folder))}, and may have ${megabytes(mostBytes)}.`);
+    throw new Error(
+      `The bundle has ${megabytes(bytesBelow(folder))}, and may have ${megabytes(mostBytes)}.`,
+    );
   }
   return folder;
 }
@@ -88,10 +104,16 @@ exec "$tests" "$@"
 
 /** Node itself, what the addon needs to run, and to be built where its binary does not start. */
 function copyNode(tree) {
-  for (const name of ['dist', 'build/Release/qwen3_embed.node', ...packages.map((name) => `node_modules/${name}`)]) {
+  for (const name of [
+    'dist',
+    'build/Release/qwen3_embed.node',
+    ...packages.map((name) => `node_modules/${name}`),
+  ]) {
     fs.cpSync(path.join(root, name), path.join(tree, name), { recursive: true });
   }
-  for (const name of fs.readdirSync(path.join(tree, 'node_modules', 'tokenizers'), { recursive: true })) {
+  for (const name of fs.readdirSync(path.join(tree, 'node_modules', 'tokenizers'), {
+    recursive: true,
+  })) {
     if (name.endsWith('.node') && !name.includes('linux-x64-gnu')) {
       fs.rmSync(path.join(tree, 'node_modules', 'tokenizers', name));
     }
@@ -101,10 +123,17 @@ function copyNode(tree) {
 }
 
 function checkGlibc(tree) {
-  const files = fs.readdirSync(path.join(tree, 'prebuilt')).map((name) => path.join(tree, 'prebuilt', name));
-  for (const file of [...files, path.join(tree, 'node'), path.join(tree, 'build', 'Release', 'qwen3_embed.node')]) {
+  const files = fs
+    .readdirSync(path.join(tree, 'prebuilt'))
+    .map((name) => path.join(tree, 'prebuilt', name));
+  for (const file of [
+    ...files,
+    path.join(tree, 'node'),
+    path.join(tree, 'build', 'Release', 'qwen3_embed.node'),
+  ]) {
     const newer = needsNewerGlibc(file, glibc);
-    if (newer) throw new Error(`${path.basename(file)} needs glibc ${newer}, the bundle promises ${glibc}.`);
+    if (newer)
+      throw new Error(`${path.basename(file)} needs glibc ${newer}, the bundle promises ${glibc}.`);
   }
 }
 
@@ -114,6 +143,10 @@ if (isMain(import.meta)) {
     allowPositionals: true,
   });
   const options = { withoutData: values['without-data'] };
-  const folder = await makeBundle(positionals[0] && path.resolve(positionals[0]), options).catch(fail);
-  console.log(`${path.relative(process.cwd(), folder)}: ${megabytes(bytesBelow(folder))}; sh check-gpu.sh in it`);
+  const folder = await makeBundle(positionals[0] && path.resolve(positionals[0]), options).catch(
+    fail,
+  );
+  console.log(
+    `${path.relative(process.cwd(), folder)}: ${megabytes(bytesBelow(folder))}; sh check-gpu.sh in it`,
+  );
 }

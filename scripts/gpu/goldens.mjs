@@ -31,7 +31,10 @@ import {
 const { Embedder, EmbedderError } = dist;
 const noDevice = 77;
 const { values: asked } = parseArgs({
-  options: { 'max-tokens': { type: 'string', default: 'Infinity' }, filter: { type: 'string', default: '' } },
+  options: {
+    'max-tokens': { type: 'string', default: 'Infinity' },
+    filter: { type: 'string', default: '' },
+  },
 });
 const maxTokens = Number(asked['max-tokens']);
 
@@ -90,7 +93,13 @@ async function checkRandomModel(name, precision) {
       figures.push(...together.map((vector, i) => distance(vector, cases[i].embedding)));
       const figure = worst(figures);
       const limit = limitOf(name, precision, embedder.device);
-      return { ok: figure <= limit, figure, limit, cases: cases.length, longest: cases.at(-1)?.length };
+      return {
+        ok: figure <= limit,
+        figure,
+        limit,
+        cases: cases.length,
+        longest: cases.at(-1)?.length,
+      };
     }),
   );
   await check(`${name} in ${precision}: batchInvariant`, () =>
@@ -114,10 +123,14 @@ async function checkSmallModel(precision) {
       const figures = [];
       for (const { text, words, instruction, embedding, tokens } of cases) {
         if (tokens > maxTokens) continue;
-        figures.push(distance(await embedder.embed(text ?? longText(words), { instruction }), embedding));
+        figures.push(
+          distance(await embedder.embed(text ?? longText(words), { instruction }), embedding),
+        );
       }
       for (const [width, embedding] of Object.entries(truncated.dimensions)) {
-        figures.push(distance(await embedder.embed(truncated.text, { dimensions: Number(width) }), embedding));
+        figures.push(
+          distance(await embedder.embed(truncated.text, { dimensions: Number(width) }), embedding),
+        );
       }
       const figure = worst(figures);
       const limit = limitOf('small-model', precision, embedder.device);
@@ -126,10 +139,14 @@ async function checkSmallModel(precision) {
   );
   // Rounding makes neighbours change places, and with them the figures: every score is compared with the CPU's in f32.
   await check(`small model in ${precision}: retrieval`, async () => {
-    const { ndcg, scores, limit } = await withModel(smallModel, { precision }, async (embedder) => ({
-      ...(await search(embedder)),
-      limit: limitOf('small-model', precision, embedder.device),
-    }));
+    const { ndcg, scores, limit } = await withModel(
+      smallModel,
+      { precision },
+      async (embedder) => ({
+        ...(await search(embedder)),
+        limit: limitOf('small-model', precision, embedder.device),
+      }),
+    );
     const wanted = await withModel(smallModel, { device: 'cpu', precision: 'f32' }, search);
     const figure = worst(scores.map((score, i) => Math.abs(score - wanted.scores[i])));
     const most = scoreLimitOf(limit);
@@ -164,7 +181,8 @@ function changedModel(folder, change) {
     for (let at = start + begin, i = 0; at < start + end; at += 2, i++) {
       const before = new Float32Array(Uint32Array.of(bytes.readUInt16LE(at) << 16).buffer)[0];
       const after = value(before, i % columns);
-      if (after !== before) bytes.writeUInt16LE(new Uint32Array(Float32Array.of(after).buffer)[0] >>> 16, at);
+      if (after !== before)
+        bytes.writeUInt16LE(new Uint32Array(Float32Array.of(after).buffer)[0] >>> 16, at);
     }
   };
   change({ edit });
@@ -180,11 +198,15 @@ async function checkOutlier() {
   try {
     await check('small model in int8: a channel of 16,000', async () => {
       changedModel(folder, ({ edit }) => {
-        edit('embed_tokens.weight', (value, column) => (column === outlier.channel ? outlier.size : value));
+        edit('embed_tokens.weight', (value, column) =>
+          column === outlier.channel ? outlier.size : value,
+        );
         edit('norm.weight', (value, column) => (column === outlier.channel ? 0 : value));
       });
       const texts = textVectors()
-        .cases.filter(({ text, tokens }) => text !== undefined && tokens <= Math.min(200, maxTokens))
+        .cases.filter(
+          ({ text, tokens }) => text !== undefined && tokens <= Math.min(200, maxTokens),
+        )
         .map(({ text }) => text)
         .slice(0, 20);
       const embed = (options) => withModel(folder, options, (embedder) => embedder.embed(texts));
@@ -205,6 +227,12 @@ if (fs.existsSync(path.join(smallModel, 'model.safetensors'))) {
   for (const precision of ['bf16', 'f16', 'int8']) await checkSmallModel(precision);
   await checkOutlier();
 } else {
-  console.log(JSON.stringify({ name: 'small model', ok: true, skipped: 'models/qwen3-embedding-small is not there' }));
+  console.log(
+    JSON.stringify({
+      name: 'small model',
+      ok: true,
+      skipped: 'models/qwen3-embedding-small is not there',
+    }),
+  );
 }
 process.exitCode = failed > 0 ? 1 : 0;

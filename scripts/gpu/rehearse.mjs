@@ -51,26 +51,41 @@ const isolate = cutOff ? [run('which', ['unshare']).trim(), '-rn'] : [path.join(
 /** Starts the check, in a process group of its own. Lines of its output are given to `onLine`. */
 function check(out, args, { env = {}, onLine = () => {} } = {}) {
   const [command, ...first] = isolate;
-  const child = spawn(command, [...first, 'sh', path.join(bundle, 'check-gpu.sh'), '--out', out, ...args], {
-    cwd: folder,
-    env: { PATH: bin, QWEN3_CHECK_GPU_TOY: '1', QWEN3_SIMT_FAST: '1', QWEN3_SIMT_CAPABILITY: '90', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    detached: true,
-  });
+  const child = spawn(
+    command,
+    [...first, 'sh', path.join(bundle, 'check-gpu.sh'), '--out', out, ...args],
+    {
+      cwd: folder,
+      env: {
+        PATH: bin,
+        QWEN3_CHECK_GPU_TOY: '1',
+        QWEN3_SIMT_FAST: '1',
+        QWEN3_SIMT_CAPABILITY: '90',
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    },
+  );
   let output = '';
   child.stdout.on('data', (text) => {
     output += text;
     process.stdout.write(String(text).replace(/^(?=.)/gm, '  '));
     onLine(output, child);
   });
-  return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code: code ?? signal, output })));
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => resolve({ code: code ?? signal, output })),
+  );
 }
 
 /** What came back: the report, and every file of the logs by its name. */
 function results(out) {
   const unpacked = fs.mkdtempSync(path.join(folder, 'logs-'));
   const names = fs.readdirSync(out).filter((name) => name !== 'part');
-  expect(names.sort().join(' ') === 'logs.tgz report.json report.md', `there came back: ${names.join(' ')}`);
+  expect(
+    names.sort().join(' ') === 'logs.tgz report.json report.md',
+    `there came back: ${names.join(' ')}`,
+  );
   run('tar', ['-xzf', path.join(out, 'logs.tgz'), '-C', unpacked]);
   const outcomes = {};
   for (const file of fs.readdirSync(unpacked).filter((name) => name.endsWith('.outcome'))) {
@@ -86,7 +101,10 @@ function expect(holds, otherwise) {
 
 function expectOutcomes(outcomes, wanted) {
   for (const [step, outcome] of Object.entries(wanted)) {
-    expect(outcomes[step]?.outcome === outcome, `${step} is ${outcomes[step]?.outcome}, and should be ${outcome}`);
+    expect(
+      outcomes[step]?.outcome === outcome,
+      `${step} is ${outcomes[step]?.outcome}, and should be ${outcome}`,
+    );
   }
 }
 
@@ -113,11 +131,16 @@ const rehearsal = {
   async 'a step that hangs, one that crashes: the next ones run'() {
     const out = fs.mkdtempSync(path.join(folder, 'out-'));
     const steps = ['build', 'ops-portable', 'conformance'];
-    const { code } = await check(out, ['--limit', 'ops-portable=15', ...steps], { env: { TESTS_DO: 'hang' } });
+    const { code } = await check(out, ['--limit', 'ops-portable=15', ...steps], {
+      env: { TESTS_DO: 'hang' },
+    });
     const { outcomes, report } = results(out);
     expectOutcomes(outcomes, { build: 'passed', 'ops-portable': 'cut', conformance: 'passed' });
     expect(code === 1, `the exit code is ${code}`);
-    expect(outcomes['ops-portable'].seconds <= 22, `the hang took ${outcomes['ops-portable'].seconds} s`);
+    expect(
+      outcomes['ops-portable'].seconds <= 22,
+      `the hang took ${outcomes['ops-portable'].seconds} s`,
+    );
     expect(report.machine.gpu_name === 'NVIDIA H200', 'the report does not name the GPU');
     for (const [fault, gone] of [
       ['fail', false],
@@ -126,11 +149,19 @@ const rehearsal = {
       await check(out, ['ops-watched', 'conformance'], { env: { TESTS_DO: fault } });
       expectOutcomes(results(out).outcomes, { 'ops-watched': 'failed', conformance: 'passed' });
       const off = fs.existsSync(path.join(logs, 'hopper-off'));
-      expect(off === gone, `after '${fault}' Hopper’s kernels are ${off ? 'not used any more' : 'still used'}`);
+      expect(
+        off === gone,
+        `after '${fault}' Hopper’s kernels are ${off ? 'not used any more' : 'still used'}`,
+      );
     }
     // What was found out stays: a step that hung is not done again, and without Hopper's kernels nothing passes for them.
     await check(out, ['--continue', 'ops-portable', 'ops-watched', 'ops', 'tiles']);
-    const wanted = { 'ops-portable': 'cut', 'ops-watched': 'failed', ops: 'skipped', tiles: 'skipped' };
+    const wanted = {
+      'ops-portable': 'cut',
+      'ops-watched': 'failed',
+      ops: 'skipped',
+      tiles: 'skipped',
+    };
     expectOutcomes(results(out).outcomes, wanted);
   },
 
@@ -140,9 +171,15 @@ const rehearsal = {
     await endedBy('SIGKILL', 'timings', 3, ['--continue']);
     const out = fs.mkdtempSync(path.join(folder, 'out-'));
     const { code, output } = await check(out, ['--continue']);
-    expect(output.includes('conformance: ended before, passed'), 'the second run does not continue the first');
+    expect(
+      output.includes('conformance: ended before, passed'),
+      'the second run does not continue the first',
+    );
     const { outcomes, report } = results(out);
-    expect(Object.keys(outcomes).length === 13, `there are outcomes of ${Object.keys(outcomes).join(' ')}`);
+    expect(
+      Object.keys(outcomes).length === 13,
+      `there are outcomes of ${Object.keys(outcomes).join(' ')}`,
+    );
     for (const [step, { outcome }] of Object.entries(outcomes)) {
       expect(outcome === 'passed' || step === 'peer', `${step} is ${outcome}`); // torch may be missing
     }
@@ -153,11 +190,16 @@ const rehearsal = {
 };
 
 fs.mkdirSync(bin);
-for (const name of tools.split(' ')) fs.symlinkSync(run('which', [name]).trim(), path.join(bin, name));
+for (const name of tools.split(' '))
+  fs.symlinkSync(run('which', [name]).trim(), path.join(bin, name));
 // Itself, not a script that chooses among several.
-fs.symlinkSync(run('python3', ['-c', 'import sys; print(sys.executable)']).trim(), path.join(bin, 'python3'));
+fs.symlinkSync(
+  run('python3', ['-c', 'import sys; print(sys.executable)']).trim(),
+  path.join(bin, 'python3'),
+);
 const fakes = { 'nvidia-smi': nvidiaSmi, ncu, 'compute-sanitizer': sanitizer };
-for (const [name, script] of Object.entries(fakes)) fs.writeFileSync(path.join(bin, name), script, { mode: 0o755 });
+for (const [name, script] of Object.entries(fakes))
+  fs.writeFileSync(path.join(bin, name), script, { mode: 0o755 });
 await makeBundle(bundle, { emulated: true });
 console.log(cutOff ? 'The network is cut off.' : 'The network cannot be cut off here.');
 let failed = 0;
@@ -165,7 +207,9 @@ for (const [name, rehearse] of Object.entries(rehearsal)) {
   const begin = performance.now();
   const error = await rehearse().catch((reason) => reason);
   if (error) failed++;
-  console.log(`${error ? 'FAILED' : 'ok'}  ${name}, ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+  console.log(
+    `${error ? 'FAILED' : 'ok'}  ${name}, ${((performance.now() - begin) / 1000).toFixed(0)} s`,
+  );
   if (error) console.log(error.stack);
 }
 process.exitCode = failed > 0 ? 1 : 0;

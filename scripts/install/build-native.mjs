@@ -28,7 +28,12 @@ export const buildDirectory = path.join(root, 'build', `cmake-${platform}`);
 const compiling =
   /^\[\s*(?<percent>\d+)%\] Building \w+ object (?<folder>.*?)CMakeFiles\/[^/]+\.dir\/(?<file>.+)\.o(bj)?$/;
 
-const addonFile = path.join(platform === machine ? root : buildDirectory, 'build', 'Release', 'qwen3_embed.node');
+const addonFile = path.join(
+  platform === machine ? root : buildDirectory,
+  'build',
+  'Release',
+  'qwen3_embed.node',
+);
 
 /** Builds the Release addon, with `tests` the C++ tests too. Throws with what to do about it. */
 export async function buildNative({ tests = false } = {}) {
@@ -37,7 +42,10 @@ export async function buildNative({ tests = false } = {}) {
   console.log(`Building the native part${tests ? ' and its tests' : ''} (Release)`);
   const options = [`-DQWEN3_EMBED_TESTS=${tests ? 'ON' : 'OFF'}`];
   if (platform !== machine) {
-    options.push(`-DCMAKE_TOOLCHAIN_FILE=${path.join(root, 'cmake', `${platform}.cmake`)}`, '-DQWEN3_EMBED_CUDA=OFF');
+    options.push(
+      `-DCMAKE_TOOLCHAIN_FILE=${path.join(root, 'cmake', `${platform}.cmake`)}`,
+      '-DQWEN3_EMBED_CUDA=OFF',
+    );
   } else if (process.env.QWEN3_EMBED_CUDA) {
     options.push(`-DQWEN3_EMBED_CUDA=${process.env.QWEN3_EMBED_CUDA}`);
   }
@@ -47,10 +55,20 @@ export async function buildNative({ tests = false } = {}) {
 /** Configures one CMake tree of the project, and builds all or some targets of it. */
 export async function buildTree(directory, options, targets = ['all']) {
   forgetMovedTree(directory);
-  const configured = spawnSync('cmake', ['-S', root, '-B', directory, ...options], { encoding: 'utf8' });
-  if (configured.status !== 0) throw new Error(`CMake could not configure:\n${configured.stdout}${configured.stderr}`);
+  const configured = spawnSync('cmake', ['-S', root, '-B', directory, ...options], {
+    encoding: 'utf8',
+  });
+  if (configured.status !== 0)
+    throw new Error(`CMake could not configure:\n${configured.stdout}${configured.stderr}`);
 
-  const args = ['--build', directory, '--target', ...targets, '--parallel', String(os.availableParallelism())];
+  const args = [
+    '--build',
+    directory,
+    '--target',
+    ...targets,
+    '--parallel',
+    String(os.availableParallelism()),
+  ];
   const build = spawn('cmake', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => build.on('close', resolve));
   for await (const line of readline.createInterface({ input: build.stdout })) {
@@ -76,9 +94,14 @@ export function describeBuild() {
     neon: 'NEON',
     scalar: 'scalar',
   };
-  const sets = fs.readFileSync(path.join(buildDirectory, 'instruction-sets.txt'), 'utf8').trim().split(';');
+  const sets = fs
+    .readFileSync(path.join(buildDirectory, 'instruction-sets.txt'), 'utf8')
+    .trim()
+    .split(';');
   const size = Math.round(fs.statSync(addonFile).size / 1024);
-  const cuda = fs.existsSync(path.join(path.dirname(addonFile), 'libqwen3_embed_cuda.so')) ? ', and CUDA' : '';
+  const cuda = fs.existsSync(path.join(path.dirname(addonFile), 'libqwen3_embed_cuda.so'))
+    ? ', and CUDA'
+    : '';
   return `${path.relative(root, addonFile)}, ${size} KB, for ${sets.map((set) => names[set]).join(', ')}${cuda}`;
 }
 
@@ -97,7 +120,8 @@ function addonLoads() {
 }
 
 if (isMain(import.meta)) {
-  const ifNeeded = process.argv.includes('--if-needed') && process.env.npm_config_build_from_source !== 'true';
+  const ifNeeded =
+    process.argv.includes('--if-needed') && process.env.npm_config_build_from_source !== 'true';
   if (!(ifNeeded && addonLoads())) {
     await buildNative({ tests: process.argv.includes('--tests') }).catch(fail);
     console.log(`Built ${describeBuild()}`);

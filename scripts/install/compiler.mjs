@@ -7,7 +7,9 @@ const minimumCMake = [3, 18];
 /** Undefined, or one sentence that says what is missing and how to install it. */
 export function missingTools() {
   const missing = [];
-  const compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && runs(name, ['--version']));
+  const compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find(
+    (name) => name && runs(name, ['--version']),
+  );
   if (!compiler) missing.push('a C++20 compiler');
   else if (
     !compiles(
@@ -15,11 +17,16 @@ export function missingTools() {
       '#include <bit>\n#include <span>\nstd::span<int> s; const auto bits = std::bit_cast<unsigned>(1.0f);',
     )
   ) {
-    missing.push(`a C++20 compiler (${compiler} is too old: GCC 11 or Clang 14 is the oldest that will do)`);
+    missing.push(
+      `a C++20 compiler (${compiler} is too old: GCC 11 or Clang 14 is the oldest that will do)`,
+    );
   }
   const cmake = /(\d+)\.(\d+)/.exec(output('cmake', ['--version']));
   if (!cmake) missing.push('CMake 3.18 or newer');
-  else if (cmake[1] < minimumCMake[0] || (+cmake[1] === minimumCMake[0] && cmake[2] < minimumCMake[1])) {
+  else if (
+    cmake[1] < minimumCMake[0] ||
+    (+cmake[1] === minimumCMake[0] && cmake[2] < minimumCMake[1])
+  ) {
     missing.push(`CMake 3.18 or newer (there is ${cmake[0]})`);
   }
   if (!runs('make', ['--version'])) missing.push('make');
@@ -35,9 +42,16 @@ export function installTools() {
   const packages = ['g++', 'cmake', 'make'];
   console.log(`Installing ${packages.join(', ')} (apt-get, as root)`);
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const command of [['update'], ['install', '--yes', '--no-install-recommends', ...packages]]) {
-    const result = spawnSync('apt-get', ['-qq', ...command], { env: environment, encoding: 'utf8' });
-    if (result.status !== 0) console.error(`apt-get ${command.join(' ')} failed:\n${result.stdout}${result.stderr}`);
+  for (const command of [
+    ['update'],
+    ['install', '--yes', '--no-install-recommends', ...packages],
+  ]) {
+    const result = spawnSync('apt-get', ['-qq', ...command], {
+      env: environment,
+      encoding: 'utf8',
+    });
+    if (result.status !== 0)
+      console.error(`apt-get ${command.join(' ')} failed:\n${result.stdout}${result.stderr}`);
   }
 }
 
@@ -47,7 +61,8 @@ function compiles(compiler, source) {
 }
 
 function installCommand() {
-  if (process.platform === 'darwin') return 'xcode-select --install, and CMake with: brew install cmake';
+  if (process.platform === 'darwin')
+    return 'xcode-select --install, and CMake with: brew install cmake';
   const commands = {
     'apt-get': 'sudo apt-get install g++ cmake make',
     dnf: 'sudo dnf install gcc-c++ cmake make',

@@ -11,5 +11,7 @@ export function fail(error, exitCode = 1) {
 
 /** Whether the module is what Node was asked to run, not an import of it. */
 export function isMain(meta) {
-  return process.argv[1] !== undefined && fs.realpathSync(process.argv[1]) === fileURLToPath(meta.url);
+  return (
+    process.argv[1] !== undefined && fs.realpathSync(process.argv[1]) === fileURLToPath(meta.url)
+  );
 }

@@ -22,7 +22,8 @@ function fingerprint(inputs) {
   const visit = (relative) => {
     const stat = fs.statSync(path.join(root, relative), { throwIfNoEntry: false });
     if (stat?.isDirectory()) {
-      for (const entry of fs.readdirSync(path.join(root, relative)).sort()) visit(`${relative}/${entry}`);
+      for (const entry of fs.readdirSync(path.join(root, relative)).sort())
+        visit(`${relative}/${entry}`);
     } else if (stat) {
       lines.push(`${relative} ${stat.size} ${stat.mtimeMs}`);
     }

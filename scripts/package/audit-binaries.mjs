@@ -18,7 +18,12 @@ export function auditPrebuilds(prebuilds, glibc) {
   return fs.readdirSync(prebuilds).flatMap((platform) =>
     fs.readdirSync(path.join(prebuilds, platform)).map((name) => {
       const file = path.join(prebuilds, platform, name);
-      return { platform, name, bytes: fs.statSync(file).size, ...audit(platform, name, file, glibc) };
+      return {
+        platform,
+        name,
+        bytes: fs.statSync(file).size,
+        ...audit(platform, name, file, glibc),
+      };
     }),
   );
 }
@@ -35,7 +40,9 @@ function auditElf(file, expected, glibc) {
   const shown = symbols('nm', ['-D', '--defined-only', file]);
   const bare = (names) => names.map((name) => name.split('@')[0]);
   const versions = newest(needed);
-  const libraries = [...output('objdump', ['-p', file]).matchAll(/NEEDED\s+(\S+)/g)].map(([, name]) => name);
+  const libraries = [...output('objdump', ['-p', file]).matchAll(/NEEDED\s+(\S+)/g)].map(
+    ([, name]) => name,
+  );
   const problems = problemsOf(bare(needed), bare(shown), expected);
   if (newerThan(versions.GLIBC, glibc)) problems.push(`needs glibc ${versions.GLIBC}`);
   // A driver is not everywhere, and is looked for when the program runs.
@@ -49,12 +56,15 @@ export function needsNewerGlibc(file, glibc) {
   return newerThan(newest(symbols('nm', ['-D', '--undefined-only', file])).GLIBC, glibc);
 }
 
-const newerThan = (version, limit) => (version && limit && compare(version, limit) > 0 ? version : undefined);
+const newerThan = (version, limit) =>
+  version && limit && compare(version, limit) > 0 ? version : undefined;
 
 function auditWindows(file, expected) {
   const table = output('objdump', ['-p', file]);
   const libraries = [...table.matchAll(/DLL Name: (\S+)/g)].map(([, name]) => name);
-  const shown = [...table.matchAll(/^\s*\[\s*\d+\] (?:\+base\[\s*\d+\]\s+\w+ )?(\w+)$/gm)].map(([, name]) => name);
+  const shown = [...table.matchAll(/^\s*\[\s*\d+\] (?:\+base\[\s*\d+\]\s+\w+ )?(\w+)$/gm)].map(
+    ([, name]) => name,
+  );
   // Imported and exported names stand in the file as they are.
   const needed = fs.readFileSync(file, 'latin1').match(/\bnapi_create_external\w*/g) ?? [];
   return { problems: problemsOf(needed, shown, expected), needs: libraries.join(' ') };
@@ -96,6 +106,7 @@ function symbols(command, args) {
 
 function output(command, args) {
   const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
-  if (result.error ?? result.status !== 0) throw new Error(`${command} ${args.join(' ')} failed: ${result.stderr}`);
+  if (result.error ?? result.status !== 0)
+    throw new Error(`${command} ${args.join(' ')} failed: ${result.stderr}`);
   return result.stdout;
 }

@@ -13,7 +13,15 @@ import { fail } from '../install/report.mjs';
 import { root } from '../install/stamp.mjs';
 import { nodeBinary, tool } from '../tools.mjs';
 import { auditPrebuilds } from './audit-binaries.mjs';
-import { bytesBelow, cleanCopy, install, megabytes, pack, run, temporaryFolder } from './tarball.mjs';
+import {
+  bytesBelow,
+  cleanCopy,
+  install,
+  megabytes,
+  pack,
+  run,
+  temporaryFolder,
+} from './tarball.mjs';
 
 const folder = temporaryFolder();
 const checkout = path.join(folder, 'checkout');
@@ -21,11 +29,14 @@ const consumer = path.join(folder, 'a folder with ümläuts');
 const model = path.join(root, 'models', 'qwen3-embedding-small');
 const machine = `${process.platform}-${process.arch}`;
 const bare = { PATH: bareFolder() };
-const golden = JSON.parse(fs.readFileSync(path.join(root, 'test', 'data', 'small-model', 'vectors.json'), 'utf8'))
-  .cases[0];
+const golden = JSON.parse(
+  fs.readFileSync(path.join(root, 'test', 'data', 'small-model', 'vectors.json'), 'utf8'),
+).cases[0];
 const embedArguments = [model, golden.text, JSON.stringify(golden.embedding)];
 
-const { prebuilt, glibc } = parseArgs({ options: { prebuilt: { type: 'boolean' }, glibc: { type: 'string' } } }).values;
+const { prebuilt, glibc } = parseArgs({
+  options: { prebuilt: { type: 'boolean' }, glibc: { type: 'string' } },
+}).values;
 
 let failures = 0;
 
@@ -34,7 +45,9 @@ async function check(name, body) {
   const begin = performance.now();
   try {
     const seen = await body();
-    console.log(`ok      ${name}${seen ? `: ${seen}` : ''} (${((performance.now() - begin) / 1000).toFixed(1)} s)`);
+    console.log(
+      `ok      ${name}${seen ? `: ${seen}` : ''} (${((performance.now() - begin) / 1000).toFixed(1)} s)`,
+    );
   } catch (error) {
     failures++;
     console.log(`FAILED  ${name}: ${error.message}`);
@@ -46,7 +59,10 @@ function bareFolder() {
   const bin = path.join(folder, 'bin');
   fs.mkdirSync(bin, { recursive: true });
   for (const name of ['node', 'npm', 'sh', 'env']) {
-    fs.symlinkSync(name === 'node' ? process.execPath : run('which', [name]).trim(), path.join(bin, name));
+    fs.symlinkSync(
+      name === 'node' ? process.execPath : run('which', [name]).trim(),
+      path.join(bin, name),
+    );
   }
   return bin;
 }
@@ -66,20 +82,24 @@ function runInside(home, script, args, { env = {}, flags = [], ...options } = {}
 
 function embeds(home, script, args = embedArguments, options = {}) {
   const { status, stdout, output } = runInside(home, script, args, options);
-  if (status !== 0 || stdout.trim() !== 'embedded') throw new Error(output || `ended with ${status}`);
+  if (status !== 0 || stdout.trim() !== 'embedded')
+    throw new Error(output || `ended with ${status}`);
 }
 
 /** A program that must not get past `require`, for a reason that it shows. */
 function refuses(home, patterns, options) {
   const { status, signal, output } = runInside(home, 'embed.cjs', embedArguments, options);
   if (status !== 1) throw new Error(`it ended with ${signal ?? status}: ${output}`);
-  for (const pattern of patterns) if (!pattern.test(output)) throw new Error(`${pattern} is missing from:\n${output}`);
+  for (const pattern of patterns)
+    if (!pattern.test(output)) throw new Error(`${pattern} is missing from:\n${output}`);
   return output.split('\n').find((line) => /^\w*Error/.test(line));
 }
 
 /** The prebuild that fits this machine, of an installed package. */
 function prebuildOf(home) {
-  return createRequire(import.meta.url)('node-gyp-build').resolve(path.join(home, 'node_modules', 'qwen3-embed'));
+  return createRequire(import.meta.url)('node-gyp-build').resolve(
+    path.join(home, 'node_modules', 'qwen3-embed'),
+  );
 }
 
 let packed;
@@ -87,13 +107,17 @@ let packed;
 async function makeTarball() {
   await check(prebuilt ? 'a clean copy' : 'a clean copy builds its prebuild', () => {
     cleanCopy(checkout);
-    run('npm', ['ci', '--ignore-scripts', '--prefer-offline', '--loglevel=error'], { cwd: checkout });
+    run('npm', ['ci', '--ignore-scripts', '--prefer-offline', '--loglevel=error'], {
+      cwd: checkout,
+    });
     if (!prebuilt) run('npm', ['run', 'prebuildify'], { cwd: checkout });
     // Those of other platforms too, where they have been made here.
     const others = path.join(root, 'prebuilds');
     for (const platform of fs.existsSync(others) ? fs.readdirSync(others) : []) {
       if (platform === machine && !prebuilt) continue;
-      fs.cpSync(path.join(others, platform), path.join(checkout, 'prebuilds', platform), { recursive: true });
+      fs.cpSync(path.join(others, platform), path.join(checkout, 'prebuilds', platform), {
+        recursive: true,
+      });
     }
     return fs.readdirSync(path.join(checkout, 'prebuilds')).join(', ');
   });
@@ -102,15 +126,24 @@ async function makeTarball() {
     const strays = packed.files.filter(({ path: file }) =>
       /^(test|bench|models|build|node_modules|examples)\//.test(file),
     );
-    if (strays.length > 0) throw new Error(`holds ${strays.map(({ path: file }) => file).join(', ')}`);
+    if (strays.length > 0)
+      throw new Error(`holds ${strays.map(({ path: file }) => file).join(', ')}`);
     if (packed.size > 25e6) throw new Error(`${megabytes(packed.size)} packed: more than 25 MB`);
     return `${megabytes(packed.size)} packed, ${megabytes(packed.unpackedSize)} unpacked, ${packed.entryCount} files`;
   });
   await check('publint --strict', () => {
-    run(process.execPath, [path.join(tool('publint@0.3.25'), 'src', 'cli.js'), 'run', checkout, '--strict']);
+    run(process.execPath, [
+      path.join(tool('publint@0.3.25'), 'src', 'cli.js'),
+      'run',
+      checkout,
+      '--strict',
+    ]);
   });
   await check('are the types wrong', () => {
-    run(process.execPath, [path.join(tool('@arethetypeswrong/cli@0.18.5'), 'dist', 'index.js'), packed.file]);
+    run(process.execPath, [
+      path.join(tool('@arethetypeswrong/cli@0.18.5'), 'dist', 'index.js'),
+      packed.file,
+    ]);
   });
   await check('binaries', () => {
     const audited = auditPrebuilds(path.join(checkout, 'prebuilds'), glibc);
@@ -145,14 +178,25 @@ async function useIt() {
       fs.copyFileSync(path.join(root, 'test', 'package', name), path.join(consumer, name));
     }
     const types = path.join(root, 'node_modules', '@types');
-    const options = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022,esnext.disposable'];
+    const options = [
+      '--strict',
+      '--noEmit',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2022,esnext.disposable',
+    ];
     const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     const resolution = ['--module', 'nodenext', '--typeRoots', types, '--types', 'node'];
-    run(process.execPath, [compiler, ...options, ...resolution, 'types.cts', 'types.mts'], { cwd: consumer });
+    run(process.execPath, [compiler, ...options, ...resolution, 'types.cts', 'types.mts'], {
+      cwd: consumer,
+    });
   });
   await check('main thread and workers at once', () => embeds(consumer, 'worker.cjs', [model]));
   await check('NODE_DEBUG=qwen3-embed', () => {
-    const { output } = runInside(consumer, 'embed.cjs', embedArguments, { env: { NODE_DEBUG: 'qwen3-embed' } });
+    const { output } = runInside(consumer, 'embed.cjs', embedArguments, {
+      env: { NODE_DEBUG: 'qwen3-embed' },
+    });
     if (!output.includes(prebuildOf(consumer))) throw new Error(output);
   });
   await check('no code from strings', () => {
@@ -160,13 +204,18 @@ async function useIt() {
     embeds(consumer, 'embed.cjs', embedArguments, { env });
   });
   await check('the permission model without addons', () => {
-    const flag = Number(process.versions.node.split('.')[0]) < 23 ? '--experimental-permission' : '--permission';
+    const flag =
+      Number(process.versions.node.split('.')[0]) < 23
+        ? '--experimental-permission'
+        : '--permission';
     return refuses(consumer, [/ERR_DLOPEN_DISABLED/], { flags: [flag, '--allow-fs-read=*'] });
   });
   await check('two copies in one process', () => {
     const copy = path.join(folder, 'second', 'node_modules');
     fs.cpSync(path.join(consumer, 'node_modules'), copy, { recursive: true });
-    const copies = [path.join(consumer, 'node_modules'), copy].map((modules) => path.join(modules, 'qwen3-embed'));
+    const copies = [path.join(consumer, 'node_modules'), copy].map((modules) =>
+      path.join(modules, 'qwen3-embed'),
+    );
     embeds(consumer, 'two-copies.cjs', [...copies, model]);
   });
   await check('npm i --ignore-scripts', () => {
@@ -178,18 +227,36 @@ async function useIt() {
 }
 
 async function packIntoElectron() {
-  const { createPackageWithOptions, extractFile, listPackage, statFile } = createRequire(import.meta.url)(
-    tool('@electron/asar@3.4.1'),
-  );
+  const { createPackageWithOptions, extractFile, listPackage, statFile } = createRequire(
+    import.meta.url,
+  )(tool('@electron/asar@3.4.1'));
   // It wants Node 22. Where it finds no prebuild it builds, for which there is no compiler.
-  const rebuild = [nodeBinary('22.23.3'), path.join(tool('@electron/rebuild@4.2.1'), 'lib', 'cli.js')];
+  const rebuild = [
+    nodeBinary('22.23.3'),
+    path.join(tool('@electron/rebuild@4.2.1'), 'lib', 'cli.js'),
+  ];
   for (const target of fs.readdirSync(path.join(checkout, 'prebuilds'))) {
     await check(`@electron/rebuild finds ${target}`, () => {
       const [platform, arch] = target.split('-');
-      const args = ['--force', '--version', '45.4.1', '--module-dir', '.', '--platform', platform, '--arch', arch];
-      const options = { cwd: consumer, env: { ...bare, DEBUG: 'electron-rebuild' }, encoding: 'utf8' };
+      const args = [
+        '--force',
+        '--version',
+        '45.4.1',
+        '--module-dir',
+        '.',
+        '--platform',
+        platform,
+        '--arch',
+        arch,
+      ];
+      const options = {
+        cwd: consumer,
+        env: { ...bare, DEBUG: 'electron-rebuild' },
+        encoding: 'utf8',
+      };
       const { status, stderr } = spawnSync(rebuild[0], [rebuild[1], ...args], options);
-      if (status !== 0 || !stderr.includes('Found prebuilt Node-API module')) throw new Error(stderr);
+      if (status !== 0 || !stderr.includes('Found prebuilt Node-API module'))
+        throw new Error(stderr);
     });
   }
 
@@ -198,9 +265,15 @@ async function packIntoElectron() {
     const app = path.join(home, 'app');
     fs.cpSync(consumer, app, { recursive: true });
     fs.rmSync(path.join(app, 'node_modules', '.bin'), { recursive: true });
-    const beside = path.join(path.relative(consumer, path.dirname(prebuildOf(consumer))), 'libqwen3_embed_cuda.so');
-    if (!fs.existsSync(path.join(app, beside))) fs.writeFileSync(path.join(app, beside), 'stands for the library');
-    const documented = /unpack: '(.*)'/.exec(fs.readFileSync(path.join(root, 'docs', 'electron.md'), 'utf8'))[1];
+    const beside = path.join(
+      path.relative(consumer, path.dirname(prebuildOf(consumer))),
+      'libqwen3_embed_cuda.so',
+    );
+    if (!fs.existsSync(path.join(app, beside)))
+      fs.writeFileSync(path.join(app, beside), 'stands for the library');
+    const documented = /unpack: '(.*)'/.exec(
+      fs.readFileSync(path.join(root, 'docs', 'electron.md'), 'utf8'),
+    )[1];
     const archive = path.join(home, 'archive');
     await createPackageWithOptions(app, archive, { unpack: documented });
     fs.rmSync(app, { recursive: true });
@@ -215,12 +288,16 @@ async function packIntoElectron() {
       else if (!unpacked) fs.writeFileSync(path.join(inside, name), extractFile(archive, name));
     }
     fs.copyFileSync(path.join(root, 'test', 'package', 'asar.cjs'), path.join(home, 'asar.cjs'));
-    const options = { env: { NODE_DEBUG: 'qwen3-embed' }, flags: ['--require', path.join(home, 'asar.cjs')] };
+    const options = {
+      env: { NODE_DEBUG: 'qwen3-embed' },
+      flags: ['--require', path.join(home, 'asar.cjs')],
+    };
     const { status, output } = runInside(inside, 'embed.cjs', embedArguments, options);
     const loaded = prebuildOf(path.join(home, 'app.asar.unpacked'));
     if (status !== 0 || !output.includes(loaded)) throw new Error(output);
     const library = path.join(home, 'app.asar.unpacked', beside);
-    if (!fs.existsSync(library) || fs.existsSync(path.join(inside, beside))) throw new Error(`${library} is not there`);
+    if (!fs.existsSync(library) || fs.existsSync(path.join(inside, beside)))
+      throw new Error(`${library} is not there`);
     return `loaded ${path.relative(home, loaded)}, CUDA library beside it`;
   });
 }
@@ -260,14 +337,25 @@ async function breakIt() {
   await check('the command of the message, without a compiler', () => {
     const { output } = runInside(home, 'embed.cjs', embedArguments);
     const script = JSON.parse(command.exec(output)?.[1] ?? '""');
-    const { status, stderr } = spawnSync(process.execPath, [script], { env: bare, encoding: 'utf8' });
-    if (status === 0 || !/The native part needs a C\+\+20 compiler/.test(stderr)) throw new Error(stderr);
+    const { status, stderr } = spawnSync(process.execPath, [script], {
+      env: bare,
+      encoding: 'utf8',
+    });
+    if (status === 0 || !/The native part needs a C\+\+20 compiler/.test(stderr))
+      throw new Error(stderr);
     return stderr.trim();
   });
   if (prebuilt) return;
   await check('npm rebuild with a compiler', () => {
     run('npm', ['rebuild', 'qwen3-embed', '--foreground-scripts'], { cwd: home });
-    const built = path.join(home, 'node_modules', 'qwen3-embed', 'build', 'Release', 'qwen3_embed.node');
+    const built = path.join(
+      home,
+      'node_modules',
+      'qwen3-embed',
+      'build',
+      'Release',
+      'qwen3_embed.node',
+    );
     if (!fs.existsSync(built)) throw new Error(`${built} is not there`);
     embeds(home, 'embed.cjs');
   });

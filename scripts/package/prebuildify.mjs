@@ -10,7 +10,10 @@ import { root } from '../install/stamp.mjs';
 const machine = `${process.platform}-${process.arch}`;
 
 // What GNU binutils call the tools of the platforms that Linux can build for.
-const strips = { 'linux-arm64': 'aarch64-linux-gnu-strip', 'win32-x64': 'x86_64-w64-mingw32-strip' };
+const strips = {
+  'linux-arm64': 'aarch64-linux-gnu-strip',
+  'win32-x64': 'x86_64-w64-mingw32-strip',
+};
 
 /** Builds the addon of one platform and puts it into prebuilds/. */
 export function prebuildify(target) {
@@ -23,20 +26,36 @@ export function prebuildify(target) {
     ...(arch === 'arm64' ? ['--tag-armv', '8'] : []),
     // glibc stays without a tag: that is the name that @electron/rebuild knows.
     ...(musl ? ['--tag-libc', 'musl'] : []),
-    ...['--shell', '--node-gyp', `node "${path.join(root, 'scripts', 'install', 'build-native.mjs')}"`],
+    ...[
+      '--shell',
+      '--node-gyp',
+      `node "${path.join(root, 'scripts', 'install', 'build-native.mjs')}"`,
+    ],
     // What is built for another platform lies in a tree of its own.
-    ...['--cwd', target === machine ? root : path.join(root, 'build', `cmake-${target}`), '--out', root],
+    ...[
+      '--cwd',
+      target === machine ? root : path.join(root, 'build', `cmake-${target}`),
+      '--out',
+      root,
+    ],
   ];
   fs.mkdirSync(path.join(root, 'build', `cmake-${target}`), { recursive: true });
   const environment = { ...process.env };
   if (target !== machine && strips[target]) environment.PREBUILD_STRIP_BIN = strips[target];
-  const result = spawnSync(process.execPath, args, { cwd: root, env: environment, stdio: 'inherit' });
+  const result = spawnSync(process.execPath, args, {
+    cwd: root,
+    env: environment,
+    stdio: 'inherit',
+  });
   if (result.status !== 0) throw new Error(`No prebuild for ${target}; the reason stands above.`);
   if (target !== machine) return;
   // It has moved the addon away; the tests look for it where it was.
   const prebuilds = path.join(root, 'prebuilds', target);
   const addon = fs.readdirSync(prebuilds).find((name) => name.endsWith('.node'));
-  fs.copyFileSync(path.join(prebuilds, addon), path.join(root, 'build', 'Release', 'qwen3_embed.node'));
+  fs.copyFileSync(
+    path.join(prebuilds, addon),
+    path.join(root, 'build', 'Release', 'qwen3_embed.node'),
+  );
 }
 
 if (isMain(import.meta)) {

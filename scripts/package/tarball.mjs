@@ -9,11 +9,19 @@ import { root } from '../install/stamp.mjs';
 
 /** Runs a program to its end and gives what it wrote; throws how that ended where it failed. */
 export function run(command, args, { env = {}, ...options } = {}) {
-  const all = { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, ...options, env: { ...process.env, ...env } };
+  const all = {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    ...options,
+    env: { ...process.env, ...env },
+  };
   const { status, signal, error, stdout, stderr } = spawnSync(command, args, all);
   if (status !== 0) {
     const end = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n').slice(-20).join('\n');
-    throw new Error(`${path.basename(command)} ended with ${error?.message ?? signal ?? status}:\n${end}`);
+    throw new Error(
+      `${path.basename(command)} ended with ${error?.message ?? signal ?? status}:\n${end}`,
+    );
   }
   return stdout ?? '';
 }
@@ -32,9 +40,15 @@ export function temporaryFolder() {
 /** Copies what git knows of, or would, into an empty folder: all of it, or below some names at the root. */
 export function cleanCopy(folder, names = []) {
   fs.rmSync(folder, { recursive: true, force: true });
-  const files = run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', ...names]).split(
-    '\0',
-  );
+  const files = run('git', [
+    'ls-files',
+    '-z',
+    '--cached',
+    '--others',
+    '--exclude-standard',
+    '--',
+    ...names,
+  ]).split('\0');
   for (const file of files.filter((name) => name && fs.existsSync(path.join(root, name)))) {
     fs.mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
     fs.copyFileSync(path.join(root, file), path.join(folder, file));
@@ -43,8 +57,14 @@ export function cleanCopy(folder, names = []) {
 
 /** Packs a checkout. Gives npm's description, with `file`, where the tarball lies. */
 export function pack(checkout) {
-  const output = run('npm', ['pack', '--json', '--pack-destination', checkout, '--loglevel=error'], { cwd: checkout });
-  const description = JSON.parse(output.slice(output.search(/^\[/m), output.lastIndexOf(']') + 1))[0];
+  const output = run(
+    'npm',
+    ['pack', '--json', '--pack-destination', checkout, '--loglevel=error'],
+    { cwd: checkout },
+  );
+  const description = JSON.parse(
+    output.slice(output.search(/^\[/m), output.lastIndexOf(']') + 1),
+  )[0];
   return { ...description, file: path.join(checkout, description.filename) };
 }
 
@@ -63,7 +83,10 @@ export function bytesBelow(folder) {
   return fs
     .readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .reduce((sum, entry) => sum + fs.statSync(path.join(entry.parentPath ?? entry.path, entry.name)).size, 0);
+    .reduce(
+      (sum, entry) => sum + fs.statSync(path.join(entry.parentPath ?? entry.path, entry.name)).size,
+      0,
+    );
 }
 
 export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;

@@ -59,7 +59,9 @@ it('gpu_bench --once tells each case of a profile', { timeout: 300_000 }, async 
     ...[...attention('bf16', 70, 70), ...attention('int8', 60, 30)],
     ...[...rows('bf16'), ...rows('int8')],
   ];
-  expect(lines).toEqual(cases.map((each, i) => ({ kind: 'once', case: i + 1, ...each, profiled: false })));
+  expect(lines).toEqual(
+    cases.map((each, i) => ({ kind: 'once', case: i + 1, ...each, profiled: false })),
+  );
 
   const some = await linesOf('--once', '--sections', 'model,rows', '--dtypes', 'int8');
   expect(some.filter(({ kind }) => kind === 'once')).toHaveLength(5);

@@ -41,7 +41,8 @@ __device__ float float_of(uint32_t bits) {
 // Halves 0, 1, 2, ... in rows of 16 bytes, as the matrices of ldmatrix.
 __device__ void fill_shared() {
   uint16_t* shared = reinterpret_cast<uint16_t*>(shared_memory<uint4>());
-  for (uint32_t i = threadIdx.x; i < kSharedBytes / 2; i += kLanes) shared[i] = static_cast<uint16_t>(i);
+  for (uint32_t i = threadIdx.x; i < kSharedBytes / 2; i += kLanes)
+    shared[i] = static_cast<uint16_t>(i);
   sync_warp();
 }
 
@@ -150,10 +151,11 @@ __global__ void multiplies_bytes(uint32_t* out) {
 }
 
 __global__ void rounds(uint32_t* out) {
-  const uint32_t inputs[] = {0x3f000000, 0x3fc00000, 0xbf000000, 0xbfc00000, 0x42fd8000, 0x7fc00000};
+  const uint32_t inputs[] = {0x3f000000, 0x3fc00000, 0xbf000000,
+                             0xbfc00000, 0x42fd8000, 0x7fc00000};
   for (uint32_t i = 0; i < 6; ++i) {
-    out[threadIdx.x * kMaxWords + i] =
-        static_cast<uint32_t>(round_to_int(float_of(inputs[i]) * static_cast<float>(threadIdx.x + 1)));
+    out[threadIdx.x * kMaxWords + i] = static_cast<uint32_t>(
+        round_to_int(float_of(inputs[i]) * static_cast<float>(threadIdx.x + 1)));
   }
 }
 
@@ -203,7 +205,8 @@ __global__ void loads_boxes(uint32_t* out, const __grid_constant__ TensorMap map
     if (threadIdx.x == 0) tma_load_2d(barrier - kOperandBytes, &map, barrier, 16 / sizeof(T), 3);
     mbarrier_wait(barrier, 0);
     const uint32_t* words = reinterpret_cast<const uint32_t*>(shared_memory<SwizzledRows>());
-    for (uint32_t i = 0; i < 2; ++i) out[threadIdx.x * kHopperWords + i] = words[threadIdx.x * 2 + i];
+    for (uint32_t i = 0; i < 2; ++i)
+      out[threadIdx.x * kHopperWords + i] = words[threadIdx.x * 2 + i];
   }
 }
 
@@ -290,7 +293,8 @@ __global__ void multiplies_registers(uint32_t* out, const __grid_constant__ Tens
     float sum[64];
     wgmma_fence();
     for (uint32_t step = 0; step < 2; ++step) {
-      wgmma_registers<T>(sum, a[step], column_descriptor(right + step * kStepBytes, kPanelBytes), step > 0);
+      wgmma_registers<T>(sum, a[step], column_descriptor(right + step * kStepBytes, kPanelBytes),
+                         step > 0);
     }
     wgmma_commit();
     wgmma_wait<0>();
@@ -325,9 +329,11 @@ struct HopperProbe {
 
 Failure fill(Stream stream, void* values, Fill type) {
   switch (type) {
-    case Fill::s8: return launch(stream, fills<int8_t>, 1, kThreads, 0, static_cast<int8_t*>(values));
+    case Fill::s8:
+      return launch(stream, fills<int8_t>, 1, kThreads, 0, static_cast<int8_t*>(values));
     case Fill::f16: return launch(stream, fills<f16>, 1, kThreads, 0, static_cast<f16*>(values));
-    case Fill::f32: return launch(stream, fills<float>, 1, kThreads, 0, static_cast<float*>(values));
+    case Fill::f32:
+      return launch(stream, fills<float>, 1, kThreads, 0, static_cast<float*>(values));
     default: return launch(stream, fills<bf16>, 1, kThreads, 0, static_cast<bf16*>(values));
   }
 }
@@ -367,11 +373,12 @@ Failure run_hopper_probes(Stream stream) {
     const uint32_t cols = kRowBytes / bytes;
     TensorMap left, right;
     // The box's matrix ends before the box does; gaps in its rows hold numbers that must not show.
-    Failure failure = probe.box ? make_tensor_map(&left, operands, bytes, 7, cols - 3, cols, kBoxRows)
-                                : make_tensor_map(&left, operands, bytes, kLeftRows, cols, cols, kLeftRows);
+    Failure failure =
+        probe.box ? make_tensor_map(&left, operands, bytes, 7, cols - 3, cols, kBoxRows)
+                  : make_tensor_map(&left, operands, bytes, kLeftRows, cols, cols, kLeftRows);
     if (failure) return failure;
-    failure = make_tensor_map(&right, static_cast<char*>(operands) + kLeftRows * kRowBytes, bytes, kRightRows,
-                              cols, cols, kRightRows);
+    failure = make_tensor_map(&right, static_cast<char*>(operands) + kLeftRows * kRowBytes, bytes,
+                              kRightRows, cols, cols, kRightRows);
     if (failure) return failure;
     failure = launch(stream, probe.kernel, 1, kThreads, kHopperSharedBytes, out, left, right);
     if (!failure && probe.stored) {
@@ -381,7 +388,8 @@ Failure run_hopper_probes(Stream stream) {
     if (failure) return failure;
     for (uint32_t thread = 0; thread < kThreads; ++thread) {
       std::printf("%s, lane %u:", probe.name, thread);
-      for (uint32_t i = 0; i < kHopperWords; ++i) std::printf(" %08x", out[thread * kHopperWords + i]);
+      for (uint32_t i = 0; i < kHopperWords; ++i)
+        std::printf(" %08x", out[thread * kHopperWords + i]);
       std::printf("\n");
     }
   }
@@ -426,7 +434,8 @@ int main() {
     if (!failure) failure = synchronize(stream);
     for (uint32_t lane = 0; lane < kLanes && !failure; ++lane) {
       std::printf("%s, lane %u:", probes[p].name, lane);
-      for (uint32_t i = 0; i < probes[p].words; ++i) std::printf(" %08x", out[lane * kMaxWords + i]);
+      for (uint32_t i = 0; i < probes[p].words; ++i)
+        std::printf(" %08x", out[lane * kMaxWords + i]);
       std::printf("\n");
     }
   }

@@ -5,8 +5,8 @@
 
 namespace qwen3::test {
 
-std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiprocessors, int capability,
-                                       const std::string& tuning) {
+std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiprocessors,
+                                       int capability, const std::string& tuning) {
   const Variable environment("QWEN3_EMBED_CUDA_TUNING", tuning);
   simt::options = {};
   simt::options.seed = seed;
@@ -18,11 +18,13 @@ std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiproc
   return std::unique_ptr<Backend>(backend);
 }
 
-std::function<std::unique_ptr<Backend>()> emulated_opener(DType input, uint32_t batch_tokens, bool invariant,
-                                                          int multiprocessors, const std::string& tuning,
-                                                          int capability, uint64_t seed) {
+std::function<std::unique_ptr<Backend>()> emulated_opener(DType input, uint32_t batch_tokens,
+                                                          bool invariant, int multiprocessors,
+                                                          const std::string& tuning, int capability,
+                                                          uint64_t seed) {
   return [=] {
-    std::unique_ptr<Backend> backend = open_emulated(input, seed, multiprocessors, capability, tuning);
+    std::unique_ptr<Backend> backend =
+        open_emulated(input, seed, multiprocessors, capability, tuning);
     backend->begin_batch(batch_tokens, invariant);
     return backend;
   };
@@ -30,10 +32,11 @@ std::function<std::unique_ptr<Backend>()> emulated_opener(DType input, uint32_t 
 
 BackendEntry emulated_entry(DType input, uint32_t batch_tokens, bool invariant, int multiprocessors,
                             const std::string& tuning, int capability, uint64_t seed) {
-  return {"",
-          {emulated_opener(input, batch_tokens, invariant, multiprocessors, tuning, capability, seed)},
-          simt::read,
-          true};
+  return {
+      "",
+      {emulated_opener(input, batch_tokens, invariant, multiprocessors, tuning, capability, seed)},
+      simt::read,
+      true};
 }
 
 uint32_t row_stride(uint32_t cols) { return (cols + 7) / 8 * 8; }

@@ -18,7 +18,9 @@ constexpr uint32_t kSmallBatch = 1, kLargeBatch = 10'000;
 // Of the environment, while it lives.
 class Variable {
  public:
-  Variable(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
+  Variable(const char* name, const std::string& value) : name_(name) {
+    setenv(name, value.c_str(), 1);
+  }
   ~Variable() { unsetenv(name_); }
   Variable(const Variable&) = delete;
 
@@ -32,9 +34,10 @@ std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed = 0, int multi
                                        int capability = 80, const std::string& tuning = "");
 
 // How it is opened for a batch: see Backend::begin_batch.
-std::function<std::unique_ptr<Backend>()> emulated_opener(DType input, uint32_t batch_tokens, bool invariant,
-                                                          int multiprocessors, const std::string& tuning,
-                                                          int capability, uint64_t seed);
+std::function<std::unique_ptr<Backend>()> emulated_opener(DType input, uint32_t batch_tokens,
+                                                          bool invariant, int multiprocessors,
+                                                          const std::string& tuning, int capability,
+                                                          uint64_t seed);
 BackendEntry emulated_entry(DType input, uint32_t batch_tokens, bool invariant, int multiprocessors,
                             const std::string& tuning = "", int capability = 80, uint64_t seed = 2);
 

@@ -25,16 +25,19 @@ struct Variant {
 };
 
 std::function<std::unique_ptr<Backend>()> opener(DType input, int capability, const Variant& v) {
-  return emulated_opener(input, v.batch_tokens, v.invariant, v.multiprocessors, v.tuning, capability, v.seed);
+  return emulated_opener(input, v.batch_tokens, v.invariant, v.multiprocessors, v.tuning,
+                         capability, v.seed);
 }
 
 // Variants differ in the order in which threads run, in the size of the card, which decides between tiles, and in how a
 // batch comes to have its plan. None of it may change a bit.
-BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80, const char* tuning = "") {
+BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80,
+                   const char* tuning = "") {
   const bool small = plan == Plan::small;
   const Variant first{0, 1, small ? 1u : 10'000u, false, tuning},
       last{2, 132, small ? 64u : 1u, !small, tuning};
-  return {name, {opener(input, capability, first), opener(input, capability, last)}, simt::read, true};
+  return {
+      name, {opener(input, capability, first), opener(input, capability, last)}, simt::read, true};
 }
 
 BackendEntry hopper(const char* name, DType input, Plan plan = Plan::large) {
@@ -44,7 +47,8 @@ BackendEntry hopper(const char* name, DType input, Plan plan = Plan::large) {
 // Tiles of Hopper's that nobody would choose: the last variant has the one form, the first the other.
 BackendEntry forced(const char* name, DType input, const char* last, const char* first) {
   return {name,
-          {opener(input, 90, {0, 1, 10'000, false, first}), opener(input, 90, {2, 132, 10'000, false, last})},
+          {opener(input, 90, {0, 1, 10'000, false, first}),
+           opener(input, 90, {2, 132, 10'000, false, last})},
           simt::read,
           true};
 }
@@ -79,11 +83,14 @@ int main(int argc, char** argv) {
   for (const BackendEntry& each : {hopper_bf16, hopper_f16, hopper("hopper int8", DType::s8)}) {
     add_linear_tests(tests, each);
   }
-  add_linear_tests(tests, forced("hopper bf16, wide tiles", DType::bf16, "tile=wide", "tile=narrow"));
-  add_linear_tests(tests, forced("hopper int8, narrow tiles", DType::s8, "tile=narrow", "tile=wide"));
+  add_linear_tests(tests,
+                   forced("hopper bf16, wide tiles", DType::bf16, "tile=wide", "tile=narrow"));
+  add_linear_tests(tests,
+                   forced("hopper int8, narrow tiles", DType::s8, "tile=narrow", "tile=wide"));
   // As many parts as there are steps, of weights of any size.
   for (const DType input : {DType::bf16, DType::s8}) {
-    constexpr const char* kBounds = "broad_cols=1,enough_tiles=1000000,part_blocks=1024,part_steps=1";
+    constexpr const char* kBounds =
+        "broad_cols=1,enough_tiles=1000000,part_blocks=1024,part_steps=1";
     const char* name = input == DType::s8 ? "cuda int8, small parts" : "cuda bf16, small parts";
     Tests small;
     add_linear_tests(small, entry(name, input, Plan::small, 80, kBounds));

@@ -95,7 +95,8 @@ void graphs_are_no_need() {
   simt::options = {};
   simt::options.graphs = false;
   char message[64];
-  const std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+  const std::unique_ptr<Backend> backend(
+      qwen3_cuda_create(0, DType::bf16, message, sizeof message));
   simt::counters = {};
   uint64_t calls;
   expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
@@ -109,7 +110,8 @@ void kernels_for_older_cards_do_not_overlap() {
   simt::options.capability = kHopper;
   simt::options.code_capability = 80;
   char message[64];
-  const std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+  const std::unique_ptr<Backend> backend(
+      qwen3_cuda_create(0, DType::bf16, message, sizeof message));
   simt::counters = {};
   uint64_t calls;
   expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
@@ -120,14 +122,15 @@ void kernels_for_older_cards_do_not_overlap() {
 }  // namespace
 
 void add_failure_tests(Tests& tests) {
-  tests.push_back({"cuda: survives the failure of any call", [] { survives_any_failing_call(DType::bf16); }});
   tests.push_back(
-      {"cuda: int8: survives the failure of any call", [] { survives_any_failing_call(DType::s8); }});
+      {"cuda: survives the failure of any call", [] { survives_any_failing_call(DType::bf16); }});
+  tests.push_back({"cuda: int8: survives the failure of any call",
+                   [] { survives_any_failing_call(DType::s8); }});
   tests.push_back({"cuda: hopper: survives the failure of any call",
                    [] { survives_any_failing_call(DType::bf16, kHopper); }});
   tests.push_back({"cuda: graphs are no need", graphs_are_no_need});
-  tests.push_back(
-      {"cuda: hopper: kernels for older cards do not overlap", kernels_for_older_cards_do_not_overlap});
+  tests.push_back({"cuda: hopper: kernels for older cards do not overlap",
+                   kernels_for_older_cards_do_not_overlap});
 }
 
 }  // namespace qwen3::test

@@ -32,7 +32,8 @@ void uses_the_kernels_that_it_has() {
   cudaDeviceProp gpu;
   expect_sound(cudaGetDeviceProperties(&gpu, 0));
   const char* hopper = std::getenv("QWEN3_EMBED_HOPPER");
-  const bool is_hopper = gpu.major == 9 && gpu.minor == 0 && !(hopper && std::strcmp(hopper, "0") == 0);
+  const bool is_hopper =
+      gpu.major == 9 && gpu.minor == 0 && !(hopper && std::strcmp(hopper, "0") == 0);
   const std::string wanted = std::string(gpu.name) + ", sm_" + std::to_string(gpu.major) +
                              std::to_string(gpu.minor) + (is_hopper ? "a" : "");
   for (const DType input : {DType::bf16, DType::f16, DType::s8}) {
@@ -80,7 +81,8 @@ void two_are_open_at_once() {
   const std::vector<float> wanted = run_norm(first);
   {
     Device second(gpu_entry("", DType::bf16, 1000), 0);
-    std::future<std::vector<float>> other = std::async(std::launch::async, [&] { return run_norm(second); });
+    std::future<std::vector<float>> other =
+        std::async(std::launch::async, [&] { return run_norm(second); });
     expect(run_norm(first) == wanted && other.get() == wanted, "two backends disturb each other");
   }
   expect(run_norm(first) == wanted, "closing one disturbs the other");
@@ -129,9 +131,9 @@ void add_gpu_only_tests(Tests& tests) {
   for (const auto& [name, input] :
        {std::pair{"bf16", DType::bf16}, {"f16", DType::f16}, {"int8", DType::s8}}) {
     for (const bool large : {true, false}) {
-      tests.push_back(
-          {std::string("short: a small model in ") + name + (large ? ", large plan" : ", small plan"),
-           [=] { runs_a_small_model(input, large); }});
+      tests.push_back({std::string("short: a small model in ") + name +
+                           (large ? ", large plan" : ", small plan"),
+                       [=] { runs_a_small_model(input, large); }});
     }
   }
 }

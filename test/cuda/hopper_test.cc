@@ -23,15 +23,18 @@ void run_linear(Device& device, WeightUse use, Matrix in, Matrix weight, Matrix 
 void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
   constexpr uint32_t kRows = 140, kOut = 500, kWideTiles = 4, kNarrowTiles = 8, kProductsOfStep = 8;
   const uint32_t steps = input == DType::s8 ? 15 : 10,
-                 in_cols = (steps - 1) * (input == DType::s8 ? 128 : 64) + (input == DType::s8 ? 48 : 24);
+                 in_cols =
+                     (steps - 1) * (input == DType::s8 ? 128 : 64) + (input == DType::s8 ? 48 : 24);
   const bool gated = use == WeightUse::gate_up, adds = use == WeightUse::linear_add;
   const uint32_t cols = gated ? kOut / 2 : kOut, gap = (8 - cols % 8) % 8;
   Random random(11);
   const std::vector<float> values = rounded(random.values(size_t{kRows} * in_cols), in_cols, input);
   const std::vector<float> weights = rounded(random.values(size_t{kOut} * in_cols), in_cols, input);
   const std::vector<float> residual = random.values(size_t{kRows} * kOut);
-  const auto result = [&](int multiprocessors, uint64_t seed, uint32_t tiles, const std::string& tuning) {
-    Device device(emulated_entry(input, kLargeBatch, false, multiprocessors, tuning, kHopper, seed), 0);
+  const auto result = [&](int multiprocessors, uint64_t seed, uint32_t tiles,
+                          const std::string& tuning) {
+    Device device(emulated_entry(input, kLargeBatch, false, multiprocessors, tuning, kHopper, seed),
+                  0);
     const GuardedMatrix in(device, kRows, in_cols, 0, adds ? device.input : input, &values);
     const StoredWeight weight(device, use, kOut, in_cols, weights);
     const GuardedMatrix out(device, kRows, cols, gap,
@@ -42,7 +45,8 @@ void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
     const uint64_t before = simt::counters.wgmma;
     run_linear(device, use, in, weight, out);
     device.sync();
-    expect(simt::counters.wgmma - before == tiles * steps * kProductsOfStep, "other tiles than expected");
+    expect(simt::counters.wgmma - before == tiles * steps * kProductsOfStep,
+           "other tiles than expected");
     return out.read();
   };
   const std::vector<float> wanted = result(2, 0, kWideTiles, "");
@@ -82,8 +86,10 @@ void hopper_tiles_are_chosen_by_cost() {
                                                         {WeightUse::linear_add, "finish_add=9"},
                                                         {WeightUse::gate_up, "finish_swiglu=9"}};
   for (const auto& [use, own] : finishes) {
-    expect(products(DType::bf16, use, "narrow_step=1") == kNarrow, "a step that costs no more is not taken");
-    expect(products(DType::bf16, use, "narrow_step=1.1") == kWide, "a step that costs more is taken");
+    expect(products(DType::bf16, use, "narrow_step=1") == kNarrow,
+           "a step that costs no more is not taken");
+    expect(products(DType::bf16, use, "narrow_step=1.1") == kWide,
+           "a step that costs more is taken");
     for (const auto& [other, finish] : finishes) {
       expect((products(DType::bf16, use, finish) == kNarrow) == (use == other),
              finish + " has another's effect");
@@ -123,9 +129,11 @@ void hopper_attention_is_the_same_in_any_schedule() {
   const Setting setting{4, 2, {130}, {{300, {}}, {70, 0}, {1, {}}, {128, {}}}};
   const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);
   const auto results = [&](int multiprocessors, uint64_t seed) {
-    Device device(
-        {"", {[=] { return open_emulated(DType::bf16, seed, multiprocessors, kHopper); }}, simt::read, true},
-        0);
+    Device device({"",
+                   {[=] { return open_emulated(DType::bf16, seed, multiprocessors, kHopper); }},
+                   simt::read,
+                   true},
+                  0);
     return PagedAttention(device, setting).run(inputs, plan_of(setting, 1000));
   };
   const auto wanted = results(1, 0);
@@ -142,7 +150,8 @@ void hopper_attention_is_the_same_in_any_schedule() {
 void hopper_attention_is_chosen_where_it_fits() {
   const auto uses_wgmma = [](int capability, uint32_t tokens, uint32_t query_heads,
                              uint32_t batch_tokens = kLargeBatch) {
-    Device device({"", {[=] { return open_emulated(DType::bf16, 0, 4, capability); }}, simt::read, true}, 0);
+    Device device(
+        {"", {[=] { return open_emulated(DType::bf16, 0, 4, capability); }}, simt::read, true}, 0);
     device.on.begin_batch(batch_tokens, false);
     Setting setting{query_heads, 1, {}, {{tokens, {}}}};
     const uint64_t before = simt::counters.wgmma;
@@ -170,17 +179,18 @@ void add_hopper_tests(Tests& tests) {
     for (const auto& [op, use] : {std::pair{"", WeightUse::linear},
                                   {", gated", WeightUse::gate_up},
                                   {", added", WeightUse::linear_add}}) {
-      tests.push_back({std::string("cuda: hopper: tiles and schedules change no bit: ") + name + op,
-                       [input = input, use = use] { hopper_tiles_and_schedules_change_no_bit(input, use); }});
+      tests.push_back(
+          {std::string("cuda: hopper: tiles and schedules change no bit: ") + name + op,
+           [input = input, use = use] { hopper_tiles_and_schedules_change_no_bit(input, use); }});
     }
   }
   tests.push_back({"cuda: hopper: tiles are chosen by cost", hopper_tiles_are_chosen_by_cost});
-  tests.push_back(
-      {"cuda: hopper: kernels are chosen where they fit", hopper_kernels_are_chosen_where_they_fit});
-  tests.push_back(
-      {"cuda: hopper: attention is the same in any schedule", hopper_attention_is_the_same_in_any_schedule});
-  tests.push_back(
-      {"cuda: hopper: attention is chosen where it fits", hopper_attention_is_chosen_where_it_fits});
+  tests.push_back({"cuda: hopper: kernels are chosen where they fit",
+                   hopper_kernels_are_chosen_where_they_fit});
+  tests.push_back({"cuda: hopper: attention is the same in any schedule",
+                   hopper_attention_is_the_same_in_any_schedule});
+  tests.push_back({"cuda: hopper: attention is chosen where it fits",
+                   hopper_attention_is_chosen_where_it_fits});
 }
 
 }  // namespace qwen3::test

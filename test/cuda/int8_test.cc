@@ -13,10 +13,12 @@ namespace qwen3::test {
 namespace {
 
 // Whole numbers with a 127 in every row, scales of five bits: all of it stands exactly in f32 rows.
-std::vector<QuantizedRow> random_quantized_rows(Random& random, uint32_t rows, uint32_t cols, bool extreme) {
+std::vector<QuantizedRow> random_quantized_rows(Random& random, uint32_t rows, uint32_t cols,
+                                                bool extreme) {
   std::vector<QuantizedRow> result;
   for (uint32_t r = 0; r < rows; ++r) {
-    QuantizedRow row{std::vector<int8_t>(cols), std::ldexp(static_cast<float>(17 + r % 15), -(int(r) % 9))};
+    QuantizedRow row{std::vector<int8_t>(cols),
+                     std::ldexp(static_cast<float>(17 + r % 15), -(int(r) % 9))};
     for (int8_t& value : row.values) {
       value = static_cast<int8_t>(extreme ? 127 : static_cast<int>(random.below(255)) - 127);
     }
@@ -62,7 +64,8 @@ void int8_sums_are_exact() {
                         {false, 1, 140, 700, 504, false, kHopper},
                         {false, 132, 140, 700, 504, false, kHopper},
                         {false, 132, 3, 12'288, 8, true, kHopper}}) {
-    const std::unique_ptr<Backend> backend = open_emulated(DType::s8, 2, c.multiprocessors, c.capability);
+    const std::unique_ptr<Backend> backend =
+        open_emulated(DType::s8, 2, c.multiprocessors, c.capability);
     Backend& on = *backend;
     on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
     Random random(7);
@@ -89,8 +92,8 @@ void int8_sums_are_exact() {
         expect(sum == static_cast<int32_t>(sum), "the test's sums do not fit in 32 bits");
         const float wanted = static_cast<float>(sum) * rows[t].scale * (weights[m].scale / order);
         expect(actual[size_t{t} * c.out + m] == to_bf16(wanted),
-               std::to_string(c.rows) + " rows of " + std::to_string(c.in) + ": row " + std::to_string(t) +
-                   ", column " + std::to_string(m) + ": " +
+               std::to_string(c.rows) + " rows of " + std::to_string(c.in) + ": row " +
+                   std::to_string(t) + ", column " + std::to_string(m) + ": " +
                    std::to_string(from_bf16(actual[size_t{t} * c.out + m])) + ", not " +
                    std::to_string(wanted));
       }
@@ -146,7 +149,8 @@ void int8_keeps_ones_beside_a_massive_value() {
   for (uint32_t i = 0; i < kCols; ++i) wanted[i] = static_cast<float>(x[i] * scale);
   std::vector<double> tolerance = rounding_errors(wanted, kCols, DType::s8);
   const double allowed = tolerance[0] * std::sqrt(kCols);
-  tolerance[kMassive] = quantized(wanted.data(), kCols).scale / 2;  // its own signs are those of all errors
+  tolerance[kMassive] =
+      quantized(wanted.data(), kCols).scale / 2;  // its own signs are those of all errors
   const std::vector<float> actual = out.read();
   expect_close(actual, wanted, tolerance, kCols);
   // Errors have no common sign: what many ones add up to stands out of them.
@@ -164,7 +168,8 @@ void int8_keeps_ones_beside_a_massive_value() {
 void add_int8_tests(Tests& tests) {
   tests.push_back({"cuda: int8: sums are exact", int8_sums_are_exact});
   tests.push_back({"cuda: int8: rows are as defined", int8_rows_are_as_defined});
-  tests.push_back({"cuda: int8: ones beside a massive value", int8_keeps_ones_beside_a_massive_value});
+  tests.push_back(
+      {"cuda: int8: ones beside a massive value", int8_keeps_ones_beside_a_massive_value});
 }
 
 }  // namespace qwen3::test

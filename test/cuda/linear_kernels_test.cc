@@ -52,21 +52,24 @@ void linear_reads_what_is_there() {
                         {false, 132, 140, 357, 500, kHopper},
                         {false, 132, 1, 3, 1, kHopper},
                         {false, 2, 128, 64, 257, kHopper}}) {
-    const std::unique_ptr<Backend> backend = open_emulated(DType::bf16, 2, c.multiprocessors, c.capability);
+    const std::unique_ptr<Backend> backend =
+        open_emulated(DType::bf16, 2, c.multiprocessors, c.capability);
     Backend& on = *backend;
     on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
     Random random(7);
     const uint32_t stride = row_stride(c.in + 8);
     const size_t in_bytes = (size_t{c.rows - 1} * stride + c.in) * 2;
     const Matrix in{on.allocate(in_bytes), c.rows, c.in, stride, DType::bf16};
-    const std::vector<float> values = rounded(random.values(size_t{c.rows} * c.in), c.in, DType::bf16);
+    const std::vector<float> values =
+        rounded(random.values(size_t{c.rows} * c.in), c.in, DType::bf16);
     std::vector<uint16_t> halves(values.size());
     std::transform(values.begin(), values.end(), halves.begin(), to_bf16);
     for (uint32_t row = 0; row < c.rows; ++row) {
       on.upload(static_cast<uint16_t*>(in.data) + size_t{row} * stride, &halves[size_t{row} * c.in],
                 c.in * 2);
     }
-    const std::vector<float> weights = rounded(random.values(size_t{c.out} * c.in), c.in, DType::bf16);
+    const std::vector<float> weights =
+        rounded(random.values(size_t{c.out} * c.in), c.in, DType::bf16);
     const WeightLayout layout = on.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
     const Matrix weight{on.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
     on.store_weight(weight, WeightUse::linear, 0, c.out, weights.data(), DType::f32);
@@ -80,9 +83,11 @@ void linear_reads_what_is_there() {
         const float *x = &values[size_t{t} * c.in], *w = &weights[size_t{m} * c.in];
         double wanted = 0;
         for (uint32_t k = 0; k < c.in; ++k) wanted += double{x[k]} * w[k];
-        const double allowed = sum_error(c.in, norm(x, c.in) * norm(w, c.in)) + 0x1p-8 * std::abs(wanted);
+        const double allowed =
+            sum_error(c.in, norm(x, c.in) * norm(w, c.in)) + 0x1p-8 * std::abs(wanted);
         expect(std::abs(from_bf16(actual[size_t{t} * c.out + m]) - wanted) <= allowed,
-               std::to_string(c.rows) + " rows: row " + std::to_string(t) + ", column " + std::to_string(m));
+               std::to_string(c.rows) + " rows: row " + std::to_string(t) + ", column " +
+                   std::to_string(m));
       }
     }
   }
@@ -95,7 +100,8 @@ void gated_values_may_be_large(DType input) {
   Random random(5);
   const std::vector<float> values(kRows * kIn, 16), zeros(kRows * kOut);
   std::vector<float> gate_up(2 * kGated * kIn);
-  for (size_t i = 0; i < gate_up.size(); ++i) gate_up[i] = i / kIn % kGated == kLarge ? 2.5f : 0.0625f;
+  for (size_t i = 0; i < gate_up.size(); ++i)
+    gate_up[i] = i / kIn % kGated == kLarge ? 2.5f : 0.0625f;
   const std::vector<float> down = rounded(random.values(kOut * kGated), kGated, device.input);
   const GuardedMatrix in(device, kRows, kIn, 0, input, &values);
   const StoredWeight gate_up_weight(device, WeightUse::gate_up, 2 * kGated, kIn, gate_up);
@@ -122,7 +128,8 @@ void gated_values_may_be_large(DType input) {
         sum += double{wanted[g]} * down[m * kGated + g];
         error += (errors[g] + 32 * kRoundoff * wanted[g]) * std::abs(down[m * kGated + g]);
       }
-      expect(std::abs(actual[t * kOut + m] - sum) <= error, "gated values lose more than their rounding");
+      expect(std::abs(actual[t * kOut + m] - sum) <= error,
+             "gated values lose more than their rounding");
     }
   }
 }
@@ -146,10 +153,13 @@ void invariant_batches_have_the_large_plans_bits() {
     const std::vector<float> wanted = sums(kLargeBatch, false);
     expect_same_bits(sums(1, true), wanted, kOut, "an invariant batch of one row");
     expect_same_bits(sums(65, false), wanted, kOut, "a batch past the small plan");
-    expect_same_bits(sums(5, false, "small_tokens=4"), wanted, kOut, "a batch past a tuned small plan");
+    expect_same_bits(sums(5, false, "small_tokens=4"), wanted, kOut,
+                     "a batch past a tuned small plan");
     // Whole numbers have the same sum in any plan.
-    expect((sums(1, false) == wanted) == (input == DType::s8), "the test cannot tell the plans apart");
-    expect((sums(4, false, "small_tokens=4") == wanted) == (input == DType::s8), "no plan is small");
+    expect((sums(1, false) == wanted) == (input == DType::s8),
+           "the test cannot tell the plans apart");
+    expect((sums(4, false, "small_tokens=4") == wanted) == (input == DType::s8),
+           "no plan is small");
   }
 }
 
@@ -159,7 +169,8 @@ void wide_weights_agree(WeightUse use, int capability) {
   constexpr uint32_t kIn = 264, kOut = 4098, kRows = 40;  // two parts, of 4 and 5 steps
   const bool gated = use == WeightUse::gate_up;
   const uint32_t cols = gated ? kOut / 2 : kOut;
-  Device device({"", {[=] { return open_emulated(DType::bf16, 2, 132, capability); }}, simt::read, true}, 0);
+  Device device(
+      {"", {[=] { return open_emulated(DType::bf16, 2, 132, capability); }}, simt::read, true}, 0);
   Random random(12);
   const std::vector<float> values = rounded(random.values(size_t{kRows} * kIn), kIn, DType::bf16),
                            weights = random.values(size_t{kOut} * kIn), zeros(size_t{kRows} * cols);
@@ -169,7 +180,8 @@ void wide_weights_agree(WeightUse use, int capability) {
     const std::vector<float> some(values.begin(), values.begin() + rows * kIn),
         none(zeros.begin(), zeros.begin() + rows * cols);
     const GuardedMatrix in(device, rows, kIn, gap, DType::bf16, &some);
-    const GuardedMatrix out(device, rows, cols, 0, gated ? DType::bf16 : DType::f32, gated ? nullptr : &none);
+    const GuardedMatrix out(device, rows, cols, 0, gated ? DType::bf16 : DType::f32,
+                            gated ? nullptr : &none);
     if (gated) {
       device.on.linear_swiglu(in, weight, out);
     } else {
@@ -178,7 +190,8 @@ void wide_weights_agree(WeightUse use, int capability) {
     device.sync();
     return out.read();
   };
-  const std::vector<float> large = result(kLargeBatch, kRows, 8), small = result(kSmallBatch, kRows, 8);
+  const std::vector<float> large = result(kLargeBatch, kRows, 8),
+                           small = result(kSmallBatch, kRows, 8);
   expect(large != small, "the test cannot tell the plans apart");
   for (size_t i = 0; i < small.size(); ++i) {
     const double allowed = 0x1p-6 * std::abs(large[i]) + 1e-4;
@@ -211,11 +224,12 @@ void tuned_parts_agree(DType input) {
     return out.read();
   };
   const std::vector<float> whole = result(kLargeBatch, "", 1);
-  for (const char* tuning :
-       {"broad_cols=1,part_blocks=2", "broad_cols=300,enough_tiles=3", "broad_cols=1,part_steps=44"}) {
+  for (const char* tuning : {"broad_cols=1,part_blocks=2", "broad_cols=300,enough_tiles=3",
+                             "broad_cols=1,part_steps=44"}) {
     expect_same_bits(result(kRows, tuning, 1), whole, kOut, tuning);
   }
-  const std::vector<float> narrow = result(kRows, "broad_cols=301", 1), default_bounds = result(kRows, "", 1);
+  const std::vector<float> narrow = result(kRows, "broad_cols=301", 1),
+                           default_bounds = result(kRows, "", 1);
   expect_same_bits(narrow, default_bounds, kOut, "a weight below the bound");
   for (const char* tuning :
        {"broad_cols=1,part_blocks=1024,part_steps=1", "broad_cols=1,part_blocks=129,part_steps=1",
@@ -223,7 +237,8 @@ void tuned_parts_agree(DType input) {
     const std::vector<float> parts = result(kRows, tuning, 2);
     for (size_t i = 0; i < parts.size(); ++i) {
       const double allowed = input == DType::s8 ? 0 : 0x1p-6 * std::abs(whole[i]) + 1e-3;
-      expect(std::abs(parts[i] - whole[i]) <= allowed, tuning + (": another sum at " + std::to_string(i)));
+      expect(std::abs(parts[i] - whole[i]) <= allowed,
+             tuning + (": another sum at " + std::to_string(i)));
     }
   }
 }
@@ -233,13 +248,16 @@ void tuned_parts_agree(DType input) {
 void add_linear_kernel_tests(Tests& tests) {
   tests.push_back({"cuda: no bank conflicts", has_no_bank_conflicts});
   tests.push_back({"cuda: linear ops read what is there", linear_reads_what_is_there});
-  tests.push_back({"cuda: f16: gated values may be large", [] { gated_values_may_be_large(DType::f16); }});
-  tests.push_back({"cuda: int8: gated values may be large", [] { gated_values_may_be_large(DType::s8); }});
   tests.push_back(
-      {"cuda: invariant batches have the large plan's bits", invariant_batches_have_the_large_plans_bits});
-  tests.push_back({"cuda: wide weights: linear_add", [] { wide_weights_agree(WeightUse::linear_add, 80); }});
+      {"cuda: f16: gated values may be large", [] { gated_values_may_be_large(DType::f16); }});
   tests.push_back(
-      {"cuda: wide weights: linear_swiglu", [] { wide_weights_agree(WeightUse::gate_up, kHopper); }});
+      {"cuda: int8: gated values may be large", [] { gated_values_may_be_large(DType::s8); }});
+  tests.push_back({"cuda: invariant batches have the large plan's bits",
+                   invariant_batches_have_the_large_plans_bits});
+  tests.push_back(
+      {"cuda: wide weights: linear_add", [] { wide_weights_agree(WeightUse::linear_add, 80); }});
+  tests.push_back({"cuda: wide weights: linear_swiglu",
+                   [] { wide_weights_agree(WeightUse::gate_up, kHopper); }});
   tests.push_back({"cuda: tuned parts agree: bf16", [] { tuned_parts_agree(DType::bf16); }});
   tests.push_back({"cuda: tuned parts agree: int8", [] { tuned_parts_agree(DType::s8); }});
 }

@@ -22,8 +22,8 @@ ModelSource largest_model() {
   };
   const ModelConfig& config = kQwen3Embedding8B;
   return model_source(
-      config, tensor(config.vocabulary, config.hidden), [&](uint32_t count) { return tensor(1, count); },
-      tensor);
+      config, tensor(config.vocabulary, config.hidden),
+      [&](uint32_t count) { return tensor(1, count); }, tensor);
 }
 
 // With what the workspace reserves for the longest text, 40,960 tokens, and a GiB left for the driver, its context and
@@ -36,8 +36,9 @@ void the_8b_fits(DType input, size_t card) {
   const size_t workspace =
       workspace_bytes(model.config, *backend, rows, {rows, model.config.max_positions, rows / 8});
   expect(rows / 8 >= page_count(model.config.max_positions), "the longest text has too few pages");
-  expect(weights + workspace <= card - kGiB, std::to_string(weights >> 20) + " MiB of weights and " +
-                                                 std::to_string(workspace >> 20) + " MiB to work in");
+  expect(weights + workspace <= card - kGiB,
+         std::to_string(weights >> 20) + " MiB of weights and " + std::to_string(workspace >> 20) +
+             " MiB to work in");
 }
 
 void the_8b_fits_its_cards() {
@@ -97,7 +98,8 @@ void pools_more_than_fits_at_once() {
   const StoredWeight weight(device, WeightUse::gain, 1, kCols, gain);
   std::vector<std::vector<float>> vectors(kRows, std::vector<float>(kCols));
   std::vector<Pooled> pooled;
-  for (uint32_t row = 0; row < kRows; ++row) pooled.push_back({row, kCols, vectors[row].data(), false});
+  for (uint32_t row = 0; row < kRows; ++row)
+    pooled.push_back({row, kCols, vectors[row].data(), false});
   device.on.pool(matrix, weight, 1e-6f, pooled.data(), kRows);
   device.sync();
   for (uint32_t row = 0; row < kRows; ++row) {
@@ -113,7 +115,8 @@ void pools_more_than_fits_at_once() {
 
 void add_memory_tests(Tests& tests) {
   tests.push_back({"cuda: the 8B fits 24 GB in bf16 and 12 GB in int8", the_8b_fits_its_cards});
-  tests.push_back({"cuda: a workspace takes what is there, at load", a_workspace_takes_what_is_there});
+  tests.push_back(
+      {"cuda: a workspace takes what is there, at load", a_workspace_takes_what_is_there});
   tests.push_back({"cuda: gives no more memory than there is", gives_no_more_memory_than_there_is});
   tests.push_back({"cuda: pools more than fits at once", pools_more_than_fits_at_once});
 }

@@ -17,7 +17,8 @@ std::string refusal(int device, DType input) {
 
 void says_why_it_does_not_open() {
   simt::options = {};
-  expect(qwen3_cuda_interface_version() == kCudaInterfaceVersion, "another version than its header's");
+  expect(qwen3_cuda_interface_version() == kCudaInterfaceVersion,
+         "another version than its header's");
   for (const DType input : {DType::bf16, DType::f16, DType::s8}) {
     expect(refusal(0, input).empty(), "a sound request is refused");
   }
@@ -35,7 +36,8 @@ void tells_which_kernels_run() {
     simt::options.capability = capability;
     simt::options.code_capability = code_capability;
     char message[64];
-    const std::unique_ptr<Backend> backend(qwen3_cuda_create(0, DType::bf16, message, sizeof message));
+    const std::unique_ptr<Backend> backend(
+        qwen3_cuda_create(0, DType::bf16, message, sizeof message));
     expect(backend != nullptr, message);
     return std::string(backend->traits().instruction_set);
   };
@@ -58,14 +60,16 @@ void reads_tuning() {
   };
   expect(parse("") && tuning.part_blocks == 128, "nothing changes something");
   expect(
-      parse("tile=wide,narrow_step=1.25,finish_store=0,finish_add=1.5,finish_swiglu=10000,finish_int8=7") &&
+      parse("tile=wide,narrow_step=1.25,finish_store=0,finish_add=1.5,finish_swiglu=10000,finish_"
+            "int8=7") &&
           parse("small_tokens=64,broad_cols=1,enough_tiles=1000000,part_blocks=1024,part_steps=9"),
       message);
-  expect(tuning.tile == cuda::TileForm::wide && tuning.narrow_step == 1.25 && tuning.finish_store == 0 &&
-             tuning.finish_add == 1.5 && tuning.finish_swiglu == 10'000 && tuning.finish_int8 == 7 &&
-             tuning.small_tokens == 64 && tuning.broad_cols == 1 && tuning.enough_tiles == 1'000'000 &&
-             tuning.part_blocks == 1024 && tuning.part_steps == 9,
-         "a number is read wrongly");
+  expect(
+      tuning.tile == cuda::TileForm::wide && tuning.narrow_step == 1.25 &&
+          tuning.finish_store == 0 && tuning.finish_add == 1.5 && tuning.finish_swiglu == 10'000 &&
+          tuning.finish_int8 == 7 && tuning.small_tokens == 64 && tuning.broad_cols == 1 &&
+          tuning.enough_tiles == 1'000'000 && tuning.part_blocks == 1024 && tuning.part_steps == 9,
+      "a number is read wrongly");
   expect(parse("tile=narrow") && tuning.tile == cuda::TileForm::narrow, "narrow is read wrongly");
   expect(parse("tile=auto") && tuning.tile == cuda::TileForm::automatic, "auto is read wrongly");
 
@@ -111,10 +115,12 @@ void reads_tuning() {
              std::string(name) + " is not named for " + bad);
     }
   }
-  expect(!parse(std::string(100'000, 'x')) && std::string(message).ends_with("part_steps=1 to 1000000"),
+  expect(!parse(std::string(100'000, 'x')) &&
+             std::string(message).ends_with("part_steps=1 to 1000000"),
          "a long word is taken, or hides the names");
   char small[8];
-  expect(!cuda::parse_tuning("x", &tuning, small, sizeof small) && std::strlen(small) == 7, "not cut to fit");
+  expect(!cuda::parse_tuning("x", &tuning, small, sizeof small) && std::strlen(small) == 7,
+         "not cut to fit");
 
   simt::options = {};
   const Variable bad("QWEN3_EMBED_CUDA_TUNING", "part_blocks=1025");

@@ -18,12 +18,16 @@ namespace {
 // are those of its first time.
 void short_batches_are_replayed(DType input, int capability) {
   constexpr uint32_t kDimensions = 72;
-  const std::vector<std::vector<Ids>> batches{
-      {random_ids(1, 3, 64)}, {random_ids(2, 5, 64)}, {random_ids(3, 3, 64)}, {random_ids(4, 3, 64), {7}}};
+  const std::vector<std::vector<Ids>> batches{{random_ids(1, 3, 64)},
+                                              {random_ids(2, 5, 64)},
+                                              {random_ids(3, 3, 64)},
+                                              {random_ids(4, 3, 64), {7}}};
   simt::counters = {};
   const auto other = load_tiny_model(open_emulated(input, 2, 4, capability)),
              model = load_tiny_model(open_emulated(input, 2, 4, capability));
-  const auto embed_in = [&](LoadedModel& in, size_t i) { return embed(in, batches[i], kDimensions); };
+  const auto embed_in = [&](LoadedModel& in, size_t i) {
+    return embed(in, batches[i], kDimensions);
+  };
   const uint64_t loading = simt::counters.launches;
   std::vector<std::vector<Vector>> wanted{embed_in(*model, 0)};
   const uint64_t one_by_one = simt::counters.launches - loading;
@@ -35,13 +39,17 @@ void short_batches_are_replayed(DType input, int capability) {
     const std::vector<Vector> actual = embed_in(*model, i);
     for (size_t t = 0; t < actual.size(); ++t) {
       expect(actual[t].finite, "a vector is lost");
-      expect_same_bits(actual[t].values, wanted[i][t].values, kDimensions, "batch " + std::to_string(i));
+      expect_same_bits(actual[t].values, wanted[i][t].values, kDimensions,
+                       "batch " + std::to_string(i));
     }
   }
   // Two texts of a length are one graph.
-  expect(simt::counters.graphs == 3 && simt::counters.graph_launches == 5, "other graphs than expected");
-  expect(one_by_one > 20 && simt::counters.launches == 2 * one_by_one, "graphs leave launches over");
-  expect((simt::counters.overlapping > 0) == (capability == kHopper), "launches overlap on the wrong cards");
+  expect(simt::counters.graphs == 3 && simt::counters.graph_launches == 5,
+         "other graphs than expected");
+  expect(one_by_one > 20 && simt::counters.launches == 2 * one_by_one,
+         "graphs leave launches over");
+  expect((simt::counters.overlapping > 0) == (capability == kHopper),
+         "launches overlap on the wrong cards");
   for (int time = 0; time < 2; ++time) embed(*model, batches[0], kDimensions, true);
   expect(simt::counters.graphs == 3, "a graph is made of the large plan");
 }
@@ -71,7 +79,8 @@ void graphs_are_bounded_and_in_order() {
   expect(simt::live_allocations() - before == kKept, "graphs are not bounded");
   for (uint32_t i = 0; i < kLists; ++i) {
     const float size = rows[i][0], wanted = size / std::sqrt(size * size + static_cast<float>(i));
-    expect(std::abs(outs[i].read()[0] / wanted - 1) < 0.01, "list " + std::to_string(i) + " read other rows");
+    expect(std::abs(outs[i].read()[0] / wanted - 1) < 0.01,
+           "list " + std::to_string(i) + " read other rows");
   }
 }
 
@@ -119,16 +128,18 @@ void a_query_takes_few_calls() {
   expect(simt::counters.launches > 20, "the first query does not make its launches one by one");
   calls_of_one();
   const uint64_t calls = calls_of_one();
-  expect(simt::counters.launches == 0 && simt::counters.graph_launches == 2, "it is not two graphs");
+  expect(simt::counters.launches == 0 && simt::counters.graph_launches == 2,
+         "it is not two graphs");
   expect(calls == 14, "a query takes " + std::to_string(calls) + " calls");
 }
 
 }  // namespace
 
 void add_replay_tests(Tests& tests) {
-  tests.push_back({"cuda: short batches are replayed", [] { short_batches_are_replayed(DType::bf16, 80); }});
   tests.push_back(
-      {"cuda: hopper: short batches are replayed", [] { short_batches_are_replayed(DType::s8, kHopper); }});
+      {"cuda: short batches are replayed", [] { short_batches_are_replayed(DType::bf16, 80); }});
+  tests.push_back({"cuda: hopper: short batches are replayed",
+                   [] { short_batches_are_replayed(DType::s8, kHopper); }});
   tests.push_back({"cuda: graphs are bounded and in order", graphs_are_bounded_and_in_order});
   tests.push_back({"cuda: keeps no more launches than fit", keeps_no_more_launches_than_fit});
   tests.push_back({"cuda: a query takes few calls", a_query_takes_few_calls});

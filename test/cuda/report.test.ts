@@ -17,7 +17,8 @@ beforeEach((context) => context.skip(!hasPython, 'there is no python3'));
 /** Runs the report on the files. What a faulty report would say about itself is a failure. */
 function report(files: Files) {
   const folder = temporaryFolder();
-  for (const [name, content] of Object.entries(files)) writeFileSync(path.join(folder, name), content);
+  for (const [name, content] of Object.entries(files))
+    writeFileSync(path.join(folder, name), content);
   const { status, stderr } = spawnSync('python3', [script, folder], { encoding: 'utf8' });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(readdirSync(folder).filter((name) => /^report\.\w+\.\d+$/.test(name))).toEqual([]);
@@ -49,14 +50,47 @@ const shapes = {
 
 type Op = keyof typeof shapes;
 
-function linear(op: Op, dtype: string, rows: number, us: number, tflops: number, more: Line = {}): Line {
+function linear(
+  op: Op,
+  dtype: string,
+  rows: number,
+  us: number,
+  tflops: number,
+  more: Line = {},
+): Line {
   const [out, width] = shapes[op];
-  return { kind: 'linear', model, op, dtype, rows, out, in: width, seconds: us * 1e-6, tflops, ...more };
+  return {
+    kind: 'linear',
+    model,
+    op,
+    dtype,
+    rows,
+    out,
+    in: width,
+    seconds: us * 1e-6,
+    tflops,
+    ...more,
+  };
 }
 
-const attention = (dtype: string, tokens: number, us: number, tflops: number, more: Line = {}): Line => {
+const attention = (
+  dtype: string,
+  tokens: number,
+  us: number,
+  tflops: number,
+  more: Line = {},
+): Line => {
   const texts = Math.max(1, 8192 / tokens);
-  return { kind: 'attention', heads: '32/8', dtype, tokens, texts, seconds: us * 1e-6, tflops, ...more };
+  return {
+    kind: 'attention',
+    heads: '32/8',
+    dtype,
+    tokens,
+    texts,
+    seconds: us * 1e-6,
+    tflops,
+    ...more,
+  };
 };
 
 const texts = (dtype: string, lengths: string, seconds: number, more: Line = {}): Line => ({
@@ -68,12 +102,24 @@ function timings(): Line[] {
   return [
     hopper,
     ...[2048, 8192].flatMap((rows) => [
-      ...ops.map(([op, us]) => linear(op, 'bf16', rows, (us * rows) / 8192, op === 'down' ? 710 : 720)),
-      ...ops.map(([op, us]) => linear(op, 'int8', rows, (us * rows) / 8192 / 1.6, op === 'down' ? 900 : 1200)),
+      ...ops.map(([op, us]) =>
+        linear(op, 'bf16', rows, (us * rows) / 8192, op === 'down' ? 710 : 720),
+      ),
+      ...ops.map(([op, us]) =>
+        linear(op, 'int8', rows, (us * rows) / 8192 / 1.6, op === 'down' ? 900 : 1200),
+      ),
     ]),
     linear('down', 'int8', 8192, 250, 2000, { part: 'product' }),
     ...['rms_norm', 'norm_rope', 'norm_rope_store'].map((op, i) => ({
-      ...{ kind: 'rows', model, op, dtype: 'bf16', rows: 8192, seconds: [20e-6, 30e-6, 10e-6][i], gb_per_second: 3000 },
+      ...{
+        kind: 'rows',
+        model,
+        op,
+        dtype: 'bf16',
+        rows: 8192,
+        seconds: [20e-6, 30e-6, 10e-6][i],
+        gb_per_second: 3000,
+      },
     })),
     attention('bf16', 512, 120, 300),
     attention('bf16', 2048, 320, 460),
@@ -81,9 +127,32 @@ function timings(): Line[] {
     texts('bf16', '512', 0.088, { texts: 16, tokens: 8192, seconds: 0.088 }),
     texts('bf16', '2048', 0.1, { texts: 4, tokens: 8192, seconds: 0.1 }),
     texts('int8', '2048', 0.08, { texts: 4, tokens: 8192, seconds: 0.08 }),
-    { kind: 'query', model, dtype: 'bf16', tokens: 32, invariant: false, seconds: 0.004, weight_bytes: 13.9e9 },
-    { kind: 'query', model, dtype: 'bf16', tokens: 32, invariant: true, seconds: 0.005, weight_bytes: 13.9e9 },
-    { kind: 'memory', model, dtype: 'bf16', load_seconds: 3, device_bytes: 16.75e9, longest: 32768 },
+    {
+      kind: 'query',
+      model,
+      dtype: 'bf16',
+      tokens: 32,
+      invariant: false,
+      seconds: 0.004,
+      weight_bytes: 13.9e9,
+    },
+    {
+      kind: 'query',
+      model,
+      dtype: 'bf16',
+      tokens: 32,
+      invariant: true,
+      seconds: 0.005,
+      weight_bytes: 13.9e9,
+    },
+    {
+      kind: 'memory',
+      model,
+      dtype: 'bf16',
+      load_seconds: 3,
+      device_bytes: 16.75e9,
+      longest: 32768,
+    },
     { kind: 'stopped', seconds: 100 },
   ];
 }
@@ -91,7 +160,13 @@ function timings(): Line[] {
 const clocksHeader =
   'timestamp, clocks.current.sm [MHz], clocks.current.memory [MHz], power.draw [W], temperature.gpu, ' +
   'clocks_event_reasons.active, utilization.gpu [%]\n';
-const sample = (time: string, mhz: number | string, watt: string, reasons: number, busy: number | string) =>
+const sample = (
+  time: string,
+  mhz: number | string,
+  watt: string,
+  reasons: number,
+  busy: number | string,
+) =>
   `2026/11/27 ${time}, ${mhz}${mhz === '[N/A]' ? '' : ' MHz'}, 3201 MHz, ${watt}, 66, ` +
   `0x${reasons.toString(16).padStart(16, '0')}, ${busy}${busy === '[N/A]' ? '' : ' %'}\n`;
 
@@ -115,7 +190,15 @@ const kernels = [
 const quoted = (values: string[]) => `${values.map((value) => `"${value}"`).join(',')}\n`;
 const profile = [
   '==PROF== Connected to process 7 (/gpu_bench)\n{"kind":"device","name":"NVIDIA H200, sm_90a"}\n',
-  quoted(['ID', 'Process ID', 'Kernel Name', 'Block Size', 'Grid Size', 'CC', ...Object.keys(metrics)]),
+  quoted([
+    'ID',
+    'Process ID',
+    'Kernel Name',
+    'Block Size',
+    'Grid Size',
+    'CC',
+    ...Object.keys(metrics),
+  ]),
   quoted(['', '', '', '', '', '', ...units]),
   ...kernels.map((name, i) =>
     quoted([
@@ -140,7 +223,9 @@ function whole(): Files {
       { name: 'attention', ok: true },
     ]),
     'goldens.outcome': outcome('goldens', 'passed', '20:58:00', '20:59:00'),
-    'goldens.jsonl': jsonl([{ name: 'random bf16', ok: true, figure: 1.5e-4, limit: 2e-4, cases: 12 }]),
+    'goldens.jsonl': jsonl([
+      { name: 'random bf16', ok: true, figure: 1.5e-4, limit: 2e-4, cases: 12 },
+    ]),
     'timings.outcome': outcome('timings', 'passed', '21:00:00', '21:02:00'),
     'timings.jsonl': jsonl(timings()),
     'timings-portable.outcome': outcome('timings-portable', 'passed', '21:03:00', '21:04:00'),
@@ -166,7 +251,9 @@ function whole(): Files {
     ]),
     'profile.outcome': outcome('profile', 'passed', '21:07:00', '21:08:00'),
     'profile.csv': profile,
-    'profile.jsonl': jsonl([linear('down', 'int8', 8192, 1, 1, { kind: 'once', case: 1, section: 'linear' })]),
+    'profile.jsonl': jsonl([
+      linear('down', 'int8', 8192, 1, 1, { kind: 'once', case: 1, section: 'linear' }),
+    ]),
     'peer.jsonl': jsonl([
       { kind: 'peer', torch: '2.11.0', cuda: '13.0', gpu: 'NVIDIA H200' },
       ...Object.keys(products)
@@ -195,31 +282,47 @@ function whole(): Files {
   };
 }
 
-const target = (data: { targets: Line[] }, what: string) => data.targets.find((each) => each.what === what);
+const target = (data: { targets: Line[] }, what: string) =>
+  data.targets.find((each) => each.what === what);
 
 describe('a whole folder', () => {
   it('tells first what ran, with which kernels and where', () => {
     const { text, data } = report(whole());
     const [first] = text.split('\n').slice(2);
     expect(first).toContain('All that ran passed** (7 of 13 steps)');
-    expect(first).toContain("Hopper's (sm_90a). GPU: NVIDIA H200, driver 580.159.04, CUDA 13.0, commit abc123");
+    expect(first).toContain(
+      "Hopper's (sm_90a). GPU: NVIDIA H200, driver 580.159.04, CUDA 13.0, commit abc123",
+    );
     expect(text).not.toContain('WARNING');
     expect(data.verdict).toMatchObject({ passed: true, failed: [], kernels: ['Hopper'] });
-    expect(data.verdict.not_run.join(' ')).toBe('conformance ops-portable ops-watched peer addon sanitizer');
+    expect(data.verdict.not_run.join(' ')).toBe(
+      'conformance ops-portable ops-watched peer addon sanitizer',
+    );
     expect(row(text, '| ops |')).toContain('2 passed, 0 failed');
   });
 
   it('holds figures against targets and torch', () => {
     const { data } = report(whole());
-    expect(target(data, 'GEMM bf16, slowest 8B shape, 8,192 rows')).toMatchObject({ figure: 710, met: true });
-    expect(target(data, 'GEMM int8, slowest 8B shape, 8,192 rows')).toMatchObject({ figure: 900, met: false });
-    expect(target(data, 'attention, 32/8 heads, 32k tokens')).toMatchObject({ figure: null, met: null });
+    expect(target(data, 'GEMM bf16, slowest 8B shape, 8,192 rows')).toMatchObject({
+      figure: 710,
+      met: true,
+    });
+    expect(target(data, 'GEMM int8, slowest 8B shape, 8,192 rows')).toMatchObject({
+      figure: 900,
+      met: false,
+    });
+    expect(target(data, 'attention, 32/8 heads, 32k tokens')).toMatchObject({
+      figure: null,
+      met: null,
+    });
     expect(target(data, 'the same / torch, worst shape')?.figure).toBeCloseTo(710 / 740, 9);
     expect(target(data, '8B int8 / bf16, 2k-token texts')?.figure).toBeCloseTo(1.25, 9);
     expect(target(data, '32-token query, 8B int8, over the weight-read floor')?.figure).toBeNull();
     const floor = target(data, '32-token query, 8B bf16, over the weight-read floor');
     expect(floor?.figure).toBeCloseTo(0.004 / (13.9e9 / (0.9 * 4.8e12)), 9);
-    expect(target(data, '/ transformers at its best, worst of 2k tokens and more')?.figure).toBeCloseTo(1.1, 9);
+    expect(
+      target(data, '/ transformers at its best, worst of 2k tokens and more')?.figure,
+    ).toBeCloseTo(1.1, 9);
     const own = data.attention.find((line: Line) => line.tokens === 4096);
     expect(own).toMatchObject({ way: 'cudnn, grouped', torch_tflops: 625, over_torch: 0.96 });
   });
@@ -227,33 +330,58 @@ describe('a whole folder', () => {
   it('tells clocks of the samples in which the GPU worked, and the share of the peak', () => {
     const { text, data } = report(whole());
     const [clocks, second, last] = data.clocks;
-    expect(clocks).toMatchObject({ step: 'timings', samples: 4, sm_mhz: 1500, lowest_sm_mhz: 1400, limited: 0.5 });
+    expect(clocks).toMatchObject({
+      step: 'timings',
+      samples: 4,
+      sm_mhz: 1500,
+      lowest_sm_mhz: 1400,
+      limited: 0.5,
+    });
     expect(clocks).toMatchObject({ power_w: 650, highest_power_w: 690.5, highest_temperature: 66 });
     expect(clocks.reasons).toEqual({ SwPowerCap: 0.5, HwThermalSlowdown: 0.25 });
-    expect(second).toMatchObject({ step: 'timings-portable', samples: 1, sm_mhz: 1980, limited: 0 });
+    expect(second).toMatchObject({
+      step: 'timings-portable',
+      samples: 1,
+      sm_mhz: 1980,
+      limited: 0,
+    });
     expect(last).toMatchObject({ step: 'profile', samples: 2, sm_mhz: 1700 });
     const share = (op: string, dtype: string) =>
-      data.linear.find((line: Line) => line.op === op && line.dtype === dtype && line.rows === 8192).share_of_peak;
+      data.linear.find((line: Line) => line.op === op && line.dtype === dtype && line.rows === 8192)
+        .share_of_peak;
     expect(share('gate_up', 'bf16')).toBeCloseTo(720 / ((132 * 4096 * 1500) / 1e6), 9);
     expect(share('gate_up', 'int8')).toBeCloseTo(1200 / ((132 * 8192 * 1500) / 1e6), 9);
     expect(data.attention[0].share_of_peak).toBeCloseTo(300 / 811.008, 9);
-    expect(row(text, '| timings |', '1,500')).toContain('SwPowerCap 50.0 %, HwThermalSlowdown 25.0 %');
+    expect(row(text, '| timings |', '1,500')).toContain(
+      'SwPowerCap 50.0 %, HwThermalSlowdown 25.0 %',
+    );
   });
 
   it('takes the clock of the section for its share of the peak', () => {
-    const section = { kind: 'section', section: 'linear', began: '2026/11/27 21:00:10', ended: '2026/11/27 21:00:20' };
+    const section = {
+      kind: 'section',
+      section: 'linear',
+      began: '2026/11/27 21:00:10',
+      ended: '2026/11/27 21:00:20',
+    };
     const files: Files = { ...whole(), 'timings.jsonl': jsonl([...timings(), section]) };
     const clocks =
-      clocksHeader + sample('21:00:15.250', 1200, '690.00 W', 4, 100) + sample('21:01:00.250', 1900, '90.00 W', 0, 9);
+      clocksHeader +
+      sample('21:00:15.250', 1200, '690.00 W', 4, 100) +
+      sample('21:01:00.250', 1900, '90.00 W', 0, 9);
     const { data } = report({ ...files, 'clocks.csv': clocks });
-    const gate = data.linear.find((line: Line) => line.op === 'gate_up' && line.dtype === 'bf16' && line.rows === 8192);
+    const gate = data.linear.find(
+      (line: Line) => line.op === 'gate_up' && line.dtype === 'bf16' && line.rows === 8192,
+    );
     expect(gate.share_of_peak).toBeCloseTo(720 / ((132 * 4096 * 1200) / 1e6), 9);
   });
 
   it('counts the last line of a case that was timed twice', () => {
     const again = jsonl([...timings(), linear('gate_up', 'bf16', 8192, 900, 800)]);
     const { data } = report({ ...whole(), 'timings.jsonl': again });
-    const gates = data.linear.filter((line: Line) => line.op === 'gate_up' && line.dtype === 'bf16');
+    const gates = data.linear.filter(
+      (line: Line) => line.op === 'gate_up' && line.dtype === 'bf16',
+    );
     expect(gates.map(({ rows, tflops }: Line) => [rows, tflops])).toEqual([
       [2048, 720],
       [8192, 800],
@@ -269,7 +397,9 @@ describe('a whole folder', () => {
     ]);
     expect(data.beside_portable[0].gain).toBe(2);
     expect(data.beside_portable[2].gain).toBeCloseTo(2.5, 9);
-    const tiles = Object.fromEntries(data.tiles.map((line: Line) => [`${line.op} ${line.dtype}`, line]));
+    const tiles = Object.fromEntries(
+      data.tiles.map((line: Line) => [`${line.op} ${line.dtype}`, line]),
+    );
     expect(tiles['gate_up bf16']).toMatchObject({ faster: 'wide', slow: true });
     expect(tiles['gate_up bf16'].auto_over_better).toBeCloseTo(1000 / 900, 9);
     expect(tiles['down bf16']).toMatchObject({ faster: 'narrow', slow: false });
@@ -291,8 +421,12 @@ describe('a whole folder', () => {
     expect(layer.rest_share).toBeCloseTo(0.1, 9);
     expect(layer.ops.norms).toBeCloseTo(40e-6, 9);
     // Without the norms in int8, no sum.
-    expect(data.layers.find((line: Line) => line.dtype === 'int8')).toMatchObject({ layer_seconds: null });
-    expect(row(text, '| 8B bf16 | 512 |')).toMatch(/1,000 \(45\.5 %\).*2,200 \| 79\.2 \| 88 \| 10\.0 %/);
+    expect(data.layers.find((line: Line) => line.dtype === 'int8')).toMatchObject({
+      layer_seconds: null,
+    });
+    expect(row(text, '| 8B bf16 | 512 |')).toMatch(
+      /1,000 \(45\.5 %\).*2,200 \| 79\.2 \| 88 \| 10\.0 %/,
+    );
   });
 
   it('shows kernels under the profiler, and the cases that they belong to', () => {
@@ -301,11 +435,19 @@ describe('a whole folder', () => {
     expect(quantise).toMatchObject({ kernel: 'quantize_kernel', tensor: 0, dram: 90 });
     expect(quantise.case).toEqual(gemm.case);
     expect(quantise.seconds).toBeCloseTo(12.5e-6, 12);
-    expect(gemm).toMatchObject({ kernel: 'wgmma_gemm', grid: '(132, 1, 1)', tensor: 81.5, sm: 82.25, dram: 12 });
+    expect(gemm).toMatchObject({
+      kernel: 'wgmma_gemm',
+      grid: '(132, 1, 1)',
+      tensor: 81.5,
+      sm: 82.25,
+      dram: 12,
+    });
     expect(gemm.case).toMatchObject({ op: 'down', dtype: 'int8', rows: 8192 });
     expect(gemm.l2_tb_per_second).toBeCloseTo(5, 9);
     expect(gemm.stalls).toEqual({ gmma: 0.6, long_scoreboard: 0.2 });
-    expect(row(text, 'wgmma_gemm |')).toContain('| 8B down int8 8192 rows | wgmma_gemm | (132, 1, 1) | 600 | 81.5 |');
+    expect(row(text, 'wgmma_gemm |')).toContain(
+      '| 8B down int8 8192 rows | wgmma_gemm | (132, 1, 1) | 600 | 81.5 |',
+    );
   });
 });
 
@@ -319,9 +461,13 @@ describe('a folder that is not whole', () => {
 
   it.each([0.1, 0.5, 0.9])('may have files that are cut off after %d of their length', (share) => {
     const cut = (content: string | Buffer) => content.slice(0, content.length * share);
-    const { data } = report(Object.fromEntries(Object.entries(whole()).map(([name, all]) => [name, cut(all)])));
+    const { data } = report(
+      Object.fromEntries(Object.entries(whole()).map(([name, all]) => [name, cut(all)])),
+    );
     const left = String(cut(jsonl(timings())));
-    const timed = left.split('\n').filter((line) => /"kind":"linear".*\}$/.test(line) && !line.includes('"part"'));
+    const timed = left
+      .split('\n')
+      .filter((line) => /"kind":"linear".*\}$/.test(line) && !line.includes('"part"'));
     expect(data.linear).toHaveLength(timed.length);
     expect(data.verdict.ran).toBe(share < 0.5 ? 0 : 7);
   });
@@ -333,7 +479,10 @@ describe('a folder that is not whole', () => {
         state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
         return state >>> 24;
       };
-      const files = Object.keys(whole()).map((name) => [name, Buffer.from(Array.from({ length: 3000 }, bytes))]);
+      const files = Object.keys(whole()).map((name) => [
+        name,
+        Buffer.from(Array.from({ length: 3000 }, bytes)),
+      ]);
       const { data } = report(Object.fromEntries(files));
       expect(data.verdict).toMatchObject({ passed: false, ran: 0 });
       expect(data.linear).toEqual([]);
@@ -343,9 +492,19 @@ describe('a folder that is not whole', () => {
   it('leaves out and counts lines of a wrong form', () => {
     const good = linear('down', 'bf16', 8192, 500, 710);
     const wrong = [
-      ...['linear', 'attention', 'rows', 'model', 'query', 'memory', 'device', 'peer', 'once', 7, null].map((kind) =>
-        JSON.stringify({ kind }),
-      ),
+      ...[
+        'linear',
+        'attention',
+        'rows',
+        'model',
+        'query',
+        'memory',
+        'device',
+        'peer',
+        'once',
+        7,
+        null,
+      ].map((kind) => JSON.stringify({ kind })),
       JSON.stringify({ ...good, seconds: '0.0005' }),
       JSON.stringify({ ...good, seconds: 0 }),
       JSON.stringify({ ...good, rows: true }),
@@ -361,20 +520,32 @@ describe('a folder that is not whole', () => {
     const { text, data } = report({
       ...whole(),
       ...Object.fromEntries(names.map((name) => [`${name}.jsonl`, lines])),
-      'ops.jsonl': '{"name":"sum","ok":"yes"}\n{"name":3,"ok":true}\n[]\n{"name":"add","ok":true,"figure":"x"}\n',
-      'goldens.jsonl': '{"name":"\\ud800 | cos","ok":true,"figure":1e999,"limit":[1],"cases":{"a":1}}\n',
+      'ops.jsonl':
+        '{"name":"sum","ok":"yes"}\n{"name":3,"ok":true}\n[]\n{"name":"add","ok":true,"figure":"x"}\n',
+      'goldens.jsonl':
+        '{"name":"\\ud800 | cos","ok":true,"figure":1e999,"limit":[1],"cases":{"a":1}}\n',
       'ops.outcome': `ops\tpassed\t${'9'.repeat(5000)}\t2026/13/45 00:00:00\tsoon\n`,
     });
     expect(data.linear).toHaveLength(1);
-    expect(data.left_out.lines).toEqual(Object.fromEntries(names.map((name) => [`${name}.jsonl`, wrong.length])));
+    expect(data.left_out.lines).toEqual(
+      Object.fromEntries(names.map((name) => [`${name}.jsonl`, wrong.length])),
+    );
     expect(text).toContain(`timings.jsonl: ${wrong.length} lines`);
-    expect(data.steps.find((step: Line) => step.name === 'ops')).toMatchObject({ passed: 1, failed: [], began: null });
+    expect(data.steps.find((step: Line) => step.name === 'ops')).toMatchObject({
+      passed: 1,
+      failed: [],
+      began: null,
+    });
   });
 });
 
 describe('steps', () => {
   it('that failed, were cut off, were skipped or run', () => {
-    const failing = Array.from({ length: 25 }, (_, i) => ({ name: `check ${i}`, ok: i < 2, message: `off by ${i}` }));
+    const failing = Array.from({ length: 25 }, (_, i) => ({
+      name: `check ${i}`,
+      ok: i < 2,
+      message: `off by ${i}`,
+    }));
     const { text, data } = report({
       ...whole(),
       'ops.outcome': outcome('ops', 'failed', '20:57:00', '20:58:00'),
@@ -449,7 +620,10 @@ describe('GPUs', () => {
   });
 
   it('are not what a rehearsal has timed', () => {
-    const { text } = report({ ...whole(), 'peer.jsonl': jsonl([{ kind: 'peer', torch: '2.13.0', toy: true }]) });
+    const { text } = report({
+      ...whole(),
+      'peer.jsonl': jsonl([{ kind: 'peer', torch: '2.13.0', toy: true }]),
+    });
     expect(row(text, 'WARNING')).toContain('a rehearsal at toy sizes');
   });
 });

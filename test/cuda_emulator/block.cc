@@ -33,8 +33,8 @@ const void* kernel_function;
 const std::function<void()>* kernel_body;
 
 std::string where() {
-  return text("; kernel ", function_name(kernel_function), ", block (", blockIdx.x, ",", blockIdx.y, ",",
-              blockIdx.z, ")");
+  return text("; kernel ", function_name(kernel_function), ", block (", blockIdx.x, ",", blockIdx.y,
+              ",", blockIdx.z, ")");
 }
 
 // A crash, a trap of the compiler's checks, or a launch without end: say where, and die.
@@ -44,8 +44,9 @@ void on_signal(int number, siginfo_t* info, [[maybe_unused]] void* context) {
   const greg_t at = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
   site = site_of(reinterpret_cast<const void*>(at + 1));
 #endif
-  std::fprintf(stderr, "simt: %s (address %p) at %s, thread %d%s\n", strsignal(number), info->si_addr,
-               describe(site).c_str(), block.me, block.running ? where().c_str() : " of the host");
+  std::fprintf(stderr, "simt: %s (address %p) at %s, thread %d%s\n", strsignal(number),
+               info->si_addr, describe(site).c_str(), block.me,
+               block.running ? where().c_str() : " of the host");
   _exit(128 + number);
 }
 
@@ -60,7 +61,8 @@ void set_up() {
     struct sigaction action {};
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGALRM}) sigaction(number, &action, nullptr);
+    for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGALRM})
+      sigaction(number, &action, nullptr);
     return true;
   }();
   (void)done;
@@ -92,14 +94,16 @@ void run_thread() {
   Thread& self = block.thread();
   for (const auto& group : self.groups) {
     if (!group.empty())
-      fail(text("thread ", block.me, " returns with a copy in flight, issued at ", describe(group[0].site)));
+      fail(text("thread ", block.me, " returns with a copy in flight, issued at ",
+                describe(group[0].site)));
   }
   if (!self.open.empty()) {
     fail(text("thread ", block.me, " returns with a copy never committed, issued at ",
               describe(self.open[0].site)));
   }
   if (const std::string message = unfinished_work(); !message.empty()) fail(message);
-  if (!block.waited[block.me]) fail(text("thread ", block.me, " returns without wait_for_previous"));
+  if (!block.waited[block.me])
+    fail(text("thread ", block.me, " returns without wait_for_previous"));
   self.state = Thread::State::done;
   --block.unreturned;
   const size_t waiting = block.barrier.waiting.size();
@@ -119,7 +123,8 @@ std::string deadlock() {
         .push_back(t);
   }
   std::string all = "deadlock:";
-  for (const auto& [what, threads] : groups) all += text(" threads ", ranges(threads), " ", what, ";");
+  for (const auto& [what, threads] : groups)
+    all += text(" threads ", ranges(threads), " ", what, ";");
   all.pop_back();
   return all;
 }
@@ -168,8 +173,8 @@ void begin_block(unsigned threads) {
 std::string unmet_arrivals() {
   if (block.named_barriers.empty()) return "";
   const auto& [id, barrier] = *block.named_barriers.begin();
-  return text("the block ends with barrier ", id, " incomplete: ", barrier.arrived, " of ", barrier.threads,
-              " threads have arrived");
+  return text("the block ends with barrier ", id, " incomplete: ", barrier.arrived, " of ",
+              barrier.threads, " threads have arrived");
 }
 
 // Outside of all threads: a fault is an exception here.
@@ -234,7 +239,8 @@ void run_grid(const void* kernel, dim3 grid, unsigned threads, size_t shared_byt
 
   alarm(options.seconds);
   for (const uint64_t index : order) {
-    blockIdx = {static_cast<unsigned>(index % grid.x), static_cast<unsigned>(index / grid.x % grid.y),
+    blockIdx = {static_cast<unsigned>(index % grid.x),
+                static_cast<unsigned>(index / grid.x % grid.y),
                 static_cast<unsigned>(index / grid.x / grid.y)};
     run_block();
     if (failed) break;
@@ -324,8 +330,8 @@ bool arrive_at(int id, int threads, const char* what, Site site) {
     barrier.threads = threads;
     barrier.seen = fresh_clock();
   } else if (barrier.threads != threads) {
-    fail(text("barrier ", id, " is expected to have ", threads, " threads at ", describe(site), " (thread ",
-              block.me, ") and ", barrier.threads, " elsewhere"));
+    fail(text("barrier ", id, " is expected to have ", threads, " threads at ", describe(site),
+              " (thread ", block.me, ") and ", barrier.threads, " elsewhere"));
   }
   join(barrier.seen, block.clock());
   tick(block.me);

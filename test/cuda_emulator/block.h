@@ -69,7 +69,8 @@ struct Block {
   bool running = false;
   std::vector<std::unique_ptr<Thread>> threads;  // kept for the next block, stacks and all
   std::vector<Clock> clocks;
-  bool overlaps = false;     // the launch runs beside the one in front of it until its threads have waited
+  bool overlaps =
+      false;  // the launch runs beside the one in front of it until its threads have waited
   std::vector<bool> waited;  // of each clock, those of copies and products too
   int next_asynchronous = 0;
   bool uses_proxies = false;  // copies, products or fences of the asynchronous proxy
@@ -109,14 +110,16 @@ inline bool is_asynchronous(int thread) { return thread >= block.count; }
 // The thread leaves its arguments and sleeps; the last of `threads`, which begin at a multiple of that number, calls
 // perform(arguments of all) and wakes the others. It orders no memory.
 template <int kThreads, typename Arguments, typename Perform>
-void collective(Collective& operation, const char* name, Arguments& mine, Site site, Perform perform) {
+void collective(Collective& operation, const char* name, Arguments& mine, Site site,
+                Perform perform) {
   if (!operation.arrived) {
     operation.name = name;
     operation.site = site;
   } else if (operation.site != site || std::strcmp(operation.name, name) != 0) {
     const char* group = kThreads == kWarpThreads ? "warp" : "warpgroup";
     fail(text("the ", group, " is torn: thread ", block.me, " is in ", name, " at ", describe(site),
-              " while others of its ", group, " wait in ", operation.name, " at ", describe(operation.site)));
+              " while others of its ", group, " wait in ", operation.name, " at ",
+              describe(operation.site)));
   }
   const int first = block.me / kThreads * kThreads;
   operation.arguments[block.me - first] = &mine;

@@ -90,7 +90,15 @@ __global__ void neighbours_in_a_word(char* out) {
   out[threadIdx.x] = shared[31 - threadIdx.x];
 }
 
-enum class CopyFault { none, no_wait, no_commit, group_too_few, no_barrier, misaligned, never_waited };
+enum class CopyFault {
+  none,
+  no_wait,
+  no_commit,
+  group_too_few,
+  no_barrier,
+  misaligned,
+  never_waited
+};
 
 // Every thread copies 16 bytes and reads its neighbour's.
 __global__ void copy_through_shared(float* out, const float* in, CopyFault fault) {
@@ -224,8 +232,8 @@ __global__ void multiply_ones(float* out, ProductFault fault) {
   sync_block();
   float sum[64];
   if (fault != ProductFault::no_wgmma_fence) wgmma_fence();
-  const uint64_t a =
-      descriptor_of(operand + (fault == ProductFault::threads_disagree ? threadIdx.x / 64 * 32 : 0));
+  const uint64_t a = descriptor_of(
+      operand + (fault == ProductFault::threads_disagree ? threadIdx.x / 64 * 32 : 0));
   if (fault == ProductFault::torn && threadIdx.x < 32) {
     wgmma_commit();
   } else {
@@ -270,7 +278,8 @@ __global__ void hand_over(float* out, NamedFault fault) {
   float* shared = shared_memory<float>();
   if (threadIdx.x < 32) {
     if (fault != NamedFault::arrives_early) shared[threadIdx.x] = 1;
-    arrive_threads(fault == NamedFault::unknown ? 16 : 1, fault == NamedFault::other_count ? 96 : 64);
+    arrive_threads(fault == NamedFault::unknown ? 16 : 1,
+                   fault == NamedFault::other_count ? 96 : 64);
     if (fault == NamedFault::arrives_early) shared[threadIdx.x] = 1;
   } else if (threadIdx.x < 64 && fault != NamedFault::nobody_waits) {
     sync_threads(1, 64);
@@ -319,13 +328,14 @@ void add(Tests& tests, const std::string& name, const std::string& expected,
                        const DeviceStream device;
                        Failure failure = run(device.stream);
                        if (!failure) failure = synchronize(device.stream);
-                       const std::string report = !failure                      ? ""
-                                                  : simt::last_report().empty() ? failure
-                                                                                : simt::last_report();
+                       const std::string report = !failure ? ""
+                                                  : simt::last_report().empty()
+                                                      ? failure
+                                                      : simt::last_report();
                        const bool good =
                            expected.empty() ? report.empty() : report.find(expected) != report.npos;
-                       qwen3::test::expect(good, "seed " + std::to_string(seed) + ": expected '" + expected +
-                                                     "', got '" + report + "'");
+                       qwen3::test::expect(good, "seed " + std::to_string(seed) + ": expected '" +
+                                                     expected + "', got '" + report + "'");
                      }
                    }});
 }
@@ -339,12 +349,14 @@ void add_order_tests(Tests& tests) {
     };
   };
   const auto in_warp = [](bool synced) {
-    return
-        [synced](Stream stream) { return launch(stream, exchange_in_warp, 1, 32, 128, fresh(32), synced); };
+    return [synced](Stream stream) {
+      return launch(stream, exchange_in_warp, 1, 32, 128, fresh(32), synced);
+    };
   };
   const auto in_block = [](bool synced) {
-    return
-        [synced](Stream stream) { return launch(stream, exchange_in_block, 1, 64, 256, fresh(64), synced); };
+    return [synced](Stream stream) {
+      return launch(stream, exchange_in_block, 1, 64, 256, fresh(64), synced);
+    };
   };
   const auto overwrite = [](bool synced) {
     return [synced](Stream stream) {
@@ -381,7 +393,8 @@ void add_order_tests(Tests& tests) {
     };
   };
   add(tests, "blocks that add to a counter", "", count(true));
-  add(tests, "blocks that add to a counter, and some that write it", "race on device memory", count(false));
+  add(tests, "blocks that add to a counter, and some that write it", "race on device memory",
+      count(false));
   add(tests, "bytes of one word", "", [](Stream stream) {
     return launch(stream, neighbours_in_a_word, 1, 32, 32, reinterpret_cast<char*>(fresh(8)));
   });
@@ -454,34 +467,41 @@ void add_box_tests(Tests& tests) {
   box("a box", "", BoxFault::none);
   box("a box not waited for", "shared memory", BoxFault::no_wait);
   box("a box waited for with the other parity", "shared memory", BoxFault::other_parity);
-  box("no fence after mbarriers are made", "fence_mbarrier_init is missing", BoxFault::no_init_fence);
+  box("no fence after mbarriers are made", "fence_mbarrier_init is missing",
+      BoxFault::no_init_fence);
   box("no barrier after mbarriers are made", "offset 16384", BoxFault::no_barrier_after_init);
   box("too few bytes expected", "mbarrier", BoxFault::too_few_bytes);
   box("too many bytes expected", "128 bytes outstanding", BoxFault::too_many_bytes);
   box("an arrival too many", "more than 1 arrivals", BoxFault::too_many_arrivals);
   box("a misaligned box", "misaligned", BoxFault::misaligned);
-  box("a box that outlives its block", "the block ends with a copy in flight", BoxFault::nobody_waits);
+  box("a box that outlives its block", "the block ends with a copy in flight",
+      BoxFault::nobody_waits);
   box("a box written over", "in flight", BoxFault::overwritten);
-  add(tests, "a tensor map of rows that are not aligned", "does not take the tensor map", [](Stream) {
-    TensorMap map;
-    return make_tensor_map(&map, fresh(64), 4, 2, 9, 9, kBoxRows);
-  });
+  add(tests, "a tensor map of rows that are not aligned", "does not take the tensor map",
+      [](Stream) {
+        TensorMap map;
+        return make_tensor_map(&map, fresh(64), 4, 2, 9, 9, kBoxRows);
+      });
 }
 
 void add_store_tests(Tests& tests) {
-  const auto store = [&](const char* name, const char* expected, StoreFault fault, bool adds = false) {
+  const auto store = [&](const char* name, const char* expected, StoreFault fault,
+                         bool adds = false) {
     add(tests, name, expected, [=](Stream stream) -> Failure {
-      constexpr uint32_t kRows = kBoxRows - 1, kCols = 61, kStride = 64;  // the box hangs over both edges
+      constexpr uint32_t kRows = kBoxRows - 1, kCols = 61,
+                         kStride = 64;  // the box hangs over both edges
       const uint32_t bytes = fault == StoreFault::adds_halves ? 2 : 4;
       float* matrix = fresh(kRows * kStride);
       const std::vector<float> ones(kRows * kStride, 1);
       simt::write(matrix, ones.data(), ones.size() * sizeof(float));
       TensorMap map;
-      if (const Failure failure = make_tensor_map(&map, matrix, bytes, kRows, kCols, kStride, kBoxRows))
+      if (const Failure failure =
+              make_tensor_map(&map, matrix, bytes, kRows, kCols, kStride, kBoxRows))
         return failure;
       launch(stream, store_box, 1, kBoxRows, kBoxShared, map, adds, fault);
       if (const Failure failure = synchronize(stream)) return failure;
-      for (const auto& [col, wanted] : {std::pair{0u, 1.f}, {31u, 1.f}, {32u, 2.f}, {60u, 2.f}, {61u, 0.f}}) {
+      for (const auto& [col, wanted] :
+           {std::pair{0u, 1.f}, {31u, 1.f}, {32u, 2.f}, {60u, 2.f}, {61u, 0.f}}) {
         float value;
         simt::read(&value, matrix + (kRows - 1) * kStride + col, sizeof value);
         if (value != wanted + (adds || col > 60 ? 1 : 0)) return "a wrong value";
@@ -491,7 +511,8 @@ void add_store_tests(Tests& tests) {
   };
   store("a box stored", "", StoreFault::none);
   store("a box added", "", StoreFault::none, true);
-  store("no proxy fence before a box is stored", "a proxy fence is missing", StoreFault::no_proxy_fence);
+  store("no proxy fence before a box is stored", "a proxy fence is missing",
+        StoreFault::no_proxy_fence);
   store("no barrier before a box is stored", "shared memory", StoreFault::no_barrier);
   store("a box written over while it is stored", "race on shared memory", StoreFault::overwritten);
   store("a wait for one box too few", "race on shared memory", StoreFault::group_too_few);
@@ -502,7 +523,8 @@ void add_store_tests(Tests& tests) {
 }
 
 void add_product_tests(Tests& tests) {
-  const auto product = [&](const char* name, const char* expected, ProductFault fault, bool right = true) {
+  const auto product = [&](const char* name, const char* expected, ProductFault fault,
+                           bool right = true) {
     add(tests, name, expected, [=](Stream stream) -> Failure {
       float* out = fresh(128);
       launch(stream, multiply_ones, 1, 128, 128 * 128, out, fault);
@@ -513,13 +535,16 @@ void add_product_tests(Tests& tests) {
     });
   };
   product("a product", "", ProductFault::none);
-  product("no proxy fence before a product", "a proxy fence is missing", ProductFault::no_proxy_fence);
-  product("no wgmma_fence before a product", "wgmma_fence is missing", ProductFault::no_wgmma_fence);
+  product("no proxy fence before a product", "a proxy fence is missing",
+          ProductFault::no_proxy_fence);
+  product("no wgmma_fence before a product", "wgmma_fence is missing",
+          ProductFault::no_wgmma_fence);
   product("a product not committed", "with a product under way", ProductFault::no_commit);
   product("a product not waited for", "with a product under way", ProductFault::no_wait);
   product("sums read too early are not a number", "", ProductFault::sums_read_early, false);
   product("an operand written over", "race on shared memory", ProductFault::operand_overwritten);
-  product("threads that disagree about a product", "disagree about wgmma", ProductFault::threads_disagree);
+  product("threads that disagree about a product", "disagree about wgmma",
+          ProductFault::threads_disagree);
   product("a torn warpgroup", "the warpgroup is torn", ProductFault::torn);
 }
 
@@ -540,11 +565,13 @@ void add_register_tests(Tests& tests) {
   product("registers changed before a product is waited for", "are changed before it is waited for",
           RegisterFault::changed_early);
   product("a panel past the end", "out of bounds", RegisterFault::panel_past_the_end);
-  product("a product of a row that nobody has written", "nobody has written", RegisterFault::unwritten_row);
+  product("a product of a row that nobody has written", "nobody has written",
+          RegisterFault::unwritten_row);
 }
 
 void add_named_barrier_tests(Tests& tests) {
-  const auto named = [&](const char* name, const char* expected, NamedFault fault, bool unwritten = true) {
+  const auto named = [&](const char* name, const char* expected, NamedFault fault,
+                         bool unwritten = true) {
     add(tests, name, expected, [=](Stream stream) {
       simt::options.unwritten = unwritten;
       return launch(stream, hand_over, 1, 128, 128, fresh(64), fault);
@@ -558,8 +585,8 @@ void add_named_barrier_tests(Tests& tests) {
 }
 
 void add_overlap_tests(Tests& tests) {
-  const auto overlap = [&](const char* name, const char* expected, OverlapFault fault, int capability = 90,
-                           bool waits = true) {
+  const auto overlap = [&](const char* name, const char* expected, OverlapFault fault,
+                           int capability = 90, bool waits = true) {
     add(tests, name, expected, [=](Stream stream) {
       simt::options.capability = capability;
       float *out = fresh(32), *weight = fresh(32), *in = fresh(32);
@@ -571,10 +598,14 @@ void add_overlap_tests(Tests& tests) {
     });
   };
   overlap("a launch beside the previous one", "", OverlapFault::none);
-  overlap("a read before the wait", "wait_for_previous is missing: thread", OverlapFault::reads_early);
-  overlap("a write before the wait", "wait_for_previous is missing: thread", OverlapFault::writes_early);
-  overlap("a thread without a wait", "thread 0 returns without wait_for_previous", OverlapFault::never_waits);
-  overlap("a launch without a wait", "returns without wait_for_previous", OverlapFault::does_nothing);
+  overlap("a read before the wait", "wait_for_previous is missing: thread",
+          OverlapFault::reads_early);
+  overlap("a write before the wait", "wait_for_previous is missing: thread",
+          OverlapFault::writes_early);
+  overlap("a thread without a wait", "thread 0 returns without wait_for_previous",
+          OverlapFault::never_waits);
+  overlap("a launch without a wait", "returns without wait_for_previous",
+          OverlapFault::does_nothing);
   overlap("a read of what a launch before the previous one wrote", "which an earlier launch wrote",
           OverlapFault::none, 90, false);
   overlap("launches beside each other on older cards", "do not overlap", OverlapFault::none, 80);

@@ -52,7 +52,8 @@ void Fiber::prepare(void (*entry)()) {
     size_ = kStackBytes;
   }
 #if defined(__SANITIZE_ADDRESS__)
-  __asan_unpoison_memory_region(stack_, kStackBytes);  // the last life of this stack did not end by returning
+  __asan_unpoison_memory_region(
+      stack_, kStackBytes);  // the last life of this stack did not end by returning
 #endif
 #if defined(__x86_64__)
   // A multiple of 16, less the return address that `entry` expects to find.

@@ -6,7 +6,8 @@ namespace {
 
 using namespace simt;
 
-void on_access(const void* p, size_t bytes, bool aligned, Access access, const void* return_address) {
+void on_access(const void* p, size_t bytes, bool aligned, Access access,
+               const void* return_address) {
   const Site site = site_of(return_address);
   if (!block.running) {
     if (is_device_only(p)) fail("host code touches device memory at " + describe(site));
@@ -18,14 +19,18 @@ void on_access(const void* p, size_t bytes, bool aligned, Access access, const v
 
 }  // namespace
 
-#define QWEN3_SIMT_HOOKS(n)                                                                            \
-  void __tsan_read##n(void* p) { on_access(p, n, true, Access::read, __builtin_return_address(0)); }   \
-  void __tsan_write##n(void* p) { on_access(p, n, true, Access::write, __builtin_return_address(0)); } \
-  void __tsan_unaligned_read##n(void* p) {                                                             \
-    on_access(p, n, false, Access::read, __builtin_return_address(0));                                 \
-  }                                                                                                    \
-  void __tsan_unaligned_write##n(void* p) {                                                            \
-    on_access(p, n, false, Access::write, __builtin_return_address(0));                                \
+#define QWEN3_SIMT_HOOKS(n)                                             \
+  void __tsan_read##n(void* p) {                                        \
+    on_access(p, n, true, Access::read, __builtin_return_address(0));   \
+  }                                                                     \
+  void __tsan_write##n(void* p) {                                       \
+    on_access(p, n, true, Access::write, __builtin_return_address(0));  \
+  }                                                                     \
+  void __tsan_unaligned_read##n(void* p) {                              \
+    on_access(p, n, false, Access::read, __builtin_return_address(0));  \
+  }                                                                     \
+  void __tsan_unaligned_write##n(void* p) {                             \
+    on_access(p, n, false, Access::write, __builtin_return_address(0)); \
   }
 
 extern "C" {

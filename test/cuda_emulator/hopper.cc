@@ -12,15 +12,17 @@ namespace simt {
 namespace {
 
 constexpr uint32_t kSwizzledRowBytes = 128, kSwizzleBytes = 1024, kChunkBytes = 16;
-constexpr uint32_t kProductRows = 64, kProductBytes = 32;  // of wgmma: rows of a, bytes of a row of both
+constexpr uint32_t kProductRows = 64,
+                   kProductBytes = 32;  // of wgmma: rows of a, bytes of a row of both
 constexpr uint32_t kMaxProductCols = 256;
-constexpr uint32_t kPoison = 0xffffffff, kIntegerPoison = 0x80000001;  // sums that nobody may read yet
+constexpr uint32_t kPoison = 0xffffffff,
+                   kIntegerPoison = 0x80000001;  // sums that nobody may read yet
 
 struct Mbarrier {
   uint32_t count, pending;  // arrivals
   int64_t bytes;            // outstanding
   uint32_t phase;
-  Clock seen, released;                           // by those who arrived in this phase, and in the last
+  Clock seen, released;  // by those who arrived in this phase, and in the last
   std::vector<std::pair<int, uint32_t>> waiting;  // threads and their parities
   Site site;
   bool fenced;
@@ -144,8 +146,8 @@ void visit_box(uint32_t box, const TensorMap& map, int32_t first_x, int32_t firs
 
 void check_box(uint32_t address, Site site) {
   if (address % kSwizzleBytes == 0) return;
-  fail(text("misaligned: a swizzled box at an address ", address % kSwizzleBytes, " past a multiple of ",
-            kSwizzleBytes, ", at ", describe(site)));
+  fail(text("misaligned: a swizzled box at an address ", address % kSwizzleBytes,
+            " past a multiple of ", kSwizzleBytes, ", at ", describe(site)));
 }
 
 // Where byte `byte` of row `row` of an operand lies: rows of 128 bytes, swizzled, in groups of eight.
@@ -215,7 +217,8 @@ void read_operands(const Product& product, float* a, float* b) {
     for (uint32_t i = 0; i < 4; ++i) {
       const uint32_t row = t / 32 * 16 + t % 32 / 4 + i % 2 * 8, k = t % 4 * 2 + i / 2 * 8;
       const auto* pair = reinterpret_cast<const char*>(&product.held[t].values[i]);
-      for (uint32_t e = 0; e < 2; ++e) a[(k + e) * kProductRows + row] = half_at(pair + 2 * e, product.type);
+      for (uint32_t e = 0; e < 2; ++e)
+        a[(k + e) * kProductRows + row] = half_at(pair + 2 * e, product.type);
     }
   }
   for (uint32_t k = 0; k < kProductBytes / 2; ++k) {
@@ -251,7 +254,8 @@ void multiply(const Product& product, uint32_t* sums) {
       const Sum left = a[k * kProductRows + row];
       for (uint32_t col = 0; col < cols; ++col) row_sums[col] += left * b[k * cols + col];
     }
-    for (uint32_t col = 0; col < cols; ++col) *held(col) = __builtin_bit_cast(uint32_t, row_sums[col]);
+    for (uint32_t col = 0; col < cols; ++col)
+      *held(col) = __builtin_bit_cast(uint32_t, row_sums[col]);
   }
 }
 
@@ -300,30 +304,33 @@ void finish_product(Warpgroup& group, const Product& product) {
 }
 
 float add_flushed(float a, float b) {
-  const auto flushed = [](float value) { return std::fpclassify(value) == FP_SUBNORMAL ? value * 0 : value; };
+  const auto flushed = [](float value) {
+    return std::fpclassify(value) == FP_SUBNORMAL ? value * 0 : value;
+  };
   return flushed(flushed(a) + flushed(b));
 }
 
 void finish_store(const Store& store) {
-  visit_box(store.from, store.map, store.x, store.y, [&](uint32_t address, const char* place, size_t bytes) {
-    if (bytes == 0) return;
-    const char* from = shared.window + address;
-    auto* to = const_cast<char*>(place);
-    touch(from, bytes, Access::read, store.site, store.number, store.clock);
-    if (store.adds) touch(to, bytes, Access::read, store.site, store.number, store.clock);
-    touch(to, bytes, Access::write, store.site, store.number, store.clock);
-    if (!store.adds) {
-      std::memcpy(to, from, bytes);
-      return;
-    }
-    for (size_t i = 0; i < bytes; i += sizeof(float)) {
-      float sum, value;
-      std::memcpy(&sum, to + i, sizeof sum);
-      std::memcpy(&value, from + i, sizeof value);
-      sum = add_flushed(sum, value);
-      std::memcpy(to + i, &sum, sizeof sum);
-    }
-  });
+  visit_box(store.from, store.map, store.x, store.y,
+            [&](uint32_t address, const char* place, size_t bytes) {
+              if (bytes == 0) return;
+              const char* from = shared.window + address;
+              auto* to = const_cast<char*>(place);
+              touch(from, bytes, Access::read, store.site, store.number, store.clock);
+              if (store.adds) touch(to, bytes, Access::read, store.site, store.number, store.clock);
+              touch(to, bytes, Access::write, store.site, store.number, store.clock);
+              if (!store.adds) {
+                std::memcpy(to, from, bytes);
+                return;
+              }
+              for (size_t i = 0; i < bytes; i += sizeof(float)) {
+                float sum, value;
+                std::memcpy(&sum, to + i, sizeof sum);
+                std::memcpy(&value, from + i, sizeof value);
+                sum = add_flushed(sum, value);
+                std::memcpy(to + i, &sum, sizeof sum);
+              }
+            });
 }
 
 }  // namespace
@@ -332,7 +339,8 @@ void begin_hopper_block() {
   mbarriers.clear();
   copies.clear();
   stores.assign(static_cast<size_t>(block.count), {});
-  warpgroups.assign(static_cast<size_t>(block.count + kWarpgroupThreads - 1) / kWarpgroupThreads, {});
+  warpgroups.assign(static_cast<size_t>(block.count + kWarpgroupThreads - 1) / kWarpgroupThreads,
+                    {});
 }
 
 // --- Mbarriers: a phase ends when as many have arrived as were announced, and as many bytes ------------------------------
@@ -352,8 +360,8 @@ void mbarrier_arrive(uint32_t address, uint32_t bytes, const char* file, int lin
   const Site site = site_of(file, line);
   Mbarrier& barrier = mbarrier_at(address, site);
   if (barrier.pending == 0) {
-    fail(text("more than ", barrier.count, " arrivals in a phase of ", name_of_mbarrier(address), ": thread ",
-              block.me, " at ", describe(site)));
+    fail(text("more than ", barrier.count, " arrivals in a phase of ", name_of_mbarrier(address),
+              ": thread ", block.me, " at ", describe(site)));
   }
   join(barrier.seen, block.clock());
   tick(block.me);
@@ -378,8 +386,8 @@ std::string describe_mbarrier(uint32_t address) {
 
 // --- TMA: the box holds NaN until it lands, when the schedule says so --------------------------------------------------------
 
-void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x, int32_t y, const char* file,
-                 int line) {
+void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x, int32_t y,
+                 const char* file, int line) {
   const Site site = site_of(file, line);
   check_box(to, site);
   const Mbarrier& barrier = mbarrier_at(mbarrier, site);
@@ -401,12 +409,14 @@ size_t copies_in_flight() { return copies.size(); }
 void land_copy(size_t index) {
   const TensorCopy copy = copies[index];
   copies.erase(copies.begin() + static_cast<ptrdiff_t>(index));
-  visit_box(copy.to, copy.map, copy.x, copy.y, [&](uint32_t address, const char* from, size_t bytes) {
-    if (bytes > 0) touch(from, bytes, Access::read, copy.site, copy.number, block.clocks[copy.number]);
-    touch_for(copy.number, address, Access::write, copy.site);
-    std::memset(shared.window + address, 0, kChunkBytes);
-    if (bytes > 0) std::memcpy(shared.window + address, from, bytes);
-  });
+  visit_box(copy.to, copy.map, copy.x, copy.y,
+            [&](uint32_t address, const char* from, size_t bytes) {
+              if (bytes > 0)
+                touch(from, bytes, Access::read, copy.site, copy.number, block.clocks[copy.number]);
+              touch_for(copy.number, address, Access::write, copy.site);
+              std::memset(shared.window + address, 0, kChunkBytes);
+              if (bytes > 0) std::memcpy(shared.window + address, from, bytes);
+            });
   Mbarrier& barrier = mbarriers.at(copy.mbarrier);
   join(barrier.seen, block.clocks[copy.number]);
   barrier.bytes -= int64_t{copy.map.box_rows} * kSwizzledRowBytes;
@@ -420,11 +430,12 @@ std::string unfinished_copies() {
 
 // --- TMA the other way: a box is read when it is issued, and again when it is waited for, which is when it arrives -----------
 
-void tma_store_2d(uint32_t from, const TensorMap& map, int32_t x, int32_t y, bool adds, const char* file,
-                  int line) {
+void tma_store_2d(uint32_t from, const TensorMap& map, int32_t x, int32_t y, bool adds,
+                  const char* file, int line) {
   const Site site = site_of(file, line);
   check_box(from, site);
-  if (adds && map.element_bytes != sizeof(float)) fail("only f32 is added by TMA, at " + describe(site));
+  if (adds && map.element_bytes != sizeof(float))
+    fail("only f32 is added by TMA, at " + describe(site));
   const int number = begin_asynchronous(block.clock());
   const Store store{from, map, x, y, adds, number, block.clocks[number], site};
   visit_box(from, map, x, y, [&](uint32_t address, const char*, size_t bytes) {
@@ -483,31 +494,33 @@ struct ProductArguments {
 void issue(ProductArguments& mine, uint32_t cols, Multiplicand type, Site site) {
   for (const uint64_t descriptor : {mine.a, mine.b}) {
     if (descriptor >> 62 != 1 || (descriptor >> 49 & 7) != 0) {
-      fail(text("only the 128-byte swizzle without base offset is emulated: wgmma at ", describe(site)));
+      fail(text("only the 128-byte swizzle without base offset is emulated: wgmma at ",
+                describe(site)));
     }
   }
-  warpgroup_operation("wgmma", mine, site, [&](ProductArguments* const(&threads)[kWarpgroupThreads]) {
-    Warpgroup& group = my_warpgroup();
-    if (!group.fenced) fail("wgmma_fence is missing before wgmma at " + describe(site));
-    Product product{type, cols, mine.a, mine.b, mine.accumulate, {}, {}, 0, site};
-    Clock seen = fresh_clock();
-    for (int t = 0; t < kWarpgroupThreads; ++t) {
-      const ProductArguments& its = *threads[t];
-      if (its.a != mine.a || its.b != mine.b || its.accumulate != mine.accumulate) {
-        fail("threads of a warpgroup disagree about wgmma at " + describe(site));
-      }
-      product.sums[t] = its.sums;
-      if (its.held) {
-        product.held.push_back({its.held, {}});
-        std::copy_n(its.held, 4, product.held.back().values);
-      }
-      join(seen, block.clocks[block.me / kWarpgroupThreads * kWarpgroupThreads + t]);
-    }
-    product.number = begin_asynchronous(seen);
-    touch_operands(product);
-    take_sums(group, product);
-    group.open.push_back(product);
-  });
+  warpgroup_operation(
+      "wgmma", mine, site, [&](ProductArguments* const(&threads)[kWarpgroupThreads]) {
+        Warpgroup& group = my_warpgroup();
+        if (!group.fenced) fail("wgmma_fence is missing before wgmma at " + describe(site));
+        Product product{type, cols, mine.a, mine.b, mine.accumulate, {}, {}, 0, site};
+        Clock seen = fresh_clock();
+        for (int t = 0; t < kWarpgroupThreads; ++t) {
+          const ProductArguments& its = *threads[t];
+          if (its.a != mine.a || its.b != mine.b || its.accumulate != mine.accumulate) {
+            fail("threads of a warpgroup disagree about wgmma at " + describe(site));
+          }
+          product.sums[t] = its.sums;
+          if (its.held) {
+            product.held.push_back({its.held, {}});
+            std::copy_n(its.held, 4, product.held.back().values);
+          }
+          join(seen, block.clocks[block.me / kWarpgroupThreads * kWarpgroupThreads + t]);
+        }
+        product.number = begin_asynchronous(seen);
+        touch_operands(product);
+        take_sums(group, product);
+        group.open.push_back(product);
+      });
 }
 
 }  // namespace
@@ -518,35 +531,37 @@ void wgmma(void* sums, uint32_t cols, uint64_t a, uint64_t b, bool accumulate, M
   issue(mine, cols, type, site_of(file, line));
 }
 
-void wgmma_registers(float* sums, uint32_t cols, const uint32_t (&a)[4], uint64_t b, bool accumulate,
-                     Multiplicand type, const char* file, int line) {
+void wgmma_registers(float* sums, uint32_t cols, const uint32_t (&a)[4], uint64_t b,
+                     bool accumulate, Multiplicand type, const char* file, int line) {
   ProductArguments mine{sums, a, b, b, accumulate};
   issue(mine, cols, type, site_of(file, line));
 }
 
 void wgmma_commit(const char* file, int line) {
   int self = block.me;
-  warpgroup_operation("wgmma_commit", self, site_of(file, line), [](int* const(&)[kWarpgroupThreads]) {
-    Warpgroup& group = my_warpgroup();
-    group.groups.push_back(std::move(group.open));
-    group.open.clear();
-  });
+  warpgroup_operation("wgmma_commit", self, site_of(file, line),
+                      [](int* const(&)[kWarpgroupThreads]) {
+                        Warpgroup& group = my_warpgroup();
+                        group.groups.push_back(std::move(group.open));
+                        group.open.clear();
+                      });
 }
 
 void wgmma_wait(int groups_left, const char* file, int line) {
   int self = block.me;
-  warpgroup_operation("wgmma_wait", self, site_of(file, line), [=](int* const(&threads)[kWarpgroupThreads]) {
-    Warpgroup& group = my_warpgroup();
-    Clock finished = fresh_clock();
-    for (; group.groups.size() > static_cast<size_t>(groups_left); group.groups.pop_front()) {
-      for (const Product& product : group.groups.front()) {
-        finish_product(group, product);
-        join(finished, block.clocks[product.number]);
-      }
-    }
-    for (const int* thread : threads) join(block.clocks[*thread], finished);
-    if (groups_left == 0) group.fenced = false;  // the registers may have been touched since
-  });
+  warpgroup_operation(
+      "wgmma_wait", self, site_of(file, line), [=](int* const(&threads)[kWarpgroupThreads]) {
+        Warpgroup& group = my_warpgroup();
+        Clock finished = fresh_clock();
+        for (; group.groups.size() > static_cast<size_t>(groups_left); group.groups.pop_front()) {
+          for (const Product& product : group.groups.front()) {
+            finish_product(group, product);
+            join(finished, block.clocks[product.number]);
+          }
+        }
+        for (const int* thread : threads) join(block.clocks[*thread], finished);
+        if (groups_left == 0) group.fenced = false;  // the registers may have been touched since
+      });
 }
 
 std::string unfinished_work() {
@@ -560,7 +575,8 @@ std::string unfinished_work() {
   const Warpgroup& group = my_warpgroup();
   if (group.open.empty() && group.groups.empty()) return "";
   const Product& product = group.open.empty() ? group.groups.front().front() : group.open[0];
-  return text("thread ", block.me, " returns with a product under way, issued at ", describe(product.site));
+  return text("thread ", block.me, " returns with a product under way, issued at ",
+              describe(product.site));
 }
 
 }  // namespace simt

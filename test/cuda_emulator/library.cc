@@ -17,7 +17,8 @@ std::string word(const char* name) {
 const bool options_are_read = [] {
   if (!word("QWEN3_SIMT_FAIL_CALL").empty())
     simt::options.fail_call = std::stoi(word("QWEN3_SIMT_FAIL_CALL"));
-  if (!word("QWEN3_SIMT_BYTES").empty()) simt::options.device_bytes = std::stoull(word("QWEN3_SIMT_BYTES"));
+  if (!word("QWEN3_SIMT_BYTES").empty())
+    simt::options.device_bytes = std::stoull(word("QWEN3_SIMT_BYTES"));
   if (!word("QWEN3_SIMT_CAPABILITY").empty())
     simt::options.capability = std::stoi(word("QWEN3_SIMT_CAPABILITY"));
   if (word("QWEN3_SIMT_FAST") == "1") simt::options.races = simt::options.unwritten = false;

@@ -60,7 +60,8 @@ size_t bytes_used;
 constexpr size_t whole_pages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 char* map_memory(size_t bytes, int protection) {
-  void* memory = mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* memory =
+      mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   return static_cast<char*>(memory);
 }
@@ -140,8 +141,8 @@ void check_races(const Cell& cell, const Toucher& by, const Clock& seen) {
     }
   }
   if (unseen(cell.write_time, cell.writer, seen)) {
-    report_race(by, cell.in_flight ? "has a copy in flight to it, issued" : "wrote", cell.write_site,
-                cell.writer, false);
+    report_race(by, cell.in_flight ? "has a copy in flight to it, issued" : "wrote",
+                cell.write_site, cell.writer, false);
   }
   if (!writes) return;
   for (int i = 0; i < 2; ++i) {
@@ -163,7 +164,8 @@ void check_overlap(const Cell& cell, const Toucher& by) {
 
 // TMA and wgmma see what threads wrote only behind a fence that the writer, or who has seen the write, has passed.
 void check_proxies(const Cell& cell, const Toucher& by, const Clock& seen) {
-  if (!is_asynchronous(by.thread) || cell.write_time <= era.block || is_asynchronous(cell.writer)) return;
+  if (!is_asynchronous(by.thread) || cell.write_time <= era.block || is_asynchronous(cell.writer))
+    return;
   if (!seen.fenced.empty() && cell.write_time <= seen.fenced[cell.writer]) return;
   fail(text("a proxy fence is missing: thread ", cell.writer, " wrote ", by.place(), " at ",
             describe(cell.write_site), ", and TMA or wgmma reads it at ", describe(by.site)));
@@ -194,8 +196,8 @@ void touch_cell(Cell& cell, bool* was_written, const Toucher& by, const Clock& s
   if (reads && cell.reader[0] == by.thread && cell.read_time[0] == now) return;  // as a moment ago
   const bool written = was_written ? *was_written : cell.write_time > era.block;
   if (needs_value && !written && options.unwritten) {
-    fail(
-        text("read of ", by.place(), ", which nobody has written, by ", by.who(), " at ", describe(by.site)));
+    fail(text("read of ", by.place(), ", which nobody has written, by ", by.who(), " at ",
+              describe(by.site)));
   }
   if (options.races) check_races(cell, by, seen);
   if (reads && cell.in_flight && by.in_shared && written) {
@@ -208,10 +210,10 @@ void touch_cell(Cell& cell, bool* was_written, const Toucher& by, const Clock& s
   if (!reads && was_written) *was_written = true;
 }
 
-[[noreturn]] void report_bounds(const Toucher& by, size_t bytes, const std::string& what, ptrdiff_t offset,
-                                size_t size) {
-  fail(text("out of bounds: ", by.who(), " ", by.verb(), " ", bytes, " bytes at offset ", offset, " of ",
-            what, ", which has ", size, ", at ", describe(by.site)));
+[[noreturn]] void report_bounds(const Toucher& by, size_t bytes, const std::string& what,
+                                ptrdiff_t offset, size_t size) {
+  fail(text("out of bounds: ", by.who(), " ", by.verb(), " ", bytes, " bytes at offset ", offset,
+            " of ", what, ", which has ", size, ", at ", describe(by.site)));
 }
 
 }  // namespace
@@ -220,7 +222,8 @@ void set_up_memory() {
   if (arena) return;
   arena = arena_next = map_memory(kArenaBytes, PROT_NONE);
   shared.window = map_memory(kWindowBytes, PROT_READ | PROT_WRITE);
-  shared_cells = reinterpret_cast<Cell*>(map_memory(kWindowBytes * sizeof(Cell), PROT_READ | PROT_WRITE));
+  shared_cells =
+      reinterpret_cast<Cell*>(map_memory(kWindowBytes * sizeof(Cell), PROT_READ | PROT_WRITE));
 }
 
 void* allocate(size_t bytes, bool host) {
@@ -264,7 +267,8 @@ size_t allocations() { return buffers.size(); }
 size_t bytes_left() { return options.device_bytes - std::min(bytes_used, options.device_bytes); }
 
 bool is_emulated(const void* p) {
-  return arena && (in_window(p) || static_cast<size_t>(static_cast<const char*>(p) - arena) < kArenaBytes);
+  return arena &&
+         (in_window(p) || static_cast<size_t>(static_cast<const char*>(p) - arena) < kArenaBytes);
 }
 
 bool is_device_only(const void* p) {
@@ -313,7 +317,8 @@ void touch(const void* p, size_t bytes, Access access, Site site, int thread, co
   } else {
     buffer = buffer_near(c);
     if (!buffer) {
-      fail(text("wild pointer: ", by.who(), " ", by.verb(), " far from every buffer, at ", describe(site)));
+      fail(text("wild pointer: ", by.who(), " ", by.verb(), " far from every buffer, at ",
+                describe(site)));
     }
     const ptrdiff_t offset = c - buffer->data;
     if (offset < 0 || offset + bytes > buffer->bytes) {
@@ -344,7 +349,8 @@ void touch(const void* p, size_t bytes, Access access, Site site, int thread, co
 void check_alignment(const void* p, size_t bytes, Site site) {
   const size_t past = reinterpret_cast<uintptr_t>(p) & (bytes - 1);  // bytes is a power of two
   if (past && is_emulated(p)) {
-    fail(text("misaligned: ", bytes, " bytes at an address ", past, " past a multiple, at ", describe(site)));
+    fail(text("misaligned: ", bytes, " bytes at an address ", past, " past a multiple, at ",
+              describe(site)));
   }
 }
 

@@ -36,10 +36,11 @@ extern SharedWindow shared;
 
 // Times of a thread only grow, from block to block and launch to launch, so nothing of the shadow is ever cleared.
 struct Era {
-  uint32_t waited;   // times up to this belong to launches that the host has waited for,
-  uint32_t launch;   // from there up to this to earlier launches,
-  uint32_t block;    // from there up to this to earlier blocks of this launch,
-  uint32_t barrier;  // from there up to this to what all threads of the block have seen at a barrier
+  uint32_t waited;  // times up to this belong to launches that the host has waited for,
+  uint32_t launch;  // from there up to this to earlier launches,
+  uint32_t block;   // from there up to this to earlier blocks of this launch,
+  uint32_t
+      barrier;  // from there up to this to what all threads of the block have seen at a barrier
 };
 extern Era era;
 

@@ -40,12 +40,13 @@ void cp_async(uint32_t to, const void* from, int bytes, const char* file, int li
 void cp_async_commit();
 void cp_async_wait(int groups_left);
 
-void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, const char* file, int line);
+void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, const char* file,
+                 int line);
 
 // `sum` is int32_t[4] for s8, else float[4].
 enum class Multiplicand { bf16, f16, s8 };
-void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type, const char* file,
-         int line);
+void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type,
+         const char* file, int line);
 
 // A matrix that TMA reads and writes in boxes of `box_rows` rows of 128 bytes.
 struct TensorMap {
@@ -56,10 +57,10 @@ void mbarrier_init(uint32_t address, uint32_t count, const char* file, int line)
 void fence_mbarrier_init();
 void mbarrier_arrive(uint32_t address, uint32_t bytes, const char* file, int line);
 void mbarrier_wait(uint32_t address, uint32_t parity, const char* file, int line);
-void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x, int32_t y, const char* file,
-                 int line);
-void tma_store_2d(uint32_t from, const TensorMap& map, int32_t x, int32_t y, bool adds, const char* file,
-                  int line);
+void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x, int32_t y,
+                 const char* file, int line);
+void tma_store_2d(uint32_t from, const TensorMap& map, int32_t x, int32_t y, bool adds,
+                  const char* file, int line);
 void tma_commit();
 void tma_wait_read(int groups_left);
 void fence_proxy_async();
@@ -68,8 +69,8 @@ void fence_proxy_async();
 void wgmma(void* sums, uint32_t cols, uint64_t a, uint64_t b, bool accumulate, Multiplicand type,
            const char* file, int line);
 // `a` is in registers, and b lies row by row of the sum's columns.
-void wgmma_registers(float* sums, uint32_t cols, const uint32_t (&a)[4], uint64_t b, bool accumulate,
-                     Multiplicand type, const char* file, int line);
+void wgmma_registers(float* sums, uint32_t cols, const uint32_t (&a)[4], uint64_t b,
+                     bool accumulate, Multiplicand type, const char* file, int line);
 void wgmma_fence(const char* file, int line);
 void wgmma_commit(const char* file, int line);
 void wgmma_wait(int groups_left, const char* file, int line);
@@ -91,7 +92,9 @@ inline float to_float(float value) { return value; }
 inline float to_float(bf16 value) {
   return __builtin_bit_cast(float, static_cast<uint32_t>(value.bits) << 16);
 }
-inline float to_float(f16 value) { return static_cast<float>(__builtin_bit_cast(_Float16, value.bits)); }
+inline float to_float(f16 value) {
+  return static_cast<float>(__builtin_bit_cast(_Float16, value.bits));
+}
 
 template <typename T>
 T from_float(float value);
@@ -127,10 +130,12 @@ inline void sync_block(SIMT_PLACE) { simt::barrier(file, line); }
 inline void sync_warp(SIMT_PLACE) { simt::warp_barrier(file, line); }
 inline float shuffle_xor(float value, int mask, SIMT_PLACE) {
   const uint32_t bits = __builtin_bit_cast(uint32_t, value);
-  return __builtin_bit_cast(float,
-                            simt::shuffle(bits, simt::lane() ^ static_cast<uint32_t>(mask), file, line));
+  return __builtin_bit_cast(
+      float, simt::shuffle(bits, simt::lane() ^ static_cast<uint32_t>(mask), file, line));
 }
-inline uint32_t first_lane(uint32_t value, SIMT_PLACE) { return simt::shuffle(value, 0, file, line); }
+inline uint32_t first_lane(uint32_t value, SIMT_PLACE) {
+  return simt::shuffle(value, 0, file, line);
+}
 
 inline void scheduling_barrier(bool never) {
   if (never) __builtin_trap();
@@ -161,23 +166,27 @@ void mma(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, SIMT
 template <typename T>
 void mma(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, SIMT_PLACE);
 template <>
-inline void mma<bf16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
-                      int line) {
+inline void mma<bf16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                      const char* file, int line) {
   simt::mma(sum, a, b0, b1, simt::Multiplicand::bf16, file, line);
 }
 template <>
-inline void mma<f16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
-                     int line) {
+inline void mma<f16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                     const char* file, int line) {
   simt::mma(sum, a, b0, b1, simt::Multiplicand::f16, file, line);
 }
 template <>
-inline void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, const char* file,
-                        int line) {
+inline void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
+                        const char* file, int line) {
   simt::mma(sum, a, b0, b1, simt::Multiplicand::s8, file, line);
 }
 
-inline void sync_threads(int id, int threads, SIMT_PLACE) { simt::named_barrier(id, threads, file, line); }
-inline void arrive_threads(int id, int threads, SIMT_PLACE) { simt::named_arrival(id, threads, file, line); }
+inline void sync_threads(int id, int threads, SIMT_PLACE) {
+  simt::named_barrier(id, threads, file, line);
+}
+inline void arrive_threads(int id, int threads, SIMT_PLACE) {
+  simt::named_arrival(id, threads, file, line);
+}
 
 inline void wait_for_previous() { simt::wait_for_previous(); }
 inline void let_next_begin() {}
@@ -189,21 +198,25 @@ inline void mbarrier_init(uint32_t barrier, uint32_t arrivals, SIMT_PLACE) {
   simt::mbarrier_init(barrier, arrivals, file, line);
 }
 inline void fence_mbarrier_init() { simt::fence_mbarrier_init(); }
-inline void mbarrier_arrive(uint32_t barrier, SIMT_PLACE) { simt::mbarrier_arrive(barrier, 0, file, line); }
+inline void mbarrier_arrive(uint32_t barrier, SIMT_PLACE) {
+  simt::mbarrier_arrive(barrier, 0, file, line);
+}
 inline void mbarrier_arrive_expecting(uint32_t barrier, uint32_t bytes, SIMT_PLACE) {
   simt::mbarrier_arrive(barrier, bytes, file, line);
 }
 inline void mbarrier_wait(uint32_t barrier, uint32_t parity, SIMT_PLACE) {
   simt::mbarrier_wait(barrier, parity, file, line);
 }
-inline void tma_load_2d(uint32_t to, const simt::TensorMap* map, uint32_t barrier, int32_t x, int32_t y,
-                        SIMT_PLACE) {
+inline void tma_load_2d(uint32_t to, const simt::TensorMap* map, uint32_t barrier, int32_t x,
+                        int32_t y, SIMT_PLACE) {
   simt::tma_load_2d(to, *map, barrier, x, y, file, line);
 }
-inline void tma_store_2d(const simt::TensorMap* map, uint32_t from, int32_t x, int32_t y, SIMT_PLACE) {
+inline void tma_store_2d(const simt::TensorMap* map, uint32_t from, int32_t x, int32_t y,
+                         SIMT_PLACE) {
   simt::tma_store_2d(from, *map, x, y, false, file, line);
 }
-inline void tma_add_2d(const simt::TensorMap* map, uint32_t from, int32_t x, int32_t y, SIMT_PLACE) {
+inline void tma_add_2d(const simt::TensorMap* map, uint32_t from, int32_t x, int32_t y,
+                       SIMT_PLACE) {
   simt::tma_store_2d(from, *map, x, y, true, file, line);
 }
 inline void tma_commit() { simt::tma_commit(); }
@@ -225,7 +238,8 @@ void wgmma(Sum (&sum)[kSums], uint64_t a, uint64_t b, bool accumulate, SIMT_PLAC
   simt::wgmma(sum, kSums * 2, a, b, accumulate, kMultiplicand<T>, file, line);
 }
 template <typename T>
-void wgmma_registers(float (&sum)[64], const uint32_t (&a)[4], uint64_t b, bool accumulate, SIMT_PLACE) {
+void wgmma_registers(float (&sum)[64], const uint32_t (&a)[4], uint64_t b, bool accumulate,
+                     SIMT_PLACE) {
   simt::wgmma_registers(sum, 128, a, b, accumulate, kMultiplicand<T>, file, line);
 }
 inline void wgmma_fence(SIMT_PLACE) { simt::wgmma_fence(file, line); }

@@ -19,7 +19,8 @@ struct NamedPlace {
   int line;
   bool operator==(const NamedPlace&) const = default;
 };
-auto& named_places = *new std::vector<NamedPlace>;  // never destroyed: threads may run when the process exits
+auto& named_places =
+    *new std::vector<NamedPlace>;  // never destroyed: threads may run when the process exits
 
 std::string last_part(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -32,7 +33,8 @@ std::string addr2line(const char* flags, uint64_t offset) {
   if (!dladdr(&__ehdr_start, &info)) return "?";
   char address[32], line[1024] = "?";
   std::snprintf(address, sizeof address, "0x%lx", offset);
-  const std::string command = std::string("addr2line ") + flags + " -e '" + info.dli_fname + "' " + address;
+  const std::string command =
+      std::string("addr2line ") + flags + " -e '" + info.dli_fname + "' " + address;
   if (FILE* pipe = popen(command.c_str(), "r")) {
     if (!std::fgets(line, sizeof line, pipe)) line[0] = '\0';
     pclose(pipe);
@@ -48,7 +50,8 @@ std::string addr2line(const char* flags, uint64_t offset) {
 Site site_of(const char* file, int line) {
   static size_t last = 0;
   const NamedPlace wanted{file, line};
-  if (last < named_places.size() && named_places[last] == wanted) return kNamed | static_cast<Site>(last);
+  if (last < named_places.size() && named_places[last] == wanted)
+    return kNamed | static_cast<Site>(last);
   const auto found = std::find(named_places.begin(), named_places.end(), wanted);
   last = static_cast<size_t>(found - named_places.begin());
   if (found == named_places.end()) named_places.push_back(wanted);

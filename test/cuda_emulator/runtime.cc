@@ -110,10 +110,12 @@ void write(void* to, const void* from, size_t bytes) {
 
 void read(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 
-int code_capability() { return options.code_capability ? options.code_capability : options.capability; }
+int code_capability() {
+  return options.code_capability ? options.code_capability : options.capability;
+}
 
-const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
-                    bool overlaps, std::function<void()> body) {
+const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads,
+                    size_t shared_bytes, bool overlaps, std::function<void()> body) {
   const Lock lock(mutex);
   if (const char* failure = begin_call_on_device()) return failure;
   constexpr unsigned kMaxThreads = 1024, kMaxGridY = 65535;
@@ -237,32 +239,38 @@ Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream) 
   if (const Failure failure = begin_call_on_device()) return failure;
   if (stream.queue->capturing) return kCapturing;
   const auto copy = [to, bytes](const void* source) {
-    if (!holds(to, bytes)) throw Fault(text("copy of ", bytes, " bytes past the end of device memory"));
+    if (!holds(to, bytes))
+      throw Fault(text("copy of ", bytes, " bytes past the end of device memory"));
     write(to, source, bytes);
   };
   if (is_emulated(from)) {  // pinned: read when its turn comes
     push(stream.queue, [=] { copy(from); });
   } else {
     const auto* bytes_of_source = static_cast<const char*>(from);
-    push(stream.queue, [copy, staged = std::vector<char>(bytes_of_source, bytes_of_source + bytes)] {
-      copy(staged.data());
-    });
+    push(stream.queue,
+         [copy, staged = std::vector<char>(bytes_of_source, bytes_of_source + bytes)] {
+           copy(staged.data());
+         });
   }
   return nullptr;
 }
 
-Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, uint32_t rows, uint32_t cols,
-                        uint32_t stride, uint32_t box_rows) {
+Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, uint32_t rows,
+                        uint32_t cols, uint32_t stride, uint32_t box_rows) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call()) return failure;
   constexpr size_t kAlignment = 16;
   constexpr uint32_t kMaxBoxRows = 256;
-  const bool sound = reinterpret_cast<uintptr_t>(data) % kAlignment == 0 && stride >= cols && rows >= 1 &&
-                     cols >= 1 && stride * element_bytes % kAlignment == 0 && box_rows >= 1 &&
-                     box_rows <= kMaxBoxRows;
+  const bool sound = reinterpret_cast<uintptr_t>(data) % kAlignment == 0 && stride >= cols &&
+                     rows >= 1 && cols >= 1 && stride * element_bytes % kAlignment == 0 &&
+                     box_rows >= 1 && box_rows <= kMaxBoxRows;
   if (!sound) return "the driver does not take the tensor map (emulated)";
-  *map = {static_cast<const char*>(data),       rows,    cols, static_cast<uint32_t>(stride * element_bytes),
-          static_cast<uint32_t>(element_bytes), box_rows};
+  *map = {static_cast<const char*>(data),
+          rows,
+          cols,
+          static_cast<uint32_t>(stride * element_bytes),
+          static_cast<uint32_t>(element_bytes),
+          box_rows};
   return nullptr;
 }
 

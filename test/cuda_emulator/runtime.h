@@ -20,8 +20,8 @@ struct Graph;
 int code_capability();
 
 // Enqueues a kernel; `body` is one thread's run of it.
-const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes,
-                    bool overlaps, std::function<void()> body);
+const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads,
+                    size_t shared_bytes, bool overlaps, std::function<void()> body);
 
 }  // namespace simt
 
@@ -70,16 +70,16 @@ Failure check_kernel(void (*)(Parameters...), int* capability) {
   return nullptr;
 }
 
-Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, uint32_t rows, uint32_t cols,
-                        uint32_t stride, uint32_t box_rows);
+Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, uint32_t rows,
+                        uint32_t cols, uint32_t stride, uint32_t box_rows);
 
 template <typename... Parameters, typename... Arguments>
-Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
-               Arguments... arguments) {
+Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads,
+               size_t shared_bytes, Arguments... arguments) {
   if (stream.kept) return stream.kept->add(kernel, grid, threads, shared_bytes, arguments...);
   std::tuple<std::remove_cv_t<Parameters>...> held(arguments...);
-  return simt::enqueue(stream.queue, reinterpret_cast<const void*>(kernel), grid, threads, shared_bytes,
-                       stream.overlaps, [kernel, held] { std::apply(kernel, held); });
+  return simt::enqueue(stream.queue, reinterpret_cast<const void*>(kernel), grid, threads,
+                       shared_bytes, stream.overlaps, [kernel, held] { std::apply(kernel, held); });
 }
 
 Failure begin_capture(Stream stream);

@@ -16,7 +16,8 @@ void touch_mine(const void* p, size_t bytes, Access access, Site site) {
 
 template <typename Arguments, typename Perform>
 void warp_operation(const char* name, Arguments& mine, Site site, Perform perform) {
-  collective<kLanes>(block.warps[static_cast<size_t>(block.me / kLanes)], name, mine, site, perform);
+  collective<kLanes>(block.warps[static_cast<size_t>(block.me / kLanes)], name, mine, site,
+                     perform);
 }
 
 float half_of(uint32_t pair, int which, Multiplicand type) {
@@ -28,7 +29,8 @@ float half_of(uint32_t pair, int which, Multiplicand type) {
 float dot_of_halves(const uint32_t* x, const uint32_t* y, Multiplicand type) {
   float dot = 0;
   for (int r = 0; r < 8; ++r) {
-    for (int half = 0; half < 2; ++half) dot += half_of(x[r], half, type) * half_of(y[r], half, type);
+    for (int half = 0; half < 2; ++half)
+      dot += half_of(x[r], half, type) * half_of(y[r], half, type);
   }
   return dot;
 }
@@ -85,7 +87,8 @@ uint32_t atomic_add(uint32_t* to, uint32_t value, const char* file, int line) {
 
 void cp_async(uint32_t to, const void* from, int bytes, const char* file, int line) {
   const Site site = site_of(file, line);
-  if (bytes < 0 || bytes > kCopyBytes) fail(text("cp.async of ", bytes, " bytes at ", describe(site)));
+  if (bytes < 0 || bytes > kCopyBytes)
+    fail(text("cp.async of ", bytes, " bytes at ", describe(site)));
   if (bytes > 0) {
     check_alignment(from, kCopyBytes, site);
     touch_mine(from, static_cast<size_t>(bytes), Access::read, site);
@@ -118,7 +121,8 @@ void cp_async_wait(int groups_left) {
 
 // Lane l reads row l % 8 of matrix l / 8 where it points, so that a bad address is charged to the right thread. It
 // receives of matrix m row g, columns 2q and 2q + 1; transposed: column g, rows 2q and 2q + 1.
-void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, const char* file, int line) {
+void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, const char* file,
+                 int line) {
   struct Arguments {
     uint16_t row[8];
     uint32_t* registers;
@@ -135,7 +139,8 @@ void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, co
     for (int m = 0; m < 4; ++m) {
       Arguments* const* rows = lanes + m * 8;
       for (int i = 0; i < 8; ++i) {
-        for (int j = 0; j < i; ++j) {  // the same 16 bytes of different 128-byte lines: the same banks
+        for (int j = 0; j < i;
+             ++j) {  // the same 16 bytes of different 128-byte lines: the same banks
           const uint32_t a = rows[i]->address / 16, b = rows[j]->address / 16;
           if (a % 8 == b % 8 && a != b) {
             ++counters.bank_conflicts;
@@ -156,8 +161,8 @@ void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, co
 
 // In bytes of a row: a[i] holds row g + 8 (i % 2), bytes 4q + 16 (i / 2) to + 3; b[i] row g, bytes 4q + 16 i to + 3;
 // sum[i] row g + 8 (i / 2), column 2q + i % 2.
-void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type, const char* file,
-         int line) {
+void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type,
+         const char* file, int line) {
   struct Arguments {
     void* sum;
     const uint32_t* a;
@@ -169,7 +174,8 @@ void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplica
                    uint32_t left[16][8], right[8][8];  // a register holds 4 bytes of a row
                    for (int l = 0; l < kLanes; ++l) {
                      const int g = l / 4, q = l % 4;
-                     for (int i = 0; i < 4; ++i) left[g + 8 * (i % 2)][q + 4 * (i / 2)] = lanes[l]->a[i];
+                     for (int i = 0; i < 4; ++i)
+                       left[g + 8 * (i % 2)][q + 4 * (i / 2)] = lanes[l]->a[i];
                      for (int i = 0; i < 2; ++i) right[g][q + 4 * i] = lanes[l]->b[i];
                    }
                    for (int l = 0; l < kLanes; ++l) {

@@ -33,7 +33,8 @@ it.each([0, 1, 5, 20, 100])(
     if (delay > 0) await wait(delay);
     controller.abort(reason);
     for (const result of await settled) {
-      if (delay === 0 || result.status === 'rejected') expect(result).toEqual({ status: 'rejected', reason });
+      if (delay === 0 || result.status === 'rejected')
+        expect(result).toEqual({ status: 'rejected', reason });
     }
     for (const vector of await Promise.all(neighbours)) expect(vector).toEqual(expected);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
@@ -73,7 +74,9 @@ it('a thousand calls leave no listener on their signal', async () => {
 
 it('a call that fails leaves no listener either', async () => {
   const { signal } = new AbortController();
-  await expect(embedder.embed(longText(30_000), { signal })).rejects.toMatchObject({ code: 'INPUT_TOO_LONG' });
+  await expect(embedder.embed(longText(30_000), { signal })).rejects.toMatchObject({
+    code: 'INPUT_TOO_LONG',
+  });
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 });
 
@@ -95,7 +98,9 @@ it('loading is cancelled, and works the next time', async () => {
 it('closing does not wait for calls that are cancelled', async () => {
   const controller = new AbortController();
   const own = await Embedder.load(smallModel);
-  const calls = Array.from({ length: 50 }, () => own.embed(longText(500), { signal: controller.signal }));
+  const calls = Array.from({ length: 50 }, () =>
+    own.embed(longText(500), { signal: controller.signal }),
+  );
   const settled = Promise.allSettled(calls);
   const closing = own.close();
   controller.abort();

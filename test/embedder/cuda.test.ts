@@ -5,7 +5,15 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Embedder, type LoadOptions } from '../../lib';
 import { run, script } from '../support/child';
-import { apart, idsOf, limitOf, randomModel, randomModelNames, smallModel, textVectors } from '../support/goldens.cjs';
+import {
+  apart,
+  idsOf,
+  limitOf,
+  randomModel,
+  randomModelNames,
+  smallModel,
+  textVectors,
+} from '../support/goldens.cjs';
 import { bin } from '../support/native_tests';
 import { temporaryFolder } from '../support/temporary_folder';
 
@@ -21,25 +29,32 @@ function cutShort(file: string): string {
   return part;
 }
 
-const load = (model: string, options: LoadOptions = {}) => Embedder.load(model, { device: 'cuda', ...options });
+const load = (model: string, options: LoadOptions = {}) =>
+  Embedder.load(model, { device: 'cuda', ...options });
 
 describe.each(randomModelNames)('%s', (name) => {
   const model = randomModel(name);
   const cases = model.cases.filter(({ length }) => length <= 129);
 
-  it.each(['bf16', 'f16', 'int8'] as const)('in %s, together and alone', { timeout: 300_000 }, async (precision) => {
-    await using embedder = await load(model.folder, { precision });
-    expect(embedder.precision).toBe(precision);
-    const limit = limitOf(name, precision, embedder.device);
-    const vectors = await embedder.embed(cases.map((golden) => idsOf(model, golden)));
-    for (const [i, golden] of cases.entries()) {
-      const alone = [1, 17].includes(golden.length) ? [await embedder.embed(idsOf(model, golden))] : [];
-      for (const vector of [vectors[i] as Float32Array, ...alone]) {
-        const { cosine } = apart(vector, golden.embedding);
-        expect(cosine, `1 - cos at ${golden.length}`).toBeLessThanOrEqual(limit);
+  it.each(['bf16', 'f16', 'int8'] as const)(
+    'in %s, together and alone',
+    { timeout: 300_000 },
+    async (precision) => {
+      await using embedder = await load(model.folder, { precision });
+      expect(embedder.precision).toBe(precision);
+      const limit = limitOf(name, precision, embedder.device);
+      const vectors = await embedder.embed(cases.map((golden) => idsOf(model, golden)));
+      for (const [i, golden] of cases.entries()) {
+        const alone = [1, 17].includes(golden.length)
+          ? [await embedder.embed(idsOf(model, golden))]
+          : [];
+        for (const vector of [vectors[i] as Float32Array, ...alone]) {
+          const { cosine } = apart(vector, golden.embedding);
+          expect(cosine, `1 - cos at ${golden.length}`).toBeLessThanOrEqual(limit);
+        }
       }
-    }
-  });
+    },
+  );
 });
 
 describe('the small model', () => {
@@ -51,7 +66,10 @@ describe('the small model', () => {
       const limit = limitOf('small-model', precision, embedder.device);
       for (const { name, text, instruction, embedding } of textVectors().cases.slice(0, 3)) {
         if (text === undefined) continue;
-        expect(apart(await embedder.embed(text, { instruction }), embedding).cosine, name).toBeLessThanOrEqual(limit);
+        expect(
+          apart(await embedder.embed(text, { instruction }), embedding).cosine,
+          name,
+        ).toBeLessThanOrEqual(limit);
       }
     },
   );
@@ -59,7 +77,9 @@ describe('the small model', () => {
 
 describe('a batch', () => {
   const model = randomModel('gqa2-bf16');
-  const texts = model.cases.filter(({ length }) => length <= 65).map((golden) => idsOf(model, golden));
+  const texts = model.cases
+    .filter(({ length }) => length <= 65)
+    .map((golden) => idsOf(model, golden));
 
   it('changes no bit with batchInvariant', { timeout: 300_000 }, async () => {
     await using embedder = await load(model.folder, { batchInvariant: true });
@@ -83,7 +103,11 @@ describe('a batch', () => {
 describe('what computes', () => {
   it('is told', async () => {
     await using embedder = await load(smallModel);
-    expect(embedder.device).toEqual({ name: 'cuda', instructionSet: 'emulated device, sm_80', threads: 4 });
+    expect(embedder.device).toEqual({
+      name: 'cuda',
+      instructionSet: 'emulated device, sm_80',
+      threads: 4,
+    });
     expect(embedder.precision).toBe('bf16');
   });
 
@@ -103,9 +127,13 @@ describe('what computes', () => {
   it('is refused by name where there is no such card', async () => {
     await expect(Embedder.load(smallModel, { device: 'cuda:1' })).rejects.toMatchObject({
       code: 'DEVICE_UNAVAILABLE',
-      message: expect.stringMatching(/CUDA device 1 does not open: there is no CUDA device of that number/),
+      message: expect.stringMatching(
+        /CUDA device 1 does not open: there is no CUDA device of that number/,
+      ),
     });
-    await expect(Embedder.load(smallModel, { device: 'cuda', precision: 'f32' })).rejects.toMatchObject({
+    await expect(
+      Embedder.load(smallModel, { device: 'cuda', precision: 'f32' }),
+    ).rejects.toMatchObject({
       code: 'PRECISION_UNSUPPORTED',
       message: expect.stringMatching(/bf16, f16, int8/),
     });
@@ -123,14 +151,22 @@ describe('a process', () => {
     console.log(embedder.device.name, (await embedder.embed('a text')).length);`;
 
   it.each([
-    ['has no library', path.join(bin, 'nothing.so'), /CUDA library is not there: .*nothing\.so is no file/],
+    [
+      'has no library',
+      path.join(bin, 'nothing.so'),
+      /CUDA library is not there: .*nothing\.so is no file/,
+    ],
     [
       'has something else in its place',
       path.join(smallModel, 'tokenizer.json'),
       /CUDA library does not load: |cut short/,
     ],
     ['has a part of it', cutShort(emulated), /was cut short: install the package again/],
-    ['has another release’s', path.join(bin, 'libsimt_other_version.so'), /has interface 0, this package needs \d+/],
+    [
+      'has another release’s',
+      path.join(bin, 'libsimt_other_version.so'),
+      /has interface 0, this package needs \d+/,
+    ],
   ])('that %s is told, and goes on with the CPU', async (_, file, message) => {
     const { code, stdout, stderr } = await run(cuda(file, tell));
     expect(stderr).toBe('');
@@ -176,7 +212,8 @@ describe('a process', () => {
     expect(stderr).toBe('');
     expect(lines.slice(-2)).toEqual(['256', 'closed']);
     expect(lines.length).toBeGreaterThan(3);
-    for (const line of lines.slice(0, -2)) expect(line).toBe('EmbedderError DEVICE_FAILED an injected fault');
+    for (const line of lines.slice(0, -2))
+      expect(line).toBe('EmbedderError DEVICE_FAILED an injected fault');
     expect(code).toBe(0);
   });
 
@@ -195,7 +232,9 @@ describe('a process', () => {
       const vectors = await embedder.embed(texts);
       console.log(vectors.length, alone.every((value, i) => value === vectors[11][i]));`;
     const small = await run(cuda(emulated, body(8 << 20)));
-    expect(small.stdout).toMatch(/^OUT_OF_MEMORY the model needs \d+ MiB in this precision, 4 MiB are free/);
+    expect(small.stdout).toMatch(
+      /^OUT_OF_MEMORY the model needs \d+ MiB in this precision, 4 MiB are free/,
+    );
     const middle = await run(cuda(emulated, body(33 << 20)));
     expect(middle.stdout).toMatch(/^loaded 6\d\d\nINPUT_TOO_LONG .*\n12 true$/m);
   });

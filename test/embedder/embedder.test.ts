@@ -12,7 +12,12 @@ import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
 import { run, script } from '../support/child';
 import { idsOf, randomModel, smallModel } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
-import { randomNumbers, tinyCheckpoint, withHeader, writeCheckpoint } from '../support/tiny_checkpoint';
+import {
+  randomNumbers,
+  tinyCheckpoint,
+  withHeader,
+  writeCheckpoint,
+} from '../support/tiny_checkpoint';
 
 let small: Embedder;
 
@@ -55,11 +60,15 @@ describe('load', () => {
         message: expect.stringMatching(/f32, bf16/),
       });
     }
-    expect(await failure(Embedder.load(smallModel, { device: 'cuda', precision: 'f32' }))).toMatchObject({
+    expect(
+      await failure(Embedder.load(smallModel, { device: 'cuda', precision: 'f32' })),
+    ).toMatchObject({
       code: 'PRECISION_UNSUPPORTED',
       message: expect.stringMatching(/bf16, f16, int8/),
     });
-    expect(await failure(Embedder.load(smallModel, { device: 'reference', precision: 'bf16' }))).toMatchObject({
+    expect(
+      await failure(Embedder.load(smallModel, { device: 'reference', precision: 'bf16' })),
+    ).toMatchObject({
       code: 'PRECISION_UNSUPPORTED',
     });
   });
@@ -74,9 +83,13 @@ describe('load', () => {
 
   it('rejects mistakes, missing folders and aborted signals', async () => {
     expect(await failure(Embedder.load(5 as never))).toBeInstanceOf(TypeError);
-    expect(await failure(Embedder.load(smallModel, { device: 'gpu' as never }))).toBeInstanceOf(RangeError);
+    expect(await failure(Embedder.load(smallModel, { device: 'gpu' as never }))).toBeInstanceOf(
+      RangeError,
+    );
     expect(await failure(Embedder.load('/nowhere'))).toBeInstanceOf(EmbedderError);
-    expect(await failure(Embedder.load('/nowhere', { signal: AbortSignal.abort('gone') }))).toBe('gone');
+    expect(await failure(Embedder.load('/nowhere', { signal: AbortSignal.abort('gone') }))).toBe(
+      'gone',
+    );
   });
 
   it('refuses a tokenizer that is broken', async () => {
@@ -92,7 +105,9 @@ describe('load', () => {
     const [rows, hidden] = [2 ** 23, 2 ** 16];
     let end = 0;
     const header = Object.entries(tensors).map(([name, { dtype, shape }]) => {
-      const full = name.startsWith('embed') ? [rows, hidden] : shape.map((size) => (size === 32 ? hidden : size));
+      const full = name.startsWith('embed')
+        ? [rows, hidden]
+        : shape.map((size) => (size === 32 ? hidden : size));
       const begin = end;
       end += 2 * full.reduce((product, size) => product * size, 1);
       return [name, { dtype, shape: full, data_offsets: [begin, end] }];
@@ -117,14 +132,23 @@ describe('load', () => {
     writeCheckpoint(folder, tinyCheckpoint());
     const { source } = await readCheckpoint(folder);
     truncateSync(path.join(folder, 'model.safetensors'), 20_000);
-    const request = { device: 'cpu', precision: 'f32', threads: 0, instructionSet: '', cudaLibrary: '' } as const;
+    const request = {
+      device: 'cpu',
+      precision: 'f32',
+      threads: 0,
+      instructionSet: '',
+      cudaLibrary: '',
+    } as const;
     const { promise } = addon.load(source, request, undefined);
     expect(await failure(promise)).toMatchObject({ code: 'MODEL_INVALID' });
   });
 
   it('reports bytes, up to all of them', async () => {
     const seen: { loaded: number; total: number }[] = [];
-    await using embedder = await Embedder.load(smallModel, { precision: 'f32', onProgress: (now) => seen.push(now) });
+    await using embedder = await Embedder.load(smallModel, {
+      precision: 'f32',
+      onProgress: (now) => seen.push(now),
+    });
     expect(embedder.precision).toBe('f32');
     expect(seen.length).toBeGreaterThan(1);
     for (const [index, { loaded, total }] of seen.entries()) {
@@ -204,7 +228,9 @@ describe('embed', () => {
     const written = await small.embed(`Instruct: ${instruction}\nQuery:mail client`);
     expect(await small.embed('mail client', { instruction })).toEqual(written);
     expect(await small.embed('mail client', { prompt: 'query' })).toEqual(written);
-    expect(await small.embed('mail client', { prompt: 'document' })).toEqual(await small.embed('mail client'));
+    expect(await small.embed('mail client', { prompt: 'document' })).toEqual(
+      await small.embed('mail client'),
+    );
     expect(await small.countTokens('mail client', { prompt: 'query' })).toBeGreaterThan(10);
   });
 
@@ -221,7 +247,9 @@ describe('embed', () => {
     const many = await small.embed(Array.from({ length: 300 }, (_, i) => `text ${i}`));
     const bytes = addon.lastPooledAddress() - addon.addressOf(many[0] as Float32Array);
     expect(bytes >= 0n && bytes < 300n * 1024n && bytes % 1024n === 0n).toBe(true);
-    expect(addon.addressOf(many[Number(bytes / 1024n)] as Float32Array)).toBe(addon.lastPooledAddress());
+    expect(addon.addressOf(many[Number(bytes / 1024n)] as Float32Array)).toBe(
+      addon.lastPooledAddress(),
+    );
   });
 
   it('cuts what is too long when asked, and else refuses it by name', async () => {
@@ -248,10 +276,15 @@ describe('embed', () => {
       symlinkSync(path.join(smallModel, file), path.join(folder, file));
     }
     const config = JSON.parse(readFileSync(path.join(smallModel, 'config.json'), 'utf8'));
-    writeFileSync(path.join(folder, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 3 }));
+    writeFileSync(
+      path.join(folder, 'config.json'),
+      JSON.stringify({ ...config, max_position_embeddings: 3 }),
+    );
     await using short = await Embedder.load(folder);
     // "import" is two tokens, "importance" begins with them and has one more.
-    expect(await short.embed('importance', { truncate: 'end' })).toEqual(await small.embed('import'));
+    expect(await short.embed('importance', { truncate: 'end' })).toEqual(
+      await small.embed('import'),
+    );
     expect(await failure(short.embed(['import', 'importance']))).toMatchObject({
       code: 'INPUT_TOO_LONG',
       message: expect.stringMatching(/input\[1\] has 4 tokens, the model takes 3/),
@@ -281,7 +314,9 @@ describe('embed', () => {
     const error = await failure(small.embed(['fine', text], { specialTokens: 'error' }));
     expect(error).toBeInstanceOf(RangeError);
     expect(error.message).toMatch(/input\[1\] spells out the special token <\|im_start\|>/);
-    expect(await small.embed('fine', { specialTokens: 'error' })).toEqual(await small.embed('fine'));
+    expect(await small.embed('fine', { specialTokens: 'error' })).toEqual(
+      await small.embed('fine'),
+    );
   });
 
   it('rejects mistakes before any work, and goes on', async () => {
@@ -290,9 +325,15 @@ describe('embed', () => {
     expect(await failure(small.embed('text', 7 as never))).toBeInstanceOf(TypeError);
     expect(await failure(small.embed('text', { dimensions: 300 }))).toBeInstanceOf(RangeError);
     expect(await failure(small.embed('text', { prompt: 'none' }))).toBeInstanceOf(RangeError);
-    expect(await failure(small.embed(Uint32Array.of(1), { prompt: 'query' }))).toBeInstanceOf(TypeError);
-    expect(await failure(small.embed([Uint32Array.of(1), Uint32Array.of(16_384)]))).toBeInstanceOf(RangeError);
-    expect(await failure(small.countTokens('text', { dimensions: 32 } as never))).toBeInstanceOf(TypeError);
+    expect(await failure(small.embed(Uint32Array.of(1), { prompt: 'query' }))).toBeInstanceOf(
+      TypeError,
+    );
+    expect(await failure(small.embed([Uint32Array.of(1), Uint32Array.of(16_384)]))).toBeInstanceOf(
+      RangeError,
+    );
+    expect(await failure(small.countTokens('text', { dimensions: 32 } as never))).toBeInstanceOf(
+      TypeError,
+    );
     expect(await small.embed('text')).toEqual(before);
   });
 });
@@ -326,7 +367,9 @@ describe('same text, same bits', () => {
             Math.floor(random() * texts.length),
           );
           const half = drawn.splice(0, Math.floor(random() * drawn.length));
-          const calls = [half, drawn].map((call) => embedder.embed(call.map((i) => texts[i] as Input)));
+          const calls = [half, drawn].map((call) =>
+            embedder.embed(call.map((i) => texts[i] as Input)),
+          );
           const [first, second] = await Promise.all(calls);
           expect(first).toEqual(half.map((i) => alone[i]));
           expect(second).toEqual(drawn.map((i) => alone[i]));
@@ -351,7 +394,9 @@ describe('same text, same bits', () => {
 
   it('and models never mix', async () => {
     const models = ['gqa2-bf16', 'wide-heads-f16', 'massive-bf16'] as const;
-    const embedders = await Promise.all(models.map((name) => Embedder.load(randomModel(name).folder)));
+    const embedders = await Promise.all(
+      models.map((name) => Embedder.load(randomModel(name).folder)),
+    );
     const ids = Uint32Array.of(40, 41, 42);
     const alone: Float32Array[] = [];
     for (const embedder of embedders) alone.push(await embedder.embed(ids));
@@ -386,12 +431,18 @@ describe('a text without a finite vector', () => {
       message: expect.stringContaining('input 1'),
     });
     expect(await others).toEqual(expected);
-    expect(await failure(embedder.embed(bad))).toMatchObject({ code: 'NON_FINITE', indices: [0], vectors: [null] });
+    expect(await failure(embedder.embed(bad))).toMatchObject({
+      code: 'NON_FINITE',
+      indices: [0],
+      vectors: [null],
+    });
     expect(await embedder.embed(good)).toEqual(expected);
   });
 
   it('is every text where all weights are NaN', async () => {
-    await using embedder = await Embedder.load(withNaN(Array.from({ length: 64 }, (_, row) => row)));
+    await using embedder = await Embedder.load(
+      withNaN(Array.from({ length: 64 }, (_, row) => row)),
+    );
     const error = await failure(embedder.embed(Array(20).fill(bad)));
     expect(error).toMatchObject({ code: 'NON_FINITE', message: expect.stringContaining(', ...') });
     expect((error as EmbedderError).indices).toHaveLength(20);

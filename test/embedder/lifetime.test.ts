@@ -42,7 +42,11 @@ it('an uncaught error with work in flight', async () => {
       for (let i = 0; i < 8; i++) embedder.embed(texts);
       setTimeout(() => { throw new Error('on purpose'); }, 10);`),
   );
-  expect(ended).toMatchObject({ code: 1, signal: null, stderr: expect.stringContaining('on purpose') });
+  expect(ended).toMatchObject({
+    code: 1,
+    signal: null,
+    stderr: expect.stringContaining('on purpose'),
+  });
 });
 
 it('close while busy, then the end', async () => {

@@ -21,7 +21,11 @@ import {
 const minutes = 60_000;
 
 /** On a named instruction set, or on the machine's best. */
-async function load(folder: string, options: LoadOptions, instructionSet?: string): Promise<Embedder> {
+async function load(
+  folder: string,
+  options: LoadOptions,
+  instructionSet?: string,
+): Promise<Embedder> {
   if (instructionSet) process.env.QWEN3_EMBED_CPU = instructionSet;
   try {
     return await Embedder.load(folder, { device: 'cpu', ...options });
@@ -45,7 +49,8 @@ async function checkRandomModel(
     const where = `${name} at ${golden.length} tokens`;
     const allowed = golden.length === 32_768 ? Math.max(limit, longest) : limit;
     expect(cosine, `1 - cos of ${where}`).toBeLessThanOrEqual(allowed);
-    if (embedder.precision === 'f32') expect(largest, `largest difference of ${where}`).toBeLessThanOrEqual(difference);
+    if (embedder.precision === 'f32')
+      expect(largest, `largest difference of ${where}`).toBeLessThanOrEqual(difference);
   }
 }
 
@@ -53,7 +58,9 @@ async function checkSmallModel(options: LoadOptions, most: number, isa?: string)
   await using embedder = await load(smallModel, options, isa);
   const limit = limitOf('small-model', embedder.precision, embedder.device);
   const { cases, truncated } = textVectors();
-  for (const { name, text, words, instruction, embedding } of cases.filter(({ tokens }) => tokens <= most)) {
+  for (const { name, text, words, instruction, embedding } of cases.filter(
+    ({ tokens }) => tokens <= most,
+  )) {
     const vector = await embedder.embed(text ?? longText(words as number), { instruction });
     expect(apart(vector, embedding).cosine, name).toBeLessThanOrEqual(limit);
   }
@@ -66,9 +73,13 @@ async function checkSmallModel(options: LoadOptions, most: number, isa?: string)
 }
 
 describe.each(randomModelNames)('%s', (name) => {
-  it.each(['f32', 'bf16'] as const)('in %s on the CPU', { timeout: 3 * minutes }, async (precision) => {
-    await checkRandomModel(name, { precision }, Number.POSITIVE_INFINITY);
-  });
+  it.each(['f32', 'bf16'] as const)(
+    'in %s on the CPU',
+    { timeout: 3 * minutes },
+    async (precision) => {
+      await checkRandomModel(name, { precision }, Number.POSITIVE_INFINITY);
+    },
+  );
 
   it('in f32 on the reference, up to 1,025 tokens', { timeout: 3 * minutes }, async () => {
     await checkRandomModel(name, { device: 'reference' }, 1_025);
@@ -102,14 +113,17 @@ async function checkRetrieval(kinds: readonly string[], isa?: string) {
     const wanted = await search(inF32, kind);
     const got = figuresOf(wanted);
     for (const figure of ['ndcg@10', 'mrr', 'accuracy@1'] as const) {
-      expect(Math.abs(got[figure] - (figures[kind]?.[figure] as number)), `${figure} ${kind}`).toBeLessThanOrEqual(
-        6e-5,
-      );
+      expect(
+        Math.abs(got[figure] - (figures[kind]?.[figure] as number)),
+        `${figure} ${kind}`,
+      ).toBeLessThanOrEqual(6e-5);
     }
     // In bf16 neighbours change places, and one such query moves a figure by up to 1 / 111: scores tell more.
     const most = scoreLimitOf(limitOf('small-model', 'bf16', inBf16.device));
     const scores = await search(inBf16, kind);
-    const moved = scores.flatMap((row, i) => row.map((score, j) => Math.abs(score - (wanted[i]?.[j] as number))));
+    const moved = scores.flatMap((row, i) =>
+      row.map((score, j) => Math.abs(score - (wanted[i]?.[j] as number))),
+    );
     expect(Math.max(...moved), `a score moved, ${kind}`).toBeLessThanOrEqual(most);
   }
 }
@@ -130,7 +144,9 @@ describe('the small model', () => {
 
 // Those that this machine does not run are skipped. What differs between them is in ops: short texts reach all of it.
 const instructionSets =
-  process.arch === 'x64' ? ['scalar', 'avx2', 'avx512', 'avx512bf16'] : ['scalar', 'neon', 'neonbf16'];
+  process.arch === 'x64'
+    ? ['scalar', 'avx2', 'avx512', 'avx512bf16']
+    : ['scalar', 'neon', 'neonbf16'];
 
 describe.each(instructionSets)('%s', (isa) => {
   let isThere = false;

@@ -8,7 +8,9 @@ const never = new Promise<never>(() => {});
 it('settles as the work does, and leaves no listener', async () => {
   const { signal } = new AbortController();
   await expect(cancellable(signal, async () => 5)).resolves.toBe(5);
-  await expect(cancellable(signal, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+  await expect(cancellable(signal, () => Promise.reject(new Error('broken')))).rejects.toThrow(
+    'broken',
+  );
   await expect(cancellable(undefined, async () => 6)).resolves.toBe(6);
   expect(listeners(signal)).toBe(0);
 });

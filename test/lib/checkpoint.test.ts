@@ -15,7 +15,10 @@ import {
 } from '../support/tiny_checkpoint';
 
 /** A folder with the tiny checkpoint, spoilt before it is written, or after. */
-function folderOf(before: (checkpoint: TinyCheckpoint) => void = () => {}, after = (_folder: string) => {}): string {
+function folderOf(
+  before: (checkpoint: TinyCheckpoint) => void = () => {},
+  after = (_folder: string) => {},
+): string {
   const folder = temporaryFolder();
   const checkpoint = tinyCheckpoint();
   before(checkpoint);
@@ -24,17 +27,25 @@ function folderOf(before: (checkpoint: TinyCheckpoint) => void = () => {}, after
   return folder;
 }
 
-const withConfig = (changes: Record<string, unknown>) => folderOf(({ config }) => Object.assign(config, changes));
+const withConfig = (changes: Record<string, unknown>) =>
+  folderOf(({ config }) => Object.assign(config, changes));
 const withFile = (name: string, content: unknown) =>
   folderOf(undefined, (folder) => {
     mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
-    writeFileSync(path.join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
+    writeFileSync(
+      path.join(folder, name),
+      typeof content === 'string' ? content : JSON.stringify(content),
+    );
   });
 const weights = (folder: string) => path.join(folder, 'model.safetensors');
 
 async function refused(folder: string, code: ErrorCode, message: string | RegExp) {
   const matcher = expect.stringMatching(message);
-  await expect(readCheckpoint(folder)).rejects.toMatchObject({ name: 'EmbedderError', code, message: matcher });
+  await expect(readCheckpoint(folder)).rejects.toMatchObject({
+    name: 'EmbedderError',
+    code,
+    message: matcher,
+  });
 }
 
 describe('a sound checkpoint', () => {
@@ -56,7 +67,12 @@ describe('a sound checkpoint', () => {
       ropeTheta: 1e6,
     });
     expect(source.layers).toHaveLength(4);
-    expect(source.embeddings).toMatchObject({ rows: 16_384, cols: 256, dtype: 'bf16', bytes: 16_384 * 256 * 2 });
+    expect(source.embeddings).toMatchObject({
+      rows: 16_384,
+      cols: 256,
+      dtype: 'bf16',
+      bytes: 16_384 * 256 * 2,
+    });
     expect(source.finalNorm).toMatchObject({ rows: 1, cols: 256 });
   });
 
@@ -70,9 +86,9 @@ describe('a sound checkpoint', () => {
   it('in shards', async () => {
     const { source } = await readCheckpoint(randomModel('mha-sharded-f32').folder);
     expect(source.files).toHaveLength(3);
-    expect(new Set(source.layers.flatMap((layer) => Object.values(layer).map((tensor) => tensor.file)))).toEqual(
-      new Set([0, 1, 2]),
-    );
+    expect(
+      new Set(source.layers.flatMap((layer) => Object.values(layer).map((tensor) => tensor.file))),
+    ).toEqual(new Set([0, 1, 2]));
   });
 
   it('behind symbolic links is the one that they name', async () => {
@@ -95,19 +111,32 @@ describe('a sound checkpoint', () => {
     [{ rope_scaling: { type: 'default' } }],
     [{ rope_parameters: { rope_theta: 1e6, rope_type: 'default' } }],
     [{ sliding_window: 4096, layer_types: ['full_attention'] }],
-    [{ head_dim: undefined, hidden_act: undefined, attention_bias: undefined, use_sliding_window: undefined }],
+    [
+      {
+        head_dim: undefined,
+        hidden_act: undefined,
+        attention_bias: undefined,
+        use_sliding_window: undefined,
+      },
+    ],
   ])('with %j', async (changes) => {
     await expect(readCheckpoint(withConfig(changes))).resolves.toBeDefined();
   });
 
   it('with pooling said in any way that means the last token', async () => {
-    const old = { pooling_mode_lasttoken: true, pooling_mode_mean_tokens: false, word_embedding_dimension: 32 };
+    const old = {
+      pooling_mode_lasttoken: true,
+      pooling_mode_mean_tokens: false,
+      word_embedding_dimension: 32,
+    };
     for (const pooling of [
       old,
       { pooling_mode: 'lasttoken', embedding_dimension: 32 },
       { pooling_mode: ['lasttoken'] },
     ]) {
-      await expect(readCheckpoint(withFile('1_Pooling/config.json', pooling))).resolves.toBeDefined();
+      await expect(
+        readCheckpoint(withFile('1_Pooling/config.json', pooling)),
+      ).resolves.toBeDefined();
     }
   });
 });
@@ -119,7 +148,9 @@ describe('a folder that is no checkpoint', () => {
     ['a file', () => weights(folderOf()), /is a file/],
     ['empty', () => temporaryFolder(), /no config.json/],
     ['without weights', withoutWeights, /neither model.safetensors/],
-  ])('%s is MODEL_NOT_FOUND', (_, folder, message) => refused(folder(), 'MODEL_NOT_FOUND', message));
+  ])('%s is MODEL_NOT_FOUND', (_, folder, message) =>
+    refused(folder(), 'MODEL_NOT_FOUND', message),
+  );
 });
 
 describe('config.json', () => {
@@ -128,7 +159,9 @@ describe('config.json', () => {
     ['{"model_type": "qwen3"', /not JSON/],
     ['[]', /JSON object/],
     ['null', /JSON object/],
-  ])('%j is MODEL_INVALID', (content, message) => refused(withFile('config.json', content), 'MODEL_INVALID', message));
+  ])('%j is MODEL_INVALID', (content, message) =>
+    refused(withFile('config.json', content), 'MODEL_INVALID', message),
+  );
 
   it('as a folder is MODEL_INVALID', () => {
     const folder = temporaryFolder();
@@ -170,7 +203,9 @@ describe('config.json', () => {
     [{ hidden_size: 64 }, /shape \[64, 32\], but config.json makes it \[64, 64\]/],
     [{ vocab_size: 65 }, /shape \[64, 32\]/],
     [{ num_hidden_layers: 2 }, /layers.1.input_layernorm.weight is missing/],
-  ])('%j is MODEL_INVALID', (changes, message) => refused(withConfig(changes), 'MODEL_INVALID', message));
+  ])('%j is MODEL_INVALID', (changes, message) =>
+    refused(withConfig(changes), 'MODEL_INVALID', message),
+  );
 
   it.each([
     [{ model_type: 'bert' }, /model_type is "bert"/],
@@ -184,13 +219,19 @@ describe('config.json', () => {
     [{ head_dim: 64 }, /head_dim is 64/],
     [{ is_causal: false }, /is_causal/],
     [{ quantization_config: { quant_method: 'gptq' } }, /quantized/],
-  ])('%j is MODEL_UNSUPPORTED', (changes, message) => refused(withConfig(changes), 'MODEL_UNSUPPORTED', message));
+  ])('%j is MODEL_UNSUPPORTED', (changes, message) =>
+    refused(withConfig(changes), 'MODEL_UNSUPPORTED', message),
+  );
 });
 
 describe('modules.json, pooling and prompts', () => {
   const pooling = '1_Pooling/config.json';
   it.each([
-    [pooling, { pooling_mode_mean_tokens: true, pooling_mode_lasttoken: false }, /pooling is mean_tokens/],
+    [
+      pooling,
+      { pooling_mode_mean_tokens: true, pooling_mode_lasttoken: false },
+      /pooling is mean_tokens/,
+    ],
     [pooling, { pooling_mode_cls_token: true, pooling_mode_lasttoken: true }, /cls_token/],
     [pooling, { pooling_mode: 'mean' }, /pooling is mean/],
     [pooling, {}, /pooling is none/],
@@ -204,7 +245,11 @@ describe('modules.json, pooling and prompts', () => {
     [pooling, '{', /not JSON/],
     [pooling, { pooling_mode_lasttoken: true, word_embedding_dimension: 64 }, /hidden_size is 32/],
     ['modules.json', {}, /array/],
-    ['modules.json', [{ type: 'sentence_transformers.models.Pooling', path: '../../etc' }], /no name of a folder/],
+    [
+      'modules.json',
+      [{ type: 'sentence_transformers.models.Pooling', path: '../../etc' }],
+      /no name of a folder/,
+    ],
     ['modules.json', [{ type: 'sentence_transformers.models.Pooling' }], /no name of a folder/],
     [prompts, { prompts: { query: 5 } }, /"query" is not a string/],
     [prompts, { prompts: [] }, /not an object/],
@@ -214,20 +259,31 @@ describe('modules.json, pooling and prompts', () => {
 });
 
 describe('model.safetensors', () => {
-  const written = (bytes: Buffer) => folderOf(undefined, (folder) => writeFileSync(weights(folder), bytes));
+  const written = (bytes: Buffer) =>
+    folderOf(undefined, (folder) => writeFileSync(weights(folder), bytes));
   const q = 'layers.0.self_attn.q_proj.weight';
 
   it.each([
     ['empty', Buffer.alloc(0), /only 0 bytes/],
     ['of 7 bytes', Buffer.alloc(7), /only 7 bytes/],
-    ['with a header past its end', withHeader('{}', Buffer.alloc(9), 12n), /header should have 12 bytes/],
-    ['with an endless header', withHeader('{}', Buffer.alloc(9), 2n ** 64n - 1n), /header should have/],
+    [
+      'with a header past its end',
+      withHeader('{}', Buffer.alloc(9), 12n),
+      /header should have 12 bytes/,
+    ],
+    [
+      'with an endless header',
+      withHeader('{}', Buffer.alloc(9), 2n ** 64n - 1n),
+      /header should have/,
+    ],
     ['with a header that is no JSON', withHeader('{"a"', Buffer.alloc(9)), /not JSON/],
     ['with a header that is no text', withHeader('{}', Buffer.from([0xff, 0xff]), 4n), /not JSON/],
     ['with a header that is no object', withHeader('[]', Buffer.alloc(9)), /not a JSON object/],
     ['with an entry that is no object', withHeader('{"a": 5}', Buffer.alloc(9)), /not an object/],
     ['without tensors', withHeader('{}', Buffer.alloc(9)), /embed_tokens.weight is missing/],
-  ])('%s is MODEL_INVALID', (_, bytes, message) => refused(written(bytes), 'MODEL_INVALID', message));
+  ])('%s is MODEL_INVALID', (_, bytes, message) =>
+    refused(written(bytes), 'MODEL_INVALID', message),
+  );
 
   it('with a header of more than 100 MB is MODEL_INVALID, and is not read', async () => {
     const folder = written(withHeader('{}', Buffer.alloc(0), 100_000_001n));
@@ -263,12 +319,14 @@ describe('model.safetensors', () => {
       /q_proj.weight is missing/,
     ));
 
-  it.each(['F64', 'I8', 'F8_E4M3', 'XYZ', 'toString'])('with weights stored as %s is MODEL_UNSUPPORTED', (dtype) =>
-    refused(
-      folderOf(({ tensors }) => Object.assign(tensors[q] as Tensor, { dtype })),
-      'MODEL_UNSUPPORTED',
-      dtype,
-    ),
+  it.each(['F64', 'I8', 'F8_E4M3', 'XYZ', 'toString'])(
+    'with weights stored as %s is MODEL_UNSUPPORTED',
+    (dtype) =>
+      refused(
+        folderOf(({ tensors }) => Object.assign(tensors[q] as Tensor, { dtype })),
+        'MODEL_UNSUPPORTED',
+        dtype,
+      ),
   );
 
   it('that ends early is MODEL_INVALID', async () => {
@@ -284,7 +342,10 @@ describe('model.safetensors.index.json', () => {
     const { config, tensors } = tinyCheckpoint();
     writeFileSync(path.join(folder, 'config.json'), JSON.stringify(config));
     writeFileSync(path.join(folder, 'a.safetensors'), safetensors(tensors));
-    writeFileSync(path.join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: weightMap }));
+    writeFileSync(
+      path.join(folder, 'model.safetensors.index.json'),
+      JSON.stringify({ weight_map: weightMap }),
+    );
     return folder;
   }
   const everything = (file: unknown) =>
@@ -297,9 +358,18 @@ describe('model.safetensors.index.json', () => {
   it('that names a shard that is not there is MODEL_NOT_FOUND', () =>
     refused(sharded(everything('b.safetensors')), 'MODEL_NOT_FOUND', /b.safetensors is missing/));
 
-  it.each(['../a.safetensors', '/etc/passwd', 'x/a.safetensors', '..\\a.safetensors', '..', '', 'a\0b', 5, null])(
-    'that names the file %j is MODEL_INVALID',
-    (file) => refused(sharded(everything(file)), 'MODEL_INVALID', /no name of/),
+  it.each([
+    '../a.safetensors',
+    '/etc/passwd',
+    'x/a.safetensors',
+    '..\\a.safetensors',
+    '..',
+    '',
+    'a\0b',
+    5,
+    null,
+  ])('that names the file %j is MODEL_INVALID', (file) =>
+    refused(sharded(everything(file)), 'MODEL_INVALID', /no name of/),
   );
 
   it('that names a tensor that its shard lacks is MODEL_INVALID', () =>

@@ -1,12 +1,25 @@
 // Checkpoints with bits flipped, ends cut off and numbers swapped: every one gives vectors or an EmbedderError, and none
 // a crash, which the process of its own would show.
 
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { run, script } from '../support/child';
 import { temporaryFolder } from '../support/temporary_folder';
-import { randomNumbers, safetensors, tinyCheckpoint, writeCheckpoint } from '../support/tiny_checkpoint';
+import {
+  randomNumbers,
+  safetensors,
+  tinyCheckpoint,
+  writeCheckpoint,
+} from '../support/tiny_checkpoint';
 
 const count = 800;
 
@@ -14,7 +27,8 @@ const count = 800;
 function writeWhole(folder: string, shards: boolean): void {
   const { config, tensors } = tinyCheckpoint();
   writeCheckpoint(folder, { config, tensors });
-  const write = (name: string, content: unknown) => writeFileSync(path.join(folder, name), JSON.stringify(content));
+  const write = (name: string, content: unknown) =>
+    writeFileSync(path.join(folder, name), JSON.stringify(content));
   mkdirSync(path.join(folder, '1_Pooling'));
   write('1_Pooling/config.json', { pooling_mode_lasttoken: true, word_embedding_dimension: 32 });
   write('modules.json', [{ type: 'sentence_transformers.models.Pooling', path: '1_Pooling' }]);
@@ -24,11 +38,16 @@ function writeWhole(folder: string, shards: boolean): void {
   const names = Object.keys(tensors);
   const halves = [names.slice(0, 6), names.slice(6)];
   halves.forEach((half, index) => {
-    const part = Object.fromEntries(Object.entries(tensors).filter(([name]) => half.includes(name)));
+    const part = Object.fromEntries(
+      Object.entries(tensors).filter(([name]) => half.includes(name)),
+    );
     writeFileSync(path.join(folder, `part-${index}.safetensors`), safetensors(part));
   });
-  const file = (name: string) => `part-${halves.findIndex((half) => half.includes(name))}.safetensors`;
-  write('model.safetensors.index.json', { weight_map: Object.fromEntries(names.map((name) => [name, file(name)])) });
+  const file = (name: string) =>
+    `part-${halves.findIndex((half) => half.includes(name))}.safetensors`;
+  write('model.safetensors.index.json', {
+    weight_map: Object.fromEntries(names.map((name) => [name, file(name)])),
+  });
   rmSync(path.join(folder, 'model.safetensors'));
 }
 
@@ -39,9 +58,23 @@ function tinyTokenizer(): unknown {
   const token = { SpecialToken: { id: end.content, type_id: 0 } };
   return {
     version: '1.0',
-    added_tokens: [{ ...end, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }],
+    added_tokens: [
+      {
+        ...end,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
+      },
+    ],
     normalizer: { type: 'NFC' },
-    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: true },
+    pre_tokenizer: {
+      type: 'ByteLevel',
+      add_prefix_space: false,
+      trim_offsets: false,
+      use_regex: true,
+    },
     post_processor: {
       type: 'TemplateProcessing',
       single: [{ Sequence: { id: 'A', type_id: 0 } }, token],
@@ -65,12 +98,24 @@ function mutate(folder: string, random: () => number): string {
   );
   // Weights, config and tokenizer are where most can go wrong.
   const name =
-    random() < 0.5 ? pick(files) : pick(files.filter((each) => /^config.json|tensors$|^tokenizer/.test(each)));
+    random() < 0.5
+      ? pick(files)
+      : pick(files.filter((each) => /^config.json|tensors$|^tokenizer/.test(each)));
   const file = path.join(folder, name);
   const bytes = readFileSync(file);
   // Headers are small: half of the places are in the first bytes.
-  const place = () => Math.floor(random() * (random() < 0.5 ? Math.min(bytes.length, 1_500) : bytes.length));
-  const kind = pick(['flip', 'flip', 'cut', 'number', 'number', 'swap', 'overwrite', 'drop'] as const);
+  const place = () =>
+    Math.floor(random() * (random() < 0.5 ? Math.min(bytes.length, 1_500) : bytes.length));
+  const kind = pick([
+    'flip',
+    'flip',
+    'cut',
+    'number',
+    'number',
+    'swap',
+    'overwrite',
+    'drop',
+  ] as const);
   writeFileSync(file, mutated(kind));
   return `${kind} in ${name}`;
 
@@ -85,17 +130,35 @@ function mutate(folder: string, random: () => number): string {
     if (kind === 'cut') return bytes.subarray(0, place());
     if (kind === 'drop') {
       const at = place();
-      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + Math.floor(random() * 64))]);
+      return Buffer.concat([
+        bytes.subarray(0, at),
+        bytes.subarray(at + 1 + Math.floor(random() * 64)),
+      ]);
     }
     if (kind === 'overwrite') {
       const at = place();
-      return Buffer.from(bytes.fill(pick([0, 0x7f, 0xff, 0x39]), at, Math.min(at + 8, bytes.length)));
+      return Buffer.from(
+        bytes.fill(pick([0, 0x7f, 0xff, 0x39]), at, Math.min(at + 8, bytes.length)),
+      );
     }
     // latin1 keeps every byte as it is.
     const text = bytes.toString('latin1');
     const numbers = [...text.slice(0, 20_000).matchAll(/-?\b\d+(\.\d+)?(e[+-]?\d+)?\b/g)];
     if (numbers.length === 0) return bytes;
-    const odd = ['0', '-1', '1.5', '1', '2', '4294967296', '9007199254740993', '1e308', '-0', '65536', 'null', '"x"'];
+    const odd = [
+      '0',
+      '-1',
+      '1.5',
+      '1',
+      '2',
+      '4294967296',
+      '9007199254740993',
+      '1e308',
+      '-0',
+      '65536',
+      'null',
+      '"x"',
+    ];
     const victim = pick(numbers);
     const replacement = kind === 'swap' ? pick(numbers)[0] : pick(odd);
     const end = victim.index + victim[0].length;
@@ -103,7 +166,9 @@ function mutate(folder: string, random: () => number): string {
   }
 }
 
-it(`${count} spoilt checkpoints give vectors or an EmbedderError`, { timeout: 240_000 }, async () => {
+it(`${count} spoilt checkpoints give vectors or an EmbedderError`, {
+  timeout: 240_000,
+}, async () => {
   const root = temporaryFolder();
   const random = randomNumbers(20_261_123);
   const whole = [false, true].map((shards) => {
@@ -135,10 +200,15 @@ it(`${count} spoilt checkpoints give vectors or an EmbedderError`, { timeout: 24
   );
   const outcomes = ended.stdout.trim().split('\n');
   const last = outcomes.length - 1;
-  expect(ended, `after ${outcomes[last]}, at ${spoilt[outcomes.length]}`).toMatchObject({ code: 0, signal: null });
+  expect(ended, `after ${outcomes[last]}, at ${spoilt[outcomes.length]}`).toMatchObject({
+    code: 0,
+    signal: null,
+  });
   expect(outcomes).toHaveLength(count);
   const strange = outcomes.filter((outcome) => !/^\d+ (vectors|[A-Z_]+)$/.test(outcome));
-  expect(strange.map((outcome) => `${outcome}, ${spoilt[Number.parseInt(outcome, 10)]}`)).toEqual([]);
+  expect(strange.map((outcome) => `${outcome}, ${spoilt[Number.parseInt(outcome, 10)]}`)).toEqual(
+    [],
+  );
   // Both happen often, or the test tests nothing.
   const sound = outcomes.filter((outcome) => outcome.endsWith('vectors')).length;
   expect(sound).toBeGreaterThan(count / 10);

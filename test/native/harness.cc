@@ -57,13 +57,15 @@ int run_tests(const Tests& tests, int argc, char** argv) {
       std::printf("%s\n", test.name.c_str());
       continue;
     }
-    if (trace) std::fprintf(stderr, "begins: %s\n", test.name.c_str());  // stderr keeps nothing back
+    if (trace)
+      std::fprintf(stderr, "begins: %s\n", test.name.c_str());  // stderr keeps nothing back
     const auto start = std::chrono::steady_clock::now();
     const std::string message = outcome(test);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
     failed += !message.empty();
-    std::printf("{\"name\":%s,\"ok\":%s,\"message\":%s,\"ms\":%.1f}\n", json_string(test.name).c_str(),
-                message.empty() ? "true" : "false", json_string(message).c_str(), took.count());
+    std::printf("{\"name\":%s,\"ok\":%s,\"message\":%s,\"ms\":%.1f}\n",
+                json_string(test.name).c_str(), message.empty() ? "true" : "false",
+                json_string(message).c_str(), took.count());
     std::fflush(stdout);  // a crash in the next test must not take this line with it
   }
   if (ran == 0) std::fprintf(stderr, "no test has a name like that\n");

@@ -27,7 +27,9 @@ it.each([
     process.kill(process.pid, 'SIGKILL');`;
   const outcomeOf = await outcomesOf(process.execPath, ['-e', program]);
   if (written !== '') expect(outcomeOf('first')).toEqual({ name: 'first', ok: true, message: '' });
-  expect(outcomeOf('second')).toMatch(/^no outcome: the program ended with (SIGKILL|\d+)\. last words$/);
+  expect(outcomeOf('second')).toMatch(
+    /^no outcome: the program ended with (SIGKILL|\d+)\. last words$/,
+  );
 });
 
 nativeTests('native_tests', 600_000);

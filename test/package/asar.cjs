@@ -5,7 +5,12 @@ const path = require('node:path');
 
 const resolve = Module._resolveFilename;
 Module._resolveFilename = (request, parent, ...rest) => {
-  if (!request.startsWith('.') || !request.endsWith('.node')) return resolve(request, parent, ...rest);
+  if (!request.startsWith('.') || !request.endsWith('.node'))
+    return resolve(request, parent, ...rest);
   const inside = path.resolve(path.dirname(parent.filename), request);
-  return resolve(inside.replace(`app.asar${path.sep}`, `app.asar.unpacked${path.sep}`), parent, ...rest);
+  return resolve(
+    inside.replace(`app.asar${path.sep}`, `app.asar.unpacked${path.sep}`),
+    parent,
+    ...rest,
+  );
 };

@@ -27,12 +27,17 @@ async function worst(name, folder, precision, inputs) {
 function randomInputs(name) {
   const model = randomModel(name);
   const cases = model.cases.filter(({ length }) => length <= longest);
-  const inputs = cases.map((golden) => ({ input: idsOf(model, golden), embedding: golden.embedding }));
+  const inputs = cases.map((golden) => ({
+    input: idsOf(model, golden),
+    embedding: golden.embedding,
+  }));
   return { name, folder: model.folder, inputs };
 }
 
 function textInputs() {
-  const cases = textVectors().cases.filter(({ text, tokens }) => text !== undefined && tokens <= longest);
+  const cases = textVectors().cases.filter(
+    ({ text, tokens }) => text !== undefined && tokens <= longest,
+  );
   const inputs = cases.map(({ text, instruction, embedding }) => ({
     input: text,
     options: { instruction },
@@ -44,10 +49,13 @@ function textInputs() {
 async function main() {
   const results = [];
   for (const { name, folder, inputs } of [...randomModelNames.map(randomInputs), textInputs()]) {
-    for (const precision of ['f32', 'bf16']) results.push(await worst(name, folder, precision, inputs));
+    for (const precision of ['f32', 'bf16'])
+      results.push(await worst(name, folder, precision, inputs));
   }
   const { rss } = process.memoryUsage();
-  console.log(JSON.stringify({ node: process.version, arch: process.arch, results, tokenizers, rss }));
+  console.log(
+    JSON.stringify({ node: process.version, arch: process.arch, results, tokenizers, rss }),
+  );
 }
 
 main();

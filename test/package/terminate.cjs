@@ -38,9 +38,14 @@ async function main() {
   const grown = memory.at(-1) - memory[Math.floor(memory.length / 3)];
   const each = grown / (count * (2 / 3));
   console.log(
-    JSON.stringify({ count, megabytes: memory.map((bytes) => Math.round(bytes / 1e6)), each: Math.round(each) }),
+    JSON.stringify({
+      count,
+      megabytes: memory.map((bytes) => Math.round(bytes / 1e6)),
+      each: Math.round(each),
+    }),
   );
-  if (count >= 300 && each > 40_000) throw new Error(`${Math.round(each)} bytes stay of every worker`);
+  if (count >= 300 && each > 40_000)
+    throw new Error(`${Math.round(each)} bytes stay of every worker`);
 }
 
 if (isMainThread) main();

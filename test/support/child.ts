@@ -21,7 +21,10 @@ export function script(body: string): string {
 }
 
 /** Runs it to its end. A process that hangs is killed, which `signal` shows. */
-export function run(source: string, { args = [] as readonly string[], seconds = 50 } = {}): Promise<Ended> {
+export function run(
+  source: string,
+  { args = [] as readonly string[], seconds = 50 } = {},
+): Promise<Ended> {
   const options = { timeout: seconds * 1_000, killSignal: 'SIGKILL' } as const;
   const child = spawn(process.execPath, ['-e', source, ...args], options);
   let stdout = '';

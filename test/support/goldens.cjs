@@ -92,7 +92,12 @@ const data = path.join(root, 'test', 'data');
 
 const smallModel = path.join(root, 'models', 'qwen3-embedding-small');
 
-const randomModelNames = /** @type {const} */ (['gqa2-bf16', 'wide-heads-f16', 'mha-sharded-f32', 'massive-bf16']);
+const randomModelNames = /** @type {const} */ ([
+  'gqa2-bf16',
+  'wide-heads-f16',
+  'mha-sharded-f32',
+  'massive-bf16',
+]);
 
 /**
  * @param {RandomModelName} name
@@ -160,7 +165,10 @@ function apart(vector, golden) {
     other += value * value;
     largest = Math.max(largest, Math.abs(got - value));
   }
-  return { cosine: 1 - dot / Math.sqrt(own * other), largest: Number.isFinite(dot) ? largest : Number.NaN };
+  return {
+    cosine: 1 - dot / Math.sqrt(own * other),
+    largest: Number.isFinite(dot) ? largest : Number.NaN,
+  };
 }
 
 /**
@@ -174,10 +182,12 @@ function apart(vector, golden) {
 function limitOf(model, precision, { name, instructionSet }) {
   const gate = gates[model][precision];
   const storedInBf16 = model.endsWith('bf16') || model === 'small-model';
-  const exact = name === 'cpu' && precision === 'bf16' && storedInBf16 && !instructionSet.includes('BF16');
+  const exact =
+    name === 'cpu' && precision === 'bf16' && storedInBf16 && !instructionSet.includes('BF16');
   const { limit, cpu, emulated } = exact ? gates[model].f32 : gate;
   if (name === 'cpu' && cpu !== undefined) return cpu;
-  if (emulated !== undefined) return instructionSet.startsWith('emulated') ? emulated : Number.POSITIVE_INFINITY;
+  if (emulated !== undefined)
+    return instructionSet.startsWith('emulated') ? emulated : Number.POSITIVE_INFINITY;
   if (limit === undefined) throw new Error(`gates.json has no limit for ${model} in ${precision}`);
   return limit;
 }
@@ -197,7 +207,9 @@ const scoreLimitOf = (limit) => 2 * Math.sqrt(2 * limit);
  */
 function scoresOf(queries, documents) {
   return queries.map((query) =>
-    documents.map((document) => document.reduce((sum, value, i) => sum + value * (query[i] ?? Number.NaN), 0)),
+    documents.map((document) =>
+      document.reduce((sum, value, i) => sum + value * (query[i] ?? Number.NaN), 0),
+    ),
   );
 }
 

@@ -5,7 +5,14 @@ import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 /** Where the native build puts programs and libraries for tests. */
-export const bin = path.join(__dirname, '..', '..', 'build', `cmake-${process.platform}-${process.arch}`, 'bin');
+export const bin = path.join(
+  __dirname,
+  '..',
+  '..',
+  'build',
+  `cmake-${process.platform}-${process.arch}`,
+  'bin',
+);
 
 export interface Outcome {
   readonly name: string;
@@ -31,7 +38,10 @@ export function nativeTests(program: string, timeout: number): void {
 }
 
 /** Runs a program to its end. Then there is the outcome of each test or, where a crash left none, how it ended. */
-export function outcomesOf(file: string, args: readonly string[] = []): Promise<(name: string) => Outcome | string> {
+export function outcomesOf(
+  file: string,
+  args: readonly string[] = [],
+): Promise<(name: string) => Outcome | string> {
   return new Promise((resolve, reject) => {
     execFile(file, args, { maxBuffer: Number.POSITIVE_INFINITY }, (error, stdout, stderr) => {
       const lines = stdout.split('\n').slice(0, -1); // what follows the last line's end was cut off

@@ -54,7 +54,10 @@ export function tinyCheckpoint(): TinyCheckpoint {
   const random = randomNumbers(1);
   const tensors = Object.entries(shapes).map(([name, shape]): [string, Tensor] => {
     const count = shape.reduce((product, size) => product * size, 1);
-    return [name, { dtype: 'BF16', shape, values: Array.from({ length: count }, () => random() - 0.5) }];
+    return [
+      name,
+      { dtype: 'BF16', shape, values: Array.from({ length: count }, () => random() - 0.5) },
+    ];
   });
   return { config, tensors: Object.fromEntries(tensors) };
 }
@@ -80,7 +83,11 @@ export function safetensors(tensors: Readonly<Record<string, Tensor>>): Buffer {
 }
 
 /** A safetensors file with any header, and any length of it said to be there. */
-export function withHeader(header: string, data: Buffer, saidLength = BigInt(Buffer.byteLength(header))): Buffer {
+export function withHeader(
+  header: string,
+  data: Buffer,
+  saidLength = BigInt(Buffer.byteLength(header)),
+): Buffer {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(saidLength);
   return Buffer.concat([length, Buffer.from(header), data]);

@@ -23,7 +23,8 @@ struct Avx2 {
   static void load_halves(const uint16_t* p, Vector& low, Vector& high) {
     const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     low = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
-    high = _mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32(static_cast<int>(0xffff0000))));
+    high = _mm256_castsi256_ps(
+        _mm256_and_si256(both, _mm256_set1_epi32(static_cast<int>(0xffff0000))));
   }
   static void store(float* p, Vector v) { _mm256_storeu_ps(p, v); }
   static void store(float* p, Vector v, uint32_t n) {
@@ -41,7 +42,9 @@ struct Avx2 {
   static Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
   static Vector max(Vector a, Vector b) { return _mm256_max_ps(a, b); }
   static Vector min(Vector a, Vector b) { return _mm256_min_ps(a, b); }
-  static Vector round(Vector x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static Vector round(Vector x) {
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
   // x * 2^exponent, for whole exponents from -127 (0) to 128 (infinity).
   static Vector scale(Vector x, Vector exponent) {
     const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(exponent), _mm256_set1_epi32(127));

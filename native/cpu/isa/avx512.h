@@ -22,7 +22,8 @@ struct Avx512 {
   static void load_halves(const uint16_t* p, Vector& low, Vector& high) {
     const __m512i both = _mm512_loadu_si512(p);
     low = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
-    high = _mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
+    high = _mm512_castsi512_ps(
+        _mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
   }
   static void store(float* p, Vector v) { _mm512_storeu_ps(p, v); }
   static void store(float* p, Vector v, uint32_t n) { _mm512_mask_storeu_ps(p, mask(n), v); }
@@ -47,7 +48,9 @@ struct Avx512 {
   static float sum(Vector v) { return _mm512_reduce_add_ps(v); }
   static float largest(Vector v) { return _mm512_reduce_max_ps(v); }
 
-  static __mmask16 mask(uint32_t n) { return static_cast<__mmask16>(n < kLanes ? (1u << n) - 1 : 0xffff); }
+  static __mmask16 mask(uint32_t n) {
+    return static_cast<__mmask16>(n < kLanes ? (1u << n) - 1 : 0xffff);
+  }
 };
 
 struct Blocks {

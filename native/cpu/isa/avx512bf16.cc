@@ -6,8 +6,12 @@ namespace {
 
 struct Avx512Bf16 : Avx512 {
   using Avx512::store;
-  static void store(uint16_t* p, Vector v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_bf16(v)); }
-  static void store(uint16_t* p, Vector v, uint32_t n) { _mm256_mask_storeu_epi16(p, mask(n), to_bf16(v)); }
+  static void store(uint16_t* p, Vector v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), to_bf16(v));
+  }
+  static void store(uint16_t* p, Vector v, uint32_t n) {
+    _mm256_mask_storeu_epi16(p, mask(n), to_bf16(v));
+  }
 
   // To the nearest, ties to even; a NaN stays one.
   static __m256i to_bf16(Vector v) { return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v)); }

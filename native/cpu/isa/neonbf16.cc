@@ -28,6 +28,7 @@ struct NeonBf16 : Neon {
 
 }  // namespace
 
-const Kernels kNeonBf16Bf16 = make_kernels<Bf16Pairs<NeonBf16>, Bf16Pairs<NeonBf16>, Blocks>("NEON BF16");
+const Kernels kNeonBf16Bf16 =
+    make_kernels<Bf16Pairs<NeonBf16>, Bf16Pairs<NeonBf16>, Blocks>("NEON BF16");
 
 }  // namespace qwen3::cpu

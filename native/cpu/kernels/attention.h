@@ -34,8 +34,8 @@ struct Attention {
     uint32_t rows, position;
   };
 
-  static void run(Matrix query, const Heads& heads, const Spans& spans, const void* pages, Matrix out,
-                  Range rows, uint32_t head, void* memory) {
+  static void run(Matrix query, const Heads& heads, const Spans& spans, const void* pages,
+                  Matrix out, Range rows, uint32_t head, void* memory) {
     auto& scratch = *static_cast<Scratch*>(memory);
     const uint32_t key_value_head = head / (heads.query / heads.key_value);
     for_spans(spans, rows, [&](const Span& span, Range own, uint32_t position) {
@@ -44,9 +44,11 @@ struct Attention {
         scratch.largest[i] = -HUGE_VALF;
         scratch.total[i] = 0;
       }
-      for (uint32_t i = 0; i < own.count * kHeadDim; i += V::kLanes) V::store(scratch.sums + i, V::zero());
+      for (uint32_t i = 0; i < own.count * kHeadDim; i += V::kLanes)
+        V::store(scratch.sums + i, V::zero());
       add_run(queries, span.prefix, 0, heads, key_value_head, spans.layer, pages, scratch);
-      add_run(queries, span.own, span.prefix.tokens, heads, key_value_head, spans.layer, pages, scratch);
+      add_run(queries, span.own, span.prefix.tokens, heads, key_value_head, spans.layer, pages,
+              scratch);
       for (uint32_t i = 0; i < own.count; ++i) {
         Input* const to =
             static_cast<Input*>(out.data) + size_t{own.first + i} * out.stride + head * kHeadDim;
@@ -76,8 +78,9 @@ struct Attention {
   }
 
   // The keys of one run, the first of which stands at position `first`.
-  static void add_run(const Queries& queries, const KeyValueRun& run, uint32_t first, const Heads& heads,
-                      uint32_t head, uint32_t layer, const void* pages, Scratch& scratch) {
+  static void add_run(const Queries& queries, const KeyValueRun& run, uint32_t first,
+                      const Heads& heads, uint32_t head, uint32_t layer, const void* pages,
+                      Scratch& scratch) {
     const uint32_t end = queries.position + queries.rows;
     for (uint32_t token = 0; token < run.tokens && first + token < end; token += kPageTokens) {
       // Rows before `blind` stand before the page; the one after them sees `seen` of its keys, and each next one more,
@@ -86,8 +89,9 @@ struct Attention {
       const uint32_t blind = start > queries.position ? start - queries.position : 0;
       const uint32_t seen = queries.position + blind - start + 1;
       const uint32_t keys = run.tokens - token < kPageTokens ? run.tokens - token : kPageTokens;
-      const Page page{PageHead<F>::at(const_cast<void*>(pages), run, layer, token / kPageTokens, heads, head),
-                      Range{blind, queries.rows - blind}, keys, seen};
+      const Page page{
+          PageHead<F>::at(const_cast<void*>(pages), run, layer, token / kPageTokens, heads, head),
+          Range{blind, queries.rows - blind}, keys, seen};
       score(queries, page, scratch);
       soften(page, scratch);
       add_values(page, scratch);
@@ -129,7 +133,8 @@ struct Attention {
       const uint32_t row = page.rows.first + r, seen = page.seen_by(r);
       const uint32_t last = (seen - 1) / V::kLanes * V::kLanes;
       const float* const scores = scratch.scores + row * kPageTokens;
-      const Vector last_scores = V::keep_first(V::load(scores + last), seen - last, V::set1(-HUGE_VALF));
+      const Vector last_scores =
+          V::keep_first(V::load(scores + last), seen - last, V::set1(-HUGE_VALF));
       Vector most = last_scores;
       for (uint32_t i = 0; i < last; i += V::kLanes) most = V::max(most, V::load(scores + i));
       const Vector old_largest = V::set1(scratch.largest[row]);

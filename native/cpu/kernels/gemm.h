@@ -175,18 +175,21 @@ struct Multiply {
     }
   }
 
-  static void add_block(const Product& product, Range rows, uint32_t panel, Range depths, float* partial) {
+  static void add_block(const Product& product, Range rows, uint32_t panel, Range depths,
+                        float* partial) {
     const size_t stride = product.in.stride;
-    const Input* const in = static_cast<const Input*>(product.in.data) + rows.first * stride + depths.first;
+    const Input* const in =
+        static_cast<const Input*>(product.in.data) + rows.first * stride + depths.first;
     const size_t panel_depth = (product.in.cols + F::kDepth - 1) / F::kDepth * F::kDepth;
-    const Weight* const weights =
-        static_cast<const Weight*>(product.weight.data) + (panel * panel_depth + depths.first) * F::kWidth;
+    const Weight* const weights = static_cast<const Weight*>(product.weight.data) +
+                                  (panel * panel_depth + depths.first) * F::kWidth;
     // The next panel's block is fetched meanwhile, a part with each group of rows: 2 to 4 % at 32 to 512 rows (Zen 3).
     const uint32_t groups = (rows.count + V::kRows - 1) / V::kRows;
     const size_t part = depths.count * F::kWidth * sizeof(Weight) / groups;
     const char* ahead = reinterpret_cast<const char*>(weights + panel_depth * F::kWidth);
     for_row_groups<V::kRows>(rows.count, [&](uint32_t first, auto n) {
-      for (const char* end = ahead + part; ahead < end; ahead += kCacheLine) __builtin_prefetch(ahead, 0, 2);
+      for (const char* end = ahead + part; ahead < end; ahead += kCacheLine)
+        __builtin_prefetch(ahead, 0, 2);
       Vector sum[n.kCount][2];
       clear<V>(sum);
       accumulate<F>(in + first * stride, stride, weights, depths.count, sum);
@@ -221,7 +224,8 @@ struct Multiply {
       auto* to = static_cast<float*>(out.data) + size_t{rows.first} * out.stride + column;
       for (uint32_t r = 0; r < rows.count; ++r, to += out.stride) {
         const Vector sum = V::load(partial + size_t{r} * F::kWidth);
-        V::store(to, product.finish == Finish::add ? V::add(V::load(to, columns), sum) : sum, columns);
+        V::store(to, product.finish == Finish::add ? V::add(V::load(to, columns), sum) : sum,
+                 columns);
       }
     }
   }

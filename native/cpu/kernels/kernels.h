@@ -17,7 +17,7 @@ namespace qwen3::cpu {
 enum class PanelFormat : uint8_t {
   f32,
   bf16_halves,  // 32-bit units, column c below column c + width / 2: a shift and a mask widen them to two f32 vectors
-  bf16_pairs,  // 32-bit units of two depths of one column, as the BF16 dot product takes them
+  bf16_pairs,   // 32-bit units of two depths of one column, as the BF16 dot product takes them
 };
 
 enum class Finish : uint8_t { store, add, swiglu };
@@ -45,10 +45,10 @@ struct Kernels {
   void (*multiply)(const Product& product, Range rows, Range panels, void* scratch);
   void (*rms_norm)(Matrix x, Matrix gain, float eps, Matrix out, Range rows);
   void (*norm_rope)(Matrix query, Matrix gain, const Heads& heads, const Spans& spans, Range rows);
-  void (*norm_rope_store)(Matrix key_value, Matrix gain, const Heads& heads, const Spans& spans, void* pages,
-                          Range rows, uint32_t key_value_head);
-  void (*attend)(Matrix query, const Heads& heads, const Spans& spans, const void* pages, Matrix out,
-                 Range rows, uint32_t query_head, void* scratch);
+  void (*norm_rope_store)(Matrix key_value, Matrix gain, const Heads& heads, const Spans& spans,
+                          void* pages, Range rows, uint32_t key_value_head);
+  void (*attend)(Matrix query, const Heads& heads, const Spans& spans, const void* pages,
+                 Matrix out, Range rows, uint32_t query_head, void* scratch);
 };
 
 }  // namespace qwen3::cpu

@@ -11,7 +11,8 @@ namespace qwen3::cpu {
 template <class Weights, class Pages, class Blocks>
 constexpr Kernels make_kernels(const char* name) {
   using Attend = Attention<Pages, Blocks::kQueryRows>;
-  constexpr size_t partial = size_t{Blocks::kRows} * Blocks::kPanels * Weights::kWidth * sizeof(float);
+  constexpr size_t partial =
+      size_t{Blocks::kRows} * Blocks::kPanels * Weights::kWidth * sizeof(float);
   return {
       .name = name,
       .weights = Weights::kFormat,

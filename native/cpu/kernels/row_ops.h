@@ -13,13 +13,14 @@ constexpr uint32_t kHeadDim = 128;
 template <class F>
 struct PageHead {
   using Input = typename F::Input;
-  static constexpr size_t kValues = size_t{kPageTokens} * kHeadDim;  // of keys, and as many of values
+  static constexpr size_t kValues =
+      size_t{kPageTokens} * kHeadDim;  // of keys, and as many of values
   static constexpr size_t kBytes = 2 * kValues * sizeof(Input);
 
   Input *keys, *values;
 
-  static PageHead at(void* pages, const KeyValueRun& run, uint32_t layer, uint32_t page, const Heads& heads,
-                     uint32_t head) {
+  static PageHead at(void* pages, const KeyValueRun& run, uint32_t layer, uint32_t page,
+                     const Heads& heads, uint32_t head) {
     const size_t index = run.pages[page] + size_t{layer} * run.layer_stride;
     auto* const keys = static_cast<Input*>(pages) + (index * heads.key_value + head) * 2 * kValues;
     return {keys, keys + kValues};
@@ -34,7 +35,8 @@ inline void for_spans(const Spans& spans, Range rows, const Function& function) 
     const uint32_t begin = span.first_row > rows.first ? span.first_row : rows.first;
     const uint32_t span_end = span.first_row + span.rows, rows_end = rows.first + rows.count;
     const uint32_t end = span_end < rows_end ? span_end : rows_end;
-    if (begin < end) function(span, Range{begin, end - begin}, span.position + (begin - span.first_row));
+    if (begin < end)
+      function(span, Range{begin, end - begin}, span.position + (begin - span.first_row));
   }
 }
 
@@ -77,8 +79,8 @@ struct RowOps {
   }
 
   // Values i and i + 64 of a head turn together. `to` may be `head`.
-  static void norm_rope_head(const float* head, const float* gain, const Heads& heads, uint32_t position,
-                             float* to) {
+  static void norm_rope_head(const float* head, const float* gain, const Heads& heads,
+                             uint32_t position, float* to) {
     constexpr uint32_t kHalf = kHeadDim / 2;
     const float* const cosines = heads.rotations + size_t{position} * kHeadDim;
     const float* const sines = cosines + kHalf;
@@ -92,7 +94,8 @@ struct RowOps {
     }
   }
 
-  static void norm_rope(Matrix query, Matrix gain, const Heads& heads, const Spans& spans, Range rows) {
+  static void norm_rope(Matrix query, Matrix gain, const Heads& heads, const Spans& spans,
+                        Range rows) {
     for_spans(spans, rows, [&](const Span&, Range own, uint32_t position) {
       for (uint32_t r = 0; r < own.count; ++r) {
         float* head = row_of(query, own.first + r);
@@ -112,7 +115,8 @@ struct RowOps {
         alignas(64) float turned[kHeadDim];
         norm_rope_head(key, row_of(gain, 0), heads, position + r, turned);
         const uint32_t token = position + r - span.prefix.tokens, slot = token % kPageTokens;
-        const auto page = PageHead<F>::at(pages, span.own, spans.layer, token / kPageTokens, heads, head);
+        const auto page =
+            PageHead<F>::at(pages, span.own, spans.layer, token / kPageTokens, heads, head);
         store_key(turned, slot, page.keys);
         store_value(value, slot, page.values);
       }

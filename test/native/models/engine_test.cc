@@ -21,7 +21,8 @@ constexpr uint32_t kBad = 9;  // a token whose embedding is not finite
 
 // A call as the addon makes one: memory that the caller owns, and a finish that tells it.
 struct Call {
-  Call(std::shared_ptr<LoadedModel> model, const std::vector<Ids>& texts, uint32_t max_batch_tokens = 200)
+  Call(std::shared_ptr<LoadedModel> model, const std::vector<Ids>& texts,
+       uint32_t max_batch_tokens = 200)
       : memory(texts.size() * kDimensions, -7), request(std::make_shared<Request>()) {
     request->loaded = std::move(model);
     for (const Ids& text : texts) {
@@ -65,8 +66,8 @@ void expect_vectors(const Call& call, const std::vector<Ids>& texts, const std::
   const Model& model = *call.request->loaded->model;
   Workspace workspace(model);  // the engine's own may be in use
   for (size_t i = 0; i < texts.size(); ++i) {
-    expect_same_bits(call.vector(i), embed(model, workspace, {texts[i]}, kDimensions)[0].values, kDimensions,
-                     what + ", text " + std::to_string(i));
+    expect_same_bits(call.vector(i), embed(model, workspace, {texts[i]}, kDimensions)[0].values,
+                     kDimensions, what + ", text " + std::to_string(i));
   }
 }
 
@@ -131,7 +132,8 @@ void failures_reach_their_calls_only() {
 void stops_with_work_queued() {
   const auto model = open_model();
   std::vector<Call> calls;
-  for (int i = 0; i < 20; ++i) calls.emplace_back(model, std::vector<Ids>{random_ids(6, 60, 64)}, 60);
+  for (int i = 0; i < 20; ++i)
+    calls.emplace_back(model, std::vector<Ids>{random_ids(6, 60, 64)}, 60);
   {
     Engine engine;
     for (const Call& call : calls) engine.submit(call.request);
@@ -140,7 +142,8 @@ void stops_with_work_queued() {
     expect(*call.finished == 1, "a call was left without an answer");
     expect(!call.request->error || call.request->error->code == ErrorCode::closed,
            "another error than CLOSED");
-    if (!call.request->error) expect_vectors(call, {random_ids(6, 60, 64)}, "answered before the end");
+    if (!call.request->error)
+      expect_vectors(call, {random_ids(6, 60, 64)}, "answered before the end");
   }
 }
 
@@ -252,13 +255,14 @@ void holds_under_stress() {
 }  // namespace
 
 void add_engine_tests(Tests& tests) {
-  tests.insert(tests.end(), {{"engine: answers in any batch", answers_in_any_batch},
-                             {"engine: bad texts are named, others are well", bad_texts_are_named},
-                             {"engine: failures reach their calls only", failures_reach_their_calls_only},
-                             {"engine: stops with work queued", stops_with_work_queued},
-                             {"engine: cancelled calls are dropped", cancelled_calls_are_dropped},
-                             {"engine: cancelling is safe at any moment", cancelling_is_safe_at_any_moment},
-                             {"engine: holds under stress", holds_under_stress}});
+  tests.insert(tests.end(),
+               {{"engine: answers in any batch", answers_in_any_batch},
+                {"engine: bad texts are named, others are well", bad_texts_are_named},
+                {"engine: failures reach their calls only", failures_reach_their_calls_only},
+                {"engine: stops with work queued", stops_with_work_queued},
+                {"engine: cancelled calls are dropped", cancelled_calls_are_dropped},
+                {"engine: cancelling is safe at any moment", cancelling_is_safe_at_any_moment},
+                {"engine: holds under stress", holds_under_stress}});
 }
 
 }  // namespace qwen3::test

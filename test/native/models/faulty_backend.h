@@ -21,15 +21,21 @@ class FaultyBackend final : public Backend {
       : on_(std::move(on)), faults_(std::move(faults)) {}
 
   Traits traits() const noexcept override { return on_->traits(); }
-  void begin_batch(uint32_t tokens, bool invariant) noexcept override { on_->begin_batch(tokens, invariant); }
+  void begin_batch(uint32_t tokens, bool invariant) noexcept override {
+    on_->begin_batch(tokens, invariant);
+  }
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
     on_->gather(ids, table, out);
   }
   void rms_norm(Matrix x, Matrix gain, float eps, Matrix out) noexcept override {
     on_->rms_norm(x, gain, eps, out);
   }
-  void linear(Matrix in, Matrix weight, Matrix out) noexcept override { on_->linear(in, weight, out); }
-  void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override { on_->linear_add(in, weight, x); }
+  void linear(Matrix in, Matrix weight, Matrix out) noexcept override {
+    on_->linear(in, weight, out);
+  }
+  void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override {
+    on_->linear_add(in, weight, x);
+  }
   void linear_swiglu(Matrix in, Matrix weight, Matrix out) noexcept override {
     on_->linear_swiglu(in, weight, out);
   }
@@ -40,7 +46,8 @@ class FaultyBackend final : public Backend {
                        void* pages) noexcept override {
     on_->norm_rope_store(key_value, gain, heads, spans, pages);
   }
-  void attention(Matrix query, Heads heads, Spans spans, const void* pages, Matrix out) noexcept override {
+  void attention(Matrix query, Heads heads, Spans spans, const void* pages,
+                 Matrix out) noexcept override {
     faults_->at_attention();
     on_->attention(query, heads, spans, pages, out);
   }
@@ -55,15 +62,17 @@ class FaultyBackend final : public Backend {
     return faults_->no_memory ? nullptr : on_->allocate(bytes);
   }
   void release(void* memory) noexcept override { on_->release(memory); }
-  void upload(void* to, const void* from, size_t bytes) noexcept override { on_->upload(to, from, bytes); }
+  void upload(void* to, const void* from, size_t bytes) noexcept override {
+    on_->upload(to, from, bytes);
+  }
   size_t available_bytes() const noexcept override { return on_->available_bytes(); }
   size_t page_bytes(const Heads& heads) const noexcept override { return on_->page_bytes(heads); }
   WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
                              DType stored) const noexcept override {
     return on_->weight_layout(use, rows, cols, stored);
   }
-  void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows, const void* from,
-                    DType stored) noexcept override {
+  void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
+                    const void* from, DType stored) noexcept override {
     on_->store_weight(weight, use, first_row, rows, from, stored);
   }
 

@@ -23,7 +23,8 @@ std::vector<Ids> some_texts(uint32_t vocabulary) {
 void expect_same(const std::vector<Vector>& actual, const std::vector<Vector>& wanted,
                  const std::string& when) {
   for (size_t i = 0; i < wanted.size(); ++i) {
-    expect(actual[i].finite == wanted[i].finite, when + ": text " + std::to_string(i) + " is marked wrongly");
+    expect(actual[i].finite == wanted[i].finite,
+           when + ": text " + std::to_string(i) + " is marked wrongly");
     expect_same_bits(actual[i].values, wanted[i].values, wanted[i].values.size(),
                      when + ", text " + std::to_string(i));
   }
@@ -47,7 +48,8 @@ void agrees_with_the_reference(const BackendEntry& entry) {
   const Backend::Traits traits = loaded->model->backend->traits();
   const double u = unit_roundoff(traits.input);
   double squares = roundings * u * u / 3;
-  if (traits.normed == DType::s8) squares += 8 * loaded->model->config.layers * (4. / 127) * (4. / 127) / 12;
+  if (traits.normed == DType::s8)
+    squares += 8 * loaded->model->config.layers * (4. / 127) * (4. / 127) / 12;
   const double allowed = traits.input == DType::f32 ? 1e-8 : squares / 2 * 4;
   const std::vector<Ids> texts = some_texts(loaded->model->config.vocabulary);
   std::vector<Ids> few;  // a batch so small that a backend may divide its sums in another way
@@ -82,7 +84,8 @@ void same_bits_in_any_chunks_and_batch(const BackendEntry& entry) {
   for (size_t i = 0; i < texts.size(); ++i) {
     expect_same(embed(*loaded, {texts[i]}, kDimensions, true), {wanted[i]}, "alone");
     if (texts[i].size() < 10) {
-      expect_same(embed(*loaded->model, one_row, {texts[i]}, kDimensions, true), {wanted[i]}, "row by row");
+      expect_same(embed(*loaded->model, one_row, {texts[i]}, kDimensions, true), {wanted[i]},
+                  "row by row");
     }
   }
   loaded->workspace->shrink();
@@ -108,14 +111,16 @@ void same_bits_time_after_time(const BackendEntry& entry) {
     wanted.push_back(embed(*other, batch, kDimensions));
   }
   for (const size_t i : {0, 1, 2, 3, 0, 3, 1, 1, 2, 0}) {
-    expect_same(embed(*loaded, batches[i], kDimensions), wanted[i], "batch " + std::to_string(i) + ", again");
+    expect_same(embed(*loaded, batches[i], kDimensions), wanted[i],
+                "batch " + std::to_string(i) + ", again");
   }
 }
 
 void bad_texts_fail_alone(const BackendEntry& entry) {
   constexpr uint32_t kBad = 9;
   const std::shared_ptr<LoadedModel> well = load_tiny_model(entry.open.back()());
-  const std::shared_ptr<LoadedModel> loaded = load_tiny_model(entry.open.back()(), {.nan_row = kBad});
+  const std::shared_ptr<LoadedModel> loaded =
+      load_tiny_model(entry.open.back()(), {.nan_row = kBad});
   std::vector<Ids> texts = some_texts(well->model->config.vocabulary);
   for (Ids& text : texts) std::replace(text.begin(), text.end(), kBad, kBad + 1);
   const std::vector<Vector> wanted = embed(*well, texts, kDimensions);
@@ -123,7 +128,8 @@ void bad_texts_fail_alone(const BackendEntry& entry) {
   with_bad[1][0] = with_bad[6][100] = with_bad[9][0] = kBad;
   for (const uint32_t chunk_rows : {512u, 50u}) {
     Workspace workspace(*loaded->model, chunk_rows);
-    for (const std::vector<Ids>& batch : {with_bad, texts}) {  // then in the memory that the bad ones leave
+    for (const std::vector<Ids>& batch :
+         {with_bad, texts}) {  // then in the memory that the bad ones leave
       const std::vector<Vector> vectors = embed(*loaded->model, workspace, batch, kDimensions);
       for (size_t i = 0; i < texts.size(); ++i) {
         const bool bad = batch[i] != texts[i];
@@ -137,12 +143,13 @@ void bad_texts_fail_alone(const BackendEntry& entry) {
 }  // namespace
 
 void add_forward_tests(Tests& tests, const BackendEntry& entry) {
+  tests.push_back({entry.name + ": forward: agrees with the reference",
+                   [entry] { agrees_with_the_reference(entry); }});
   tests.push_back(
-      {entry.name + ": forward: agrees with the reference", [entry] { agrees_with_the_reference(entry); }});
-  tests.push_back({entry.name + ": forward: same bits in any chunks, batch and order, on any threads",
-                   [entry] { same_bits_in_any_chunks_and_batch(entry); }});
-  tests.push_back(
-      {entry.name + ": forward: same bits time after time", [entry] { same_bits_time_after_time(entry); }});
+      {entry.name + ": forward: same bits in any chunks, batch and order, on any threads",
+       [entry] { same_bits_in_any_chunks_and_batch(entry); }});
+  tests.push_back({entry.name + ": forward: same bits time after time",
+                   [entry] { same_bits_time_after_time(entry); }});
   tests.push_back({entry.name + ": forward: bad texts fail alone, then and later",
                    [entry] { bad_texts_fail_alone(entry); }});
 }

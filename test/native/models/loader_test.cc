@@ -69,10 +69,10 @@ void every_load_is_answered_at_the_end() {
 }  // namespace
 
 void add_loader_tests(Tests& tests) {
-  tests.insert(
-      tests.end(),
-      {{"engine: a released model goes before the next load", a_released_model_goes_before_the_next_load},
-       {"engine: every load is answered at the end", every_load_is_answered_at_the_end}});
+  tests.insert(tests.end(),
+               {{"engine: a released model goes before the next load",
+                 a_released_model_goes_before_the_next_load},
+                {"engine: every load is answered at the end", every_load_is_answered_at_the_end}});
 }
 
 }  // namespace qwen3::test

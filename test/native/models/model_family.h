@@ -5,7 +5,8 @@
 namespace qwen3::test {
 
 inline ModelConfig qwen3_embedding(uint32_t hidden, uint32_t intermediate, uint32_t layers,
-                                   uint32_t query_heads, uint32_t vocabulary, uint32_t max_positions) {
+                                   uint32_t query_heads, uint32_t vocabulary,
+                                   uint32_t max_positions) {
   return {.hidden = hidden,
           .intermediate = intermediate,
           .layers = layers,
@@ -23,7 +24,8 @@ inline const ModelConfig kQwen3Embedding8B = qwen3_embedding(4096, 12'288, 36, 3
 
 // Calls gain(count) and linear(rows, cols) for the tensors, in the order of a checkpoint; `embeddings` is the table.
 template <typename Gain, typename Linear>
-ModelSource model_source(const ModelConfig& c, const TensorSource& embeddings, Gain gain, Linear linear) {
+ModelSource model_source(const ModelConfig& c, const TensorSource& embeddings, Gain gain,
+                         Linear linear) {
   const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
   ModelSource source{c, {}, embeddings, gain(c.hidden), {}};
   for (uint32_t i = 0; i < c.layers; ++i) {

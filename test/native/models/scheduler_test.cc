@@ -12,7 +12,8 @@ using Queue = std::deque<std::shared_ptr<Request>>;
 
 std::shared_ptr<LoadedModel> empty_model() { return std::make_shared<LoadedModel>(); }
 
-std::shared_ptr<Request> request(std::shared_ptr<LoadedModel> model, const std::vector<size_t>& lengths,
+std::shared_ptr<Request> request(std::shared_ptr<LoadedModel> model,
+                                 const std::vector<size_t>& lengths,
                                  uint32_t max_batch_tokens = 100) {
   auto made = std::make_shared<Request>();
   made->loaded = std::move(model);
@@ -36,7 +37,8 @@ void requests_take_turns() {
   const auto model = empty_model();
   const auto a = request(model, {30, 30}), b = request(model, {40, 1}), c = request(model, {30});
   Queue queue{a, b, c};
-  expect_batch(queue, {{a.get(), 0}, {b.get(), 0}, {c.get(), 0}}, "one text each, exactly the budget");
+  expect_batch(queue, {{a.get(), 0}, {b.get(), 0}, {c.get(), 0}},
+               "one text each, exactly the budget");
   expect(queue == Queue{a, b}, "what is taken completely leaves, the rest keeps its order");
   expect_batch(queue, {{a.get(), 1}, {b.get(), 1}}, "the rest");
   expect(queue.empty(), "all taken");
@@ -46,12 +48,14 @@ void requests_take_turns() {
 // Whoever had the last place in a batch is last in the next one.
 void the_next_batch_begins_where_the_last_one_ended() {
   const auto model = empty_model();
-  const auto a = request(model, {50, 50, 50}), b = request(model, {50, 50, 50}), c = request(model, {50});
+  const auto a = request(model, {50, 50, 50}), b = request(model, {50, 50, 50}),
+             c = request(model, {50});
   Queue queue{a, b};
   expect_batch(queue, {{a.get(), 0}, {b.get(), 0}}, "one each");
   queue.push_back(c);
   expect_batch(queue, {{a.get(), 1}, {b.get(), 1}}, "who came before");
-  expect_batch(queue, {{c.get(), 0}, {a.get(), 2}}, "then the new one, long before all else is done");
+  expect_batch(queue, {{c.get(), 0}, {a.get(), 2}},
+               "then the new one, long before all else is done");
   expect_batch(queue, {{b.get(), 2}}, "the rest");
 }
 
@@ -110,7 +114,8 @@ void models_take_turns() {
 
 void the_smallest_budget_holds() {
   const auto model = empty_model();
-  const auto a = request(model, {5}, 100), b = request(model, {5}, 10), c = request(model, {5}, 100);
+  const auto a = request(model, {5}, 100), b = request(model, {5}, 10),
+             c = request(model, {5}, 100);
   Queue queue{a, b, c};
   expect_batch(queue, {{a.get(), 0}, {b.get(), 0}}, "up to the smaller one's budget");
   expect_batch(queue, {{c.get(), 0}}, "the rest");
@@ -152,19 +157,20 @@ void the_dead_leave_the_queue() {
 }  // namespace
 
 void add_batch_tests(Tests& tests) {
-  tests.insert(tests.end(),
-               {{"next_batch: requests take turns", requests_take_turns},
-                {"next_batch: the next batch begins where the last one ended",
-                 the_next_batch_begins_where_the_last_one_ended},
-                {"next_batch: a request alone fills the batch", a_request_alone_fills_the_batch},
-                {"next_batch: nobody overtakes", nobody_overtakes},
-                {"next_batch: a long text runs alone", a_long_text_runs_alone},
-                {"next_batch: models never mix", models_never_mix},
-                {"next_batch: other models come first next time", other_models_come_first_next_time},
-                {"next_batch: models take turns", models_take_turns},
-                {"next_batch: the smallest budget holds", the_smallest_budget_holds},
-                {"next_batch: the model's limits hold", the_models_limits_hold},
-                {"next_batch: cancelled and failed requests leave", the_dead_leave_the_queue}});
+  tests.insert(
+      tests.end(),
+      {{"next_batch: requests take turns", requests_take_turns},
+       {"next_batch: the next batch begins where the last one ended",
+        the_next_batch_begins_where_the_last_one_ended},
+       {"next_batch: a request alone fills the batch", a_request_alone_fills_the_batch},
+       {"next_batch: nobody overtakes", nobody_overtakes},
+       {"next_batch: a long text runs alone", a_long_text_runs_alone},
+       {"next_batch: models never mix", models_never_mix},
+       {"next_batch: other models come first next time", other_models_come_first_next_time},
+       {"next_batch: models take turns", models_take_turns},
+       {"next_batch: the smallest budget holds", the_smallest_budget_holds},
+       {"next_batch: the model's limits hold", the_models_limits_hold},
+       {"next_batch: cancelled and failed requests leave", the_dead_leave_the_queue}});
 }
 
 }  // namespace qwen3::test

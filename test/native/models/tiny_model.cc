@@ -22,8 +22,10 @@ class Weights {
   explicit Weights(uint64_t seed) : random_(seed) {}
 
   TensorSource add(uint32_t rows, uint32_t cols, float low, float high) {
-    const TensorSource source{0, values.size() * 2, uint64_t{rows} * cols * 2, DType::bf16, rows, cols};
-    for (const float value : random_.values(size_t{rows} * cols, low, high)) values.push_back(to_bf16(value));
+    const TensorSource source{0,   values.size() * 2, uint64_t{rows} * cols * 2, DType::bf16, rows,
+                              cols};
+    for (const float value : random_.values(size_t{rows} * cols, low, high))
+      values.push_back(to_bf16(value));
     return source;
   }
   // Keeps the size of what it is applied to.
@@ -45,9 +47,11 @@ class TemporaryFile {
   // Named by the time: std::random_device would need a newer glibc, on the machine with the GPU too.
   explicit TemporaryFile(const std::vector<uint16_t>& values)
       : path_(std::filesystem::temp_directory_path() /
-              ("qwen3-test-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()))) {
+              ("qwen3-test-" +
+               std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()))) {
     std::ofstream file(path_, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * 2));
+    file.write(reinterpret_cast<const char*>(values.data()),
+               static_cast<std::streamsize>(values.size() * 2));
     expect(file.good(), "cannot write " + path_.string());
   }
   ~TemporaryFile() { std::filesystem::remove(path_); }
@@ -59,7 +63,8 @@ class TemporaryFile {
 
 }  // namespace
 
-std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend, const TinyModel& tiny) {
+std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
+                                             const TinyModel& tiny) {
   // Heads times their size is not the hidden size, and nothing is a multiple of 64 that need not be.
   const ModelConfig config{.hidden = 72,
                            .intermediate = 100,

@@ -15,7 +15,8 @@ struct TinyModel {
 };
 
 // Weights are stored as bf16, so that every backend starts from the same numbers.
-std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend, const TinyModel& tiny = {});
+std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
+                                             const TinyModel& tiny = {});
 
 using Ids = std::vector<uint32_t>;
 struct Vector {

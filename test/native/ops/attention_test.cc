@@ -57,7 +57,8 @@ void agrees(Device& device, const Setting& setting, uint32_t chunk_rows) {
       expect_close(actual[i], wanted[i], tolerance, cols);
     }
   } catch (const Failure& failure) {
-    throw Failure(text_of(setting) + ", chunks of " + std::to_string(chunk_rows) + ": " + failure.what());
+    throw Failure(text_of(setting) + ", chunks of " + std::to_string(chunk_rows) + ": " +
+                  failure.what());
   }
 }
 
@@ -69,8 +70,8 @@ constexpr std::array kHeadCounts{HeadCounts{2, 1}, HeadCounts{1, 1}, HeadCounts{
 
 void one_text_of_any_length(Device& device) {
   size_t i = 0;
-  for (const uint32_t tokens :
-       {1u, 2u, 5u, 11u, 12u, 13u, 47u, 48u, 49u, 63u, 64u, 65u, 96u, 97u, 127u, 128u, 129u, 200u, 321u}) {
+  for (const uint32_t tokens : {1u, 2u, 5u, 11u, 12u, 13u, 47u, 48u, 49u, 63u, 64u, 65u, 96u, 97u,
+                                127u, 128u, 129u, 200u, 321u}) {
     const HeadCounts heads = kHeadCounts[i++ % kHeadCounts.size()];
     Setting setting{heads.query, heads.key_value, {}, {{tokens, {}}}};
     setting.gap = i % 3 * 16 + i % 2;
@@ -83,7 +84,17 @@ Setting many_texts() {
   return {4,
           2,
           {0, 5, 63, 64, 65, 130},
-          {{3, {}}, {70, 0}, {1, 1}, {64, 2}, {9, 3}, {65, 3}, {33, 4}, {1, 5}, {80, 5}, {129, {}}, {1, {}}}};
+          {{3, {}},
+           {70, 0},
+           {1, 1},
+           {64, 2},
+           {9, 3},
+           {65, 3},
+           {33, 4},
+           {1, 5},
+           {80, 5},
+           {129, {}},
+           {1, {}}}};
 }
 
 void many_texts_with_prefixes(Device& device) {
@@ -137,7 +148,8 @@ void norm_rope_agrees(Device& device) {
     for (std::vector<Piece> chunk :
          {std::vector<Piece>{{1, 0, 70}, {8, 3, 7}, {3, 0, 64}}, {{9, 100, 29}}, {{0, 2, 1}}}) {
       for (const Piece& piece : chunk)
-        inputs.query[piece.text] = rounded(inputs.query[piece.text], setting.query_cols(), device.output);
+        inputs.query[piece.text] =
+            rounded(inputs.query[piece.text], setting.query_cols(), device.output);
       const std::vector<float> wanted = PagedAttention(reference, setting).norm_rope(inputs, chunk);
       const std::vector<float> actual = PagedAttention(device, setting).norm_rope(inputs, chunk);
       std::vector<double> tolerance = rounding_errors(wanted, setting.query_cols(), device.output);
@@ -159,7 +171,8 @@ void same_bits_in_any_batch(const BackendEntry& entry) {
   const AttentionInputs inputs = random_inputs(setting, first.output, 14);
   const auto wanted = PagedAttention(first, setting).run(inputs, plan_of(setting, 1000));
   const uint32_t cols = setting.query_cols();
-  const auto expect_wanted = [&](const std::vector<std::vector<float>>& actual, const std::string& when) {
+  const auto expect_wanted = [&](const std::vector<std::vector<float>>& actual,
+                                 const std::string& when) {
     for (size_t i = 0; i < wanted.size(); ++i) {
       expect_same_bits(actual[i], wanted[i], cols, when + ", text " + std::to_string(i));
     }
@@ -181,9 +194,9 @@ void same_bits_in_any_batch(const BackendEntry& entry) {
   layered.layers = 2;
   layered.layer = 1;
   layered.gap = 16;
-  expect_wanted(
-      PagedAttention(device, layered).run(inputs, plan_of(setting, 90, {10, 4, 9, 2, 0, 7, 1, 8, 6, 3, 5})),
-      "in another order, layer and stride");
+  expect_wanted(PagedAttention(device, layered)
+                    .run(inputs, plan_of(setting, 90, {10, 4, 9, 2, 0, 7, 1, 8, 6, 3, 5})),
+                "in another order, layer and stride");
   for (size_t i = 0; i < setting.texts.size(); i += entry.emulated ? 4 : 1) {
     const Plan alone{{{i, 0, setting.texts[i].tokens}}};
     const auto actual = PagedAttention(device, setting).run(inputs, alone);
@@ -210,8 +223,9 @@ void bad_texts_fail_alone(Device& device) {
   PagedAttention pages(device, setting);
   const auto actual = pages.run(bad, plan);
   for (const size_t i : {1, 9}) {
-    expect(std::all_of(actual[i].end() - 10, actual[i].end(), [](float x) { return std::isnan(x); }),
-           "a bad text looks well");
+    expect(
+        std::all_of(actual[i].end() - 10, actual[i].end(), [](float x) { return std::isnan(x); }),
+        "a bad text looks well");
   }
   for (const size_t i : {0, 2, 3, 4, 6, 8, 10}) {
     expect_same_bits(actual[i], wanted[i], setting.query_cols(),
@@ -228,12 +242,14 @@ void bad_texts_fail_alone(Device& device) {
 
 void add_attention_tests(Tests& tests, const BackendEntry& entry) {
   add_on_last_variant(tests, entry, "norm_rope: agrees with the reference", norm_rope_agrees);
-  add_on_last_variant(tests, entry, "attention: one token gives its value", one_token_gives_its_value);
+  add_on_last_variant(tests, entry, "attention: one token gives its value",
+                      one_token_gives_its_value);
   add_on_last_variant(tests, entry, "attention: one text of any length", one_text_of_any_length);
   add_on_last_variant(tests, entry, "attention: many texts, prefixes, chunks, layers",
                       many_texts_with_prefixes);
   add_on_last_variant(tests, entry, "attention: sharp scores", sharp_scores);
-  add_on_last_variant(tests, entry, "attention: bad texts fail alone, then and later", bad_texts_fail_alone);
+  add_on_last_variant(tests, entry, "attention: bad texts fail alone, then and later",
+                      bad_texts_fail_alone);
   tests.push_back(
       {entry.name + ": attention: same bits in any batch, chunks, order and pages, on any threads",
        [entry] { same_bits_in_any_batch(entry); }});

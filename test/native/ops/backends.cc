@@ -20,10 +20,12 @@ std::vector<BackendEntry> cpu_entries(const std::vector<Isa>& isas) {
   for (const Isa isa : isas) {
     for (const DType weights : {DType::f32, DType::bf16}) {
       const auto open = [=](uint32_t threads) {
-        return [=] { return open_cpu_backend(isa, weights, std::make_shared<ThreadPool>(threads)); };
+        return
+            [=] { return open_cpu_backend(isa, weights, std::make_shared<ThreadPool>(threads)); };
       };
       const char* dtype = weights == DType::f32 ? "f32" : "bf16";
-      entries.push_back({std::string("cpu ") + to_string(isa) + ' ' + dtype, {open(1), open(3)}, copy});
+      entries.push_back(
+          {std::string("cpu ") + to_string(isa) + ' ' + dtype, {open(1), open(3)}, copy});
     }
   }
   return entries;

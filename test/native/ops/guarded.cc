@@ -39,7 +39,8 @@ std::vector<float> decoded(const unsigned char* bytes, uint32_t cols, DType dtyp
   } else {
     std::vector<uint16_t> halves(cols);
     std::memcpy(halves.data(), bytes, cols * sizeof(uint16_t));
-    std::transform(halves.begin(), halves.end(), row.begin(), dtype == DType::bf16 ? from_bf16 : from_f16);
+    std::transform(halves.begin(), halves.end(), row.begin(),
+                   dtype == DType::bf16 ? from_bf16 : from_f16);
   }
   if (scale != 1) {  // times 1 would change the bits of a NaN
     for (float& value : row) value *= scale;
@@ -73,7 +74,8 @@ GuardedMemory::GuardedMemory(Device& device, size_t bytes)
       bytes_(bytes),
       memory_(static_cast<unsigned char*>(device.on.allocate(bytes + 2 * kGuard))) {
   expect(memory_ != nullptr, "allocate gave null");
-  expect(reinterpret_cast<uintptr_t>(memory_) % 64 == 0, "allocate gave memory that is not 64-byte aligned");
+  expect(reinterpret_cast<uintptr_t>(memory_) % 64 == 0,
+         "allocate gave memory that is not 64-byte aligned");
   const std::vector<uint32_t> sentinels((bytes + 2 * kGuard + 3) / 4, kSentinel);
   device.on.upload(memory_, sentinels.data(), bytes + 2 * kGuard);
   device.sync();
@@ -109,16 +111,18 @@ uint32_t row_stride(uint32_t cols, uint32_t gap, DType dtype) {
 
 }  // namespace
 
-GuardedMatrix::GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t gap, DType dtype,
-                             const std::vector<float>* values)
+GuardedMatrix::GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t gap,
+                             DType dtype, const std::vector<float>* values)
     : matrix_{nullptr, rows, cols, row_stride(cols, gap, dtype), dtype},
       memory_(device, size_t{rows} * matrix_.stride * bytes_of(dtype)) {
   matrix_.data = memory_.data();
   std::vector<float> scales(rows, 1);
   if (values) {
-    expect(values->size() == size_t{rows} * cols, "the test gives a matrix the wrong number of values");
+    expect(values->size() == size_t{rows} * cols,
+           "the test gives a matrix the wrong number of values");
     for (uint32_t r = 0; r < rows; ++r) {
-      const std::vector<unsigned char> bytes = encoded(&(*values)[size_t{r} * cols], cols, dtype, &scales[r]);
+      const std::vector<unsigned char> bytes =
+          encoded(&(*values)[size_t{r} * cols], cols, dtype, &scales[r]);
       memory_.write(size_t{r} * matrix_.stride * bytes_of(dtype), bytes.data(), bytes.size());
     }
   }
@@ -148,8 +152,8 @@ std::vector<float> GuardedMatrix::read() const {
   return values;
 }
 
-StoredWeight::StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_t cols, const void* bytes,
-                           DType stored, uint32_t piece_rows)
+StoredWeight::StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_t cols,
+                           const void* bytes, DType stored, uint32_t piece_rows)
     : layout_(device.on.weight_layout(use, rows, cols, stored)),
       memory_(device, layout_.bytes),
       matrix_{memory_.data(), rows, cols, cols, layout_.dtype} {

@@ -55,7 +55,8 @@ class GuardedMemory {
 template <typename T>
 class GuardedArray {
  public:
-  GuardedArray(Device& device, const std::vector<T>& values) : memory_(device, values.size() * sizeof(T)) {
+  GuardedArray(Device& device, const std::vector<T>& values)
+      : memory_(device, values.size() * sizeof(T)) {
     if (!values.empty()) memory_.write(0, values.data(), values.size() * sizeof(T));
   }
   const T* data() const { return static_cast<const T*>(memory_.data()); }
@@ -81,7 +82,9 @@ class GuardedMatrix {
   GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t gap, DType dtype,
                 const std::vector<float>* values = nullptr);
 
-  operator Matrix() const { return matrix_; }  // NOLINT: a test hands it to ops as what it stands for
+  operator Matrix() const {
+    return matrix_;
+  }  // NOLINT: a test hands it to ops as what it stands for
   // [rows, cols], what the rows stand for: multiplied by their scales, s8 rotated back. Checks the guards and the gaps.
   std::vector<float> read() const;
 
@@ -94,11 +97,11 @@ class GuardedMatrix {
 // A weight that was stored by the backend, at once or in pieces of `piece_rows`.
 class StoredWeight {
  public:
-  StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_t cols, const std::vector<float>& values,
-               uint32_t piece_rows = UINT32_MAX);
+  StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_t cols,
+               const std::vector<float>& values, uint32_t piece_rows = UINT32_MAX);
   // From bytes as they lie in a checkpoint.
-  StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_t cols, const void* bytes, DType stored,
-               uint32_t piece_rows);
+  StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_t cols, const void* bytes,
+               DType stored, uint32_t piece_rows);
 
   operator Matrix() const { return matrix_; }  // NOLINT
   void check() const { (void)memory_.read(); }

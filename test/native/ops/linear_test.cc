@@ -22,10 +22,13 @@ struct Case {
 
   uint32_t weight_rows() const { return op == Op::linear_swiglu ? 2 * out : out; }
   WeightUse use() const {
-    static constexpr WeightUse kUses[] = {WeightUse::linear, WeightUse::linear_add, WeightUse::gate_up};
+    static constexpr WeightUse kUses[] = {WeightUse::linear, WeightUse::linear_add,
+                                          WeightUse::gate_up};
     return kUses[static_cast<int>(op)];
   }
-  DType input(const Device& device) const { return op == Op::linear_add ? device.input : device.normed; }
+  DType input(const Device& device) const {
+    return op == Op::linear_add ? device.input : device.normed;
+  }
   std::string text() const {
     static constexpr const char* kNames[] = {"linear", "linear_add", "linear_swiglu"};
     return std::string(kNames[static_cast<int>(op)]) + " of " + std::to_string(rows) + " rows, " +
@@ -57,8 +60,11 @@ Values random_values(Device& device, const Case& c, Random& random) {
 std::vector<float> run(Device& device, const Case& c, const Values& values) {
   const GuardedMatrix in(device, c.rows, c.in, c.gap, c.input(device), &values.in);
   const StoredWeight weight(device, c.use(), c.weight_rows(), c.in, values.weight);
-  const DType dtype = c.op == Op::linear ? device.output : c.op == Op::linear_add ? DType::f32 : device.input;
-  const GuardedMatrix out(device, c.rows, c.out, c.gap, dtype, c.op == Op::linear_add ? &values.x : nullptr);
+  const DType dtype = c.op == Op::linear       ? device.output
+                      : c.op == Op::linear_add ? DType::f32
+                                               : device.input;
+  const GuardedMatrix out(device, c.rows, c.out, c.gap, dtype,
+                          c.op == Op::linear_add ? &values.x : nullptr);
   switch (c.op) {
     case Op::linear: device.on.linear(in, weight, out); break;
     case Op::linear_add: device.on.linear_add(in, weight, out); break;
@@ -67,7 +73,8 @@ std::vector<float> run(Device& device, const Case& c, const Values& values) {
   device.sync();
   weight.check();
   const std::vector<float> left = in.read();
-  if (c.op != Op::linear_add) expect_same_bits(left, values.in, c.in, "the input, which is not to change");
+  if (c.op != Op::linear_add)
+    expect_same_bits(left, values.in, c.in, "the input, which is not to change");
   return out.read();
 }
 
@@ -76,9 +83,9 @@ std::vector<float> run(Device& device, const Case& c, const Values& values) {
 std::vector<double> tolerance(Device& device, const Case& c, const Values& values,
                               const std::vector<float>& wanted) {
   std::vector<double> tolerance(wanted.size());
-  const std::vector<double> rounding = c.op == Op::linear_swiglu
-                                           ? rounding_errors(wanted, c.out, device.input, kGatedScale)
-                                           : rounding_errors(wanted, c.out, device.output);
+  const std::vector<double> rounding =
+      c.op == Op::linear_swiglu ? rounding_errors(wanted, c.out, device.input, kGatedScale)
+                                : rounding_errors(wanted, c.out, device.output);
   const std::vector<double> quantizing = quantizes(device, c)
                                              ? levelled_errors(values.in, values.weight, c.in)
                                              : std::vector<double>(wanted.size());
@@ -89,7 +96,8 @@ std::vector<double> tolerance(Device& device, const Case& c, const Values& value
     };
     const auto sum_of = [&](uint32_t m) {
       double sum = 0;
-      for (uint32_t k = 0; k < c.in; ++k) sum += double{in[k]} * values.weight[size_t{m} * c.in + k];
+      for (uint32_t k = 0; k < c.in; ++k)
+        sum += double{in[k]} * values.weight[size_t{m} * c.in + k];
       return std::abs(sum);
     };
     for (uint32_t m = 0; m < c.out; ++m) {
@@ -98,12 +106,13 @@ std::vector<double> tolerance(Device& device, const Case& c, const Values& value
       switch (c.op) {
         case Op::linear: tolerance[i] = sum_error_of(m) + rounding[i]; break;
         case Op::linear_add:
-          tolerance[i] =
-              sum_error_of(m) + kRoundoff * (size + std::abs(values.x[i]) + sum_of(m)) + quantizing[i];
+          tolerance[i] = sum_error_of(m) + kRoundoff * (size + std::abs(values.x[i]) + sum_of(m)) +
+                         quantizing[i];
           break;
         case Op::linear_swiglu:
-          tolerance[i] = 1.1 * sum_error_of(m) * sum_of(c.out + m) + sum_of(m) * sum_error_of(c.out + m) +
-                         16 * kRoundoff * size + rounding[i] + 1e-36 * sum_of(c.out + m);
+          tolerance[i] = 1.1 * sum_error_of(m) * sum_of(c.out + m) +
+                         sum_of(m) * sum_error_of(c.out + m) + 16 * kRoundoff * size + rounding[i] +
+                         1e-36 * sum_of(c.out + m);
           break;
       }
     }
@@ -192,13 +201,15 @@ std::vector<float> rows_of(const std::vector<float>& matrix, uint32_t cols,
 void row_alone_is_row_in_any_batch(const BackendEntry& entry) {
   for (const Op op : kOps) {
     const uint32_t many = entry.emulated ? 140 : 310;
-    for (const Case& whole : {Case{op, 29, 66, 70}, Case{op, many, 131, 70}, Case{op, 29, 700, 40}}) {
+    for (const Case& whole :
+         {Case{op, 29, 66, 70}, Case{op, many, 131, 70}, Case{op, 29, 700, 40}}) {
       Random random(3);
       Device first(entry, 0);
       const Values values = random_values(first, whole, random);
       const std::vector<float> wanted = run(first, whole, values);
       Device device(entry, entry.open.size() - 1);
-      const auto same = [&](const std::vector<uint32_t>& rows, uint32_t gap, const std::string& when) {
+      const auto same = [&](const std::vector<uint32_t>& rows, uint32_t gap,
+                            const std::string& when) {
         const Case part{op, static_cast<uint32_t>(rows.size()), whole.in, whole.out, gap};
         const Values picked{rows_of(values.in, whole.in, rows), values.weight,
                             rows_of(values.x, whole.out, rows)};
@@ -224,7 +235,8 @@ void bad_rows_fail_alone(Device& device) {
     for (const auto& [row, poison] : {std::pair{2u, kNaN}, {7u, kInfinity}, {13u, -kInfinity}}) {
       for (uint32_t k = 0; k < c.in; k += 5) values.in[row * c.in + k] = poison;
     }
-    values.in = rounded(values.in, c.in, c.input(device));  // in s8 what is not finite takes its row along
+    values.in =
+        rounded(values.in, c.in, c.input(device));  // in s8 what is not finite takes its row along
     std::vector<float> actual = run(device, c, values);
     for (const uint32_t row : {2u, 7u, 13u}) {
       for (uint32_t m = 0; m < c.out; ++m) {
@@ -243,9 +255,11 @@ void add_linear_tests(Tests& tests, const BackendEntry& entry) {
   add_on_last_variant(tests, entry, "linear ops: ragged shapes", agrees_on_ragged_shapes);
   add_on_last_variant(tests, entry, "linear ops: large shapes", agrees_on_large_shapes);
   add_on_last_variant(tests, entry, "linear_swiglu: any gate", swiglu_is_right_for_any_gate);
-  add_on_last_variant(tests, entry, "linear ops: NaN and infinity stay in their row", bad_rows_fail_alone);
+  add_on_last_variant(tests, entry, "linear ops: NaN and infinity stay in their row",
+                      bad_rows_fail_alone);
   tests.push_back(
-      {entry.name + ": linear ops: a row alone has the bits of the row in any batch, on any threads",
+      {entry.name +
+           ": linear ops: a row alone has the bits of the row in any batch, on any threads",
        [entry] { row_alone_is_row_in_any_batch(entry); }});
 }
 

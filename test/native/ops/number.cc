@@ -90,7 +90,8 @@ std::vector<double> levelled_errors(const std::vector<float>& in, const std::vec
         const double factor = squares[j] > 0 ? std::pow(squares[j], power / 2) : 0;
         row[j] = static_cast<float>(matrix[first + j] * factor);
       }
-      rows.push_back({quantized(row.data(), static_cast<uint32_t>(cols)).scale, norm(row.data(), cols)});
+      rows.push_back(
+          {quantized(row.data(), static_cast<uint32_t>(cols)).scale, norm(row.data(), cols)});
     }
     return rows;
   };
@@ -100,7 +101,8 @@ std::vector<double> levelled_errors(const std::vector<float>& in, const std::vec
   for (const Row& a : x) {
     for (const Row& b : w) {
       const double single = (a.step * b.length + b.step * a.length) / std::sqrt(12 * order);
-      errors.push_back(6 * (single + a.step * b.step * std::sqrt(static_cast<double>(cols)) / (12 * order)));
+      errors.push_back(
+          6 * (single + a.step * b.step * std::sqrt(static_cast<double>(cols)) / (12 * order)));
     }
   }
   return errors;

@@ -91,16 +91,17 @@ inline void expect_close(const std::vector<float>& actual, const std::vector<flo
     if (std::isnan(wanted[i]) && std::isnan(actual[i])) continue;
     if (actual[i] == wanted[i] || std::abs(double{actual[i]} - wanted[i]) <= tolerance[i]) continue;
     char message[160];
-    std::snprintf(message, sizeof message, "row %zu column %zu: %.9g, not %.9g: off by %.3g, %.3g is allowed",
-                  i / cols, i % cols, actual[i], wanted[i], std::abs(double{actual[i]} - wanted[i]),
+    std::snprintf(message, sizeof message,
+                  "row %zu column %zu: %.9g, not %.9g: off by %.3g, %.3g is allowed", i / cols,
+                  i % cols, actual[i], wanted[i], std::abs(double{actual[i]} - wanted[i]),
                   tolerance[i]);
     throw Failure(message);
   }
 }
 
 // Bit for bit, NaN included.
-inline void expect_same_bits(const std::vector<float>& actual, const std::vector<float>& wanted, size_t cols,
-                             const std::string& when) {
+inline void expect_same_bits(const std::vector<float>& actual, const std::vector<float>& wanted,
+                             size_t cols, const std::string& when) {
   expect(actual.size() == wanted.size(), when + ": wrong size");
   for (size_t i = 0; i < wanted.size(); ++i) {
     if (bits_of(actual[i]) == bits_of(wanted[i])) continue;

@@ -13,7 +13,8 @@ namespace {
 uint32_t pages_for(uint32_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
 
 // Rows [first, first + rows) of a matrix.
-std::vector<float> rows_of(const std::vector<float>& matrix, uint32_t cols, uint32_t first, uint32_t rows) {
+std::vector<float> rows_of(const std::vector<float>& matrix, uint32_t cols, uint32_t first,
+                           uint32_t rows) {
   const auto begin = matrix.begin() + size_t{first} * cols;
   return {begin, begin + size_t{rows} * cols};
 }
@@ -156,10 +157,12 @@ void PagedAttention::store(const std::vector<Span>& spans, const std::vector<flo
   list.check();
 }
 
-std::vector<float> PagedAttention::norm_rope(const AttentionInputs& inputs, const std::vector<Piece>& chunk) {
+std::vector<float> PagedAttention::norm_rope(const AttentionInputs& inputs,
+                                             const std::vector<Piece>& chunk) {
   const std::vector<float> query = gather_pieces(inputs.query, setting_.query_cols(), chunk);
   const auto rows = static_cast<uint32_t>(query.size() / setting_.query_cols());
-  const GuardedMatrix matrix(device_, rows, setting_.query_cols(), setting_.gap, device_.output, &query);
+  const GuardedMatrix matrix(device_, rows, setting_.query_cols(), setting_.gap, device_.output,
+                             &query);
   const StoredWeight gain(device_, WeightUse::gain, 1, kDim, inputs.query_gain);
   const GuardedArray<Span> list(device_, spans_of(chunk));
   device_.on.norm_rope(matrix, gain, heads_,
@@ -170,14 +173,16 @@ std::vector<float> PagedAttention::norm_rope(const AttentionInputs& inputs, cons
   return matrix.read();
 }
 
-std::vector<float> PagedAttention::attend(const std::vector<Piece>& chunk, const AttentionInputs& inputs) {
+std::vector<float> PagedAttention::attend(const std::vector<Piece>& chunk,
+                                          const AttentionInputs& inputs) {
   const std::vector<float> rotated = norm_rope(inputs, chunk);
   const uint32_t cols = setting_.query_cols();
   const auto rows = static_cast<uint32_t>(rotated.size() / cols);
   const GuardedMatrix query(device_, rows, cols, setting_.gap, device_.output, &rotated);
   const GuardedMatrix out(device_, rows, cols, setting_.gap, device_.input);
   const GuardedArray<Span> list(device_, spans_of(chunk));
-  device_.on.attention(query, heads_, {list.data(), static_cast<uint32_t>(chunk.size()), setting_.layer},
+  device_.on.attention(query, heads_,
+                       {list.data(), static_cast<uint32_t>(chunk.size()), setting_.layer},
                        arena_->data(), out);
   device_.sync();
   (void)query.read();
@@ -185,10 +190,12 @@ std::vector<float> PagedAttention::attend(const std::vector<Piece>& chunk, const
   return out.read();
 }
 
-std::vector<std::vector<float>> PagedAttention::run(const AttentionInputs& inputs, const Plan& plan) {
+std::vector<std::vector<float>> PagedAttention::run(const AttentionInputs& inputs,
+                                                    const Plan& plan) {
   for (size_t i = 0; i < prefix_runs_.size(); ++i) {
     if (prefix_runs_[i].tokens == 0) continue;
-    store({{0, prefix_runs_[i].tokens, 0, {nullptr, 0, 0}, prefix_runs_[i]}}, inputs.prefix[i], inputs);
+    store({{0, prefix_runs_[i].tokens, 0, {nullptr, 0, 0}, prefix_runs_[i]}}, inputs.prefix[i],
+          inputs);
   }
   const uint32_t cols = setting_.query_cols();
   std::vector<std::vector<float>> attended;
@@ -196,11 +203,13 @@ std::vector<std::vector<float>> PagedAttention::run(const AttentionInputs& input
     attended.emplace_back(size_t{text.tokens} * cols, std::numeric_limits<float>::quiet_NaN());
   }
   for (const std::vector<Piece>& chunk : plan) {
-    store(spans_of(chunk), gather_pieces(inputs.key_value, setting_.key_value_cols(), chunk), inputs);
+    store(spans_of(chunk), gather_pieces(inputs.key_value, setting_.key_value_cols(), chunk),
+          inputs);
     const std::vector<float> out = attend(chunk, inputs);
     const float* row = out.data();
     for (const Piece& piece : chunk) {
-      std::copy_n(row, size_t{piece.rows} * cols, &attended[piece.text][size_t{piece.first} * cols]);
+      std::copy_n(row, size_t{piece.rows} * cols,
+                  &attended[piece.text][size_t{piece.first} * cols]);
       row += size_t{piece.rows} * cols;
     }
   }
@@ -210,11 +219,13 @@ std::vector<std::vector<float>> PagedAttention::run(const AttentionInputs& input
 
 std::vector<std::vector<float>> PagedAttention::run_last_rows(const AttentionInputs& inputs) {
   std::vector<Piece> chunk;
-  for (size_t i = 0; i < setting_.texts.size(); ++i) chunk.push_back({i, setting_.texts[i].tokens - 1, 1});
+  for (size_t i = 0; i < setting_.texts.size(); ++i)
+    chunk.push_back({i, setting_.texts[i].tokens - 1, 1});
   const std::vector<float> out = attend(chunk, inputs);
   check();
   std::vector<std::vector<float>> rows;
-  for (uint32_t i = 0; i < chunk.size(); ++i) rows.push_back(rows_of(out, setting_.query_cols(), i, 1));
+  for (uint32_t i = 0; i < chunk.size(); ++i)
+    rows.push_back(rows_of(out, setting_.query_cols(), i, 1));
   return rows;
 }
 
@@ -224,8 +235,9 @@ void PagedAttention::check() const {
   const size_t page_bytes = device_.on.page_bytes(heads_);
   const std::vector<uint32_t> sentinels(page_bytes / 4, kSentinel);
   for (size_t page = 0; page < owned_.size(); ++page) {
-    expect(owned_[page] || std::memcmp(&arena[page * page_bytes], sentinels.data(), page_bytes) == 0,
-           "wrote into page " + std::to_string(page) + ", which is nobody's");
+    expect(
+        owned_[page] || std::memcmp(&arena[page * page_bytes], sentinels.data(), page_bytes) == 0,
+        "wrote into page " + std::to_string(page) + ", which is nobody's");
   }
   tables_->check();
   rotations_->check();

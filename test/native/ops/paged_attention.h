@@ -22,18 +22,21 @@ struct Setting {
   std::vector<uint32_t> prefixes;  // tokens of each
   std::vector<TextShape> texts;
   uint32_t layers = 1, layer = 0;
-  bool own_has_layers = false;  // own runs keep every layer, as a prefix does that is just being made
-  uint32_t gap = 0;             // from the last column to the stride
-  float sharpness = 1;          // of the norms' gains: scores grow with its square
+  bool own_has_layers =
+      false;            // own runs keep every layer, as a prefix does that is just being made
+  uint32_t gap = 0;     // from the last column to the stride
+  float sharpness = 1;  // of the norms' gains: scores grow with its square
 
   uint32_t query_cols() const { return query_heads * kDim; }
   uint32_t key_value_cols() const { return 2 * key_value_heads * kDim; }
-  uint32_t position(size_t text) const { return texts[text].prefix ? prefixes[*texts[text].prefix] : 0; }
+  uint32_t position(size_t text) const {
+    return texts[text].prefix ? prefixes[*texts[text].prefix] : 0;
+  }
 };
 
 struct AttentionInputs {
   std::vector<std::vector<float>> query,
-      key_value;                           // of each text, [tokens, query_cols] and [tokens, key_value_cols]
+      key_value;  // of each text, [tokens, query_cols] and [tokens, key_value_cols]
   std::vector<std::vector<float>> prefix;  // of each prefix, [tokens, key_value_cols]
   std::vector<float> query_gain, key_gain;
 };

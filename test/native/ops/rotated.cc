@@ -25,7 +25,8 @@ void multiply_by_hadamard(double* x, uint32_t order) {
 
 void rotate(std::vector<double>& row) {
   const uint32_t order = rotation_order(static_cast<uint32_t>(row.size()));
-  for (size_t first = 0; first < row.size(); first += order) multiply_by_hadamard(&row[first], order);
+  for (size_t first = 0; first < row.size(); first += order)
+    multiply_by_hadamard(&row[first], order);
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ constexpr float kEps = 1e-6f;
 
 // --- gather ---
 
-std::vector<float> run_gather(Device& device, Matrix table, const std::vector<uint32_t>& ids, uint32_t gap) {
+std::vector<float> run_gather(Device& device, Matrix table, const std::vector<uint32_t>& ids,
+                              uint32_t gap) {
   const GuardedArray<uint32_t> list(device, ids);
   const auto rows = static_cast<uint32_t>(ids.size());
   const GuardedMatrix out(device, rows, table.cols, gap, DType::f32);
@@ -35,7 +36,8 @@ void gather_copies_rows(Device& device) {
       std::vector<float> table = rounded(random.values(size_t{kRows} * cols), cols, dtype);
       const std::vector<uint32_t> ids{39, 0, 3, 3, 17, 0, 21};
       std::vector<float> wanted;
-      for (const uint32_t id : ids) wanted.insert(wanted.end(), &table[id * cols], &table[id * cols] + cols);
+      for (const uint32_t id : ids)
+        wanted.insert(wanted.end(), &table[id * cols], &table[id * cols] + cols);
       for (const uint32_t unused : {1u, 2u, 16u, 18u, 38u}) table[unused * cols] = kNaN;
       const GuardedMatrix matrix(device, kRows, cols, 5, dtype, &table);
       expect_same_bits(run_gather(device, matrix, ids, 3), wanted, cols, "gather");
@@ -46,8 +48,9 @@ void gather_copies_rows(Device& device) {
 
 // --- rms_norm ---
 
-std::vector<float> run_rms_norm(Device& device, uint32_t rows, uint32_t cols, const std::vector<float>& x,
-                                const std::vector<float>& gain, uint32_t gap) {
+std::vector<float> run_rms_norm(Device& device, uint32_t rows, uint32_t cols,
+                                const std::vector<float>& x, const std::vector<float>& gain,
+                                uint32_t gap) {
   const GuardedMatrix in(device, rows, cols, gap, DType::f32, &x);
   const StoredWeight weight(device, WeightUse::gain, 1, cols, gain);
   const GuardedMatrix out(device, rows, cols, gap, device.normed);
@@ -59,7 +62,9 @@ std::vector<float> run_rms_norm(Device& device, uint32_t rows, uint32_t cols, co
 }
 
 // The sum of squares has one sign, so it errs relatively; square root, division and gain add a few units.
-double norm_tolerance(uint32_t cols, double wanted) { return (2 * std::sqrt(cols) + 8) * kRoundoff * wanted; }
+double norm_tolerance(uint32_t cols, double wanted) {
+  return (2 * std::sqrt(cols) + 8) * kRoundoff * wanted;
+}
 
 void rms_norm_agrees(Device& device) {
   Random random(2);
@@ -75,7 +80,8 @@ void rms_norm_agrees(Device& device) {
       const std::vector<float> gain = random.values(cols, -3, 3);
       const std::vector<float> wanted = run_rms_norm(reference, rows, cols, x, gain, 3);
       std::vector<double> tolerance = rounding_errors(wanted, cols, device.normed);
-      for (size_t i = 0; i < wanted.size(); ++i) tolerance[i] += norm_tolerance(cols, std::abs(wanted[i]));
+      for (size_t i = 0; i < wanted.size(); ++i)
+        tolerance[i] += norm_tolerance(cols, std::abs(wanted[i]));
       expect_close(run_rms_norm(device, rows, cols, x, gain, rows % 3), wanted, tolerance, cols);
     }
   }
@@ -136,12 +142,14 @@ PoolResult run_pool(Device& device, uint32_t rows, uint32_t cols, const std::vec
   PoolResult result;
   const float* gap = host.data();
   for (const Pooled& output : outputs) {
-    for (size_t i = 0; i < kHostGap; ++i) expect(bits_of(gap[i]) == kSentinel, "wrote beside a vector");
+    for (size_t i = 0; i < kHostGap; ++i)
+      expect(bits_of(gap[i]) == kSentinel, "wrote beside a vector");
     result.vectors.emplace_back(output.out, output.out + output.dimensions);
     result.finite.push_back(output.finite);
     gap = output.out + output.dimensions;
   }
-  for (size_t i = 0; i < kHostGap; ++i) expect(bits_of(gap[i]) == kSentinel, "wrote past the last vector");
+  for (size_t i = 0; i < kHostGap; ++i)
+    expect(bits_of(gap[i]) == kSentinel, "wrote past the last vector");
   return result;
 }
 
@@ -169,7 +177,8 @@ void pool_agrees(Device& device) {
       const std::vector<float>& vector = wanted.vectors[p];
       expect(actual.finite[p] && wanted.finite[p], "a finite row does not count as one");
       std::vector<double> tolerance(vector.size());
-      for (size_t i = 0; i < vector.size(); ++i) tolerance[i] = pool_tolerance(cols, std::abs(vector[i]));
+      for (size_t i = 0; i < vector.size(); ++i)
+        tolerance[i] = pool_tolerance(cols, std::abs(vector[i]));
       expect_close(actual.vectors[p], vector, tolerance, vector.size());
       if (kScales[picks[p].first] >= 1e-3f) {
         expect(std::abs(norm(vector.data(), vector.size()) - 1) < 1e-6, "not a unit vector");
@@ -197,7 +206,8 @@ void pool_tells_what_is_not_finite(const BackendEntry& entry) {
       const bool bad = p >= 1 && p <= 4;
       const size_t dimensions = picks[p].second;
       expect(result.finite[p] == !bad, "vector " + std::to_string(p) + " is marked wrongly");
-      expect_same_bits(result.vectors[p], bad ? std::vector<float>(dimensions) : well.vectors[p], dimensions,
+      expect_same_bits(result.vectors[p], bad ? std::vector<float>(dimensions) : well.vectors[p],
+                       dimensions,
                        bad ? "what is not finite is zeros" : "finite beside others that are not");
     }
   }

@@ -22,7 +22,8 @@ void runs_every_task_once() {
         busy[thread] = false;
       });
       expect(!overlaps, "two tasks at once with one thread's number");
-      for (const auto& count : ran) expect(count == 1, "a task ran " + std::to_string(count) + " times");
+      for (const auto& count : ran)
+        expect(count == 1, "a task ran " + std::to_string(count) + " times");
     }
   }
 }
@@ -34,7 +35,8 @@ void hands_results_over() {
   for (uint32_t round = 0; round < 2000; ++round) {
     pool.run(100, [&](uint32_t task, uint32_t) { values[99 - task] = values[99 - task] + task; });
   }
-  for (uint32_t i = 0; i < 100; ++i) expect(values[99 - i] == 2000 * i, "a task's writes were lost");
+  for (uint32_t i = 0; i < 100; ++i)
+    expect(values[99 - i] == 2000 * i, "a task's writes were lost");
 }
 
 void callers_take_turns() {

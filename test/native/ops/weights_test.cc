@@ -32,7 +32,8 @@ std::vector<float> read_linear(Device& device, Matrix weight) {
 // What linear_add makes of some rows.
 std::vector<float> read_linear_add(Device& device, Matrix weight) {
   Random random(8);
-  const std::vector<float> values = rounded(random.values(3 * weight.cols), weight.cols, device.input);
+  const std::vector<float> values =
+      rounded(random.values(3 * weight.cols), weight.cols, device.input);
   const std::vector<float> zeros(3 * weight.rows);
   const GuardedMatrix in(device, 3, weight.cols, 0, device.input, &values);
   const GuardedMatrix x(device, 3, weight.rows, 0, DType::f32, &zeros);
@@ -55,7 +56,8 @@ std::vector<float> read_table(Device& device, Matrix table) {
 // Gate and up, told apart by what swiglu makes of each row of the identity.
 std::vector<float> read_gate_up(Device& device, Matrix weight) {
   Random random(9);
-  const std::vector<float> values = rounded(random.values(7 * weight.cols), weight.cols, device.normed);
+  const std::vector<float> values =
+      rounded(random.values(7 * weight.cols), weight.cols, device.normed);
   const GuardedMatrix in(device, 7, weight.cols, 0, device.normed, &values);
   const GuardedMatrix out(device, 7, weight.rows / 2, 0, device.input);
   device.on.linear_swiglu(in, weight, out);
@@ -87,8 +89,8 @@ Stored random_stored(Random& random, size_t count, DType dtype) {
       halves[i] = to_bf16(random.uniform(-1, 1));
       values[i] = from_bf16(halves[i]);
     } else {  // sign, exponent of 2^-14 to 2^1, fraction
-      halves[i] =
-          static_cast<uint16_t>(random.below(2) << 15 | (1 + random.below(15)) << 10 | random.below(1024));
+      halves[i] = static_cast<uint16_t>(random.below(2) << 15 | (1 + random.below(15)) << 10 |
+                                        random.below(1024));
       const float magnitude =
           std::ldexp(1024.f + static_cast<float>(halves[i] & 1023), (halves[i] >> 10 & 31) - 25);
       values[i] = halves[i] >> 15 ? -magnitude : magnitude;
@@ -101,7 +103,8 @@ Stored random_stored(Random& random, size_t count, DType dtype) {
 // activations do, and what is read out of it is written in the output's format.
 void expect_kept(Device& device, const std::vector<float>& read, const std::vector<float>& values,
                  size_t cols, DType dtype) {
-  if (dtype != DType::s8) return expect_same_bits(read, rounded(values, cols, dtype), cols, "linear");
+  if (dtype != DType::s8)
+    return expect_same_bits(read, rounded(values, cols, dtype), cols, "linear");
   std::vector<double> tolerance = rounding_errors(values, cols, dtype);
   for (size_t i = 0; i < values.size(); ++i) {
     tolerance[i] += unit_roundoff(device.output) * (std::abs(values[i]) + tolerance[i]);
@@ -119,8 +122,8 @@ void stores_every_dtype_in_any_pieces(Device& device) {
       const Stored weight = random_stored(random, size_t{shape.rows} * shape.cols, stored);
       std::vector<float> whole, whole_sums;
       for (const uint32_t piece : {UINT32_MAX, 1u, 3u, 7u, 17u, 32u}) {
-        const StoredWeight linear(device, WeightUse::linear, shape.rows, shape.cols, weight.bytes.data(),
-                                  stored, piece);
+        const StoredWeight linear(device, WeightUse::linear, shape.rows, shape.cols,
+                                  weight.bytes.data(), stored, piece);
         linear.check();
         const std::vector<float> values = read_linear(device, linear);
         if (piece == UINT32_MAX) {
@@ -128,18 +131,20 @@ void stores_every_dtype_in_any_pieces(Device& device) {
           expect_kept(device, values, weight.values, shape.cols, Matrix(linear).dtype);
         }
         expect_same_bits(values, whole, shape.cols, "linear in pieces of " + std::to_string(piece));
-        const StoredWeight added(device, WeightUse::linear_add, shape.rows, shape.cols, weight.bytes.data(),
-                                 stored, piece);
+        const StoredWeight added(device, WeightUse::linear_add, shape.rows, shape.cols,
+                                 weight.bytes.data(), stored, piece);
         added.check();
         const std::vector<float> sums = read_linear_add(device, added);
         if (piece == UINT32_MAX) whole_sums = sums;
-        expect_same_bits(sums, whole_sums, shape.rows, "linear_add in pieces of " + std::to_string(piece));
-        const StoredWeight table(device, WeightUse::table, shape.rows, shape.cols, weight.bytes.data(),
-                                 stored, piece);
+        expect_same_bits(sums, whole_sums, shape.rows,
+                         "linear_add in pieces of " + std::to_string(piece));
+        const StoredWeight table(device, WeightUse::table, shape.rows, shape.cols,
+                                 weight.bytes.data(), stored, piece);
         table.check();
         const Matrix table_matrix = table;
-        expect_same_bits(read_table(device, table), rounded(weight.values, shape.cols, table_matrix.dtype),
-                         shape.cols, "table in pieces of " + std::to_string(piece));
+        expect_same_bits(read_table(device, table),
+                         rounded(weight.values, shape.cols, table_matrix.dtype), shape.cols,
+                         "table in pieces of " + std::to_string(piece));
       }
     }
   }
@@ -152,14 +157,15 @@ void stores_gate_up_in_any_pieces(Device& device) {
       constexpr uint32_t kCols = 19;
       const Stored weight = random_stored(random, size_t{2} * intermediate * kCols, stored);
       const auto read_in_pieces = [&](uint32_t piece) {
-        const StoredWeight gate_up(device, WeightUse::gate_up, 2 * intermediate, kCols, weight.bytes.data(),
-                                   stored, piece);
+        const StoredWeight gate_up(device, WeightUse::gate_up, 2 * intermediate, kCols,
+                                   weight.bytes.data(), stored, piece);
         gate_up.check();
         return read_gate_up(device, gate_up);
       };
       const std::vector<float> whole = read_in_pieces(UINT32_MAX);
       for (const uint32_t piece : {intermediate, 1u, 3u, 11u}) {
-        expect_same_bits(read_in_pieces(piece), whole, intermediate, "pieces of " + std::to_string(piece));
+        expect_same_bits(read_in_pieces(piece), whole, intermediate,
+                         "pieces of " + std::to_string(piece));
       }
     }
   }
@@ -188,7 +194,8 @@ void keeps_special_values(Device& device) {
   const Matrix matrix = table;
   expect_same_bits(read_table(device, table), rounded(values, count, matrix.dtype), count, "table");
   // Single NaN bits at both ends of the fraction: cutting the low half off would make infinities of some.
-  for (const uint32_t bits : {0x7fc00000u, 0x7f800001u, 0xff800001u, 0x7fffffffu, 0xffffffffu, 0x7f80ffffu}) {
+  for (const uint32_t bits :
+       {0x7fc00000u, 0x7f800001u, 0xff800001u, 0x7fffffffu, 0xffffffffu, 0x7f80ffffu}) {
     const std::vector<float> nan{1, float_of(bits), 1};
     const StoredWeight nan_table(device, WeightUse::table, 3, 1, nan);
     const std::vector<float> table_values = read_table(device, nan_table);
@@ -223,7 +230,8 @@ void reads_every_f16(Device& device) {
                              {0x3c01, 1 + 0x1p-10f},
                              {0x7bff, 65504},
                              {0xc000, -2}}) {
-    expect_same_bits({value(known.bits)}, rounded({known.value}, 1, matrix.dtype), 1, "a known half");
+    expect_same_bits({value(known.bits)}, rounded({known.value}, 1, matrix.dtype), 1,
+                     "a known half");
   }
   expect(value(0x7c00) == std::numeric_limits<float>::infinity() && value(0xfc00) == -value(0x7c00),
          "infinities");
@@ -236,7 +244,8 @@ void reads_every_f16(Device& device) {
            "signs differ in more than sign");
     if (bits == 0x7bff || matrix.dtype == DType::bf16) continue;
     const int exponent = static_cast<int>(bits >> 10);
-    expect(values[bits + 1] - values[bits] == std::ldexp(1.f, std::max(exponent, 1) - 25), "wrong spacing");
+    expect(values[bits + 1] - values[bits] == std::ldexp(1.f, std::max(exponent, 1) - 25),
+           "wrong spacing");
   }
 }
 
@@ -245,7 +254,8 @@ void reads_every_f16(Device& device) {
 void add_weight_tests(Tests& tests, const BackendEntry& entry) {
   add_on_last_variant(tests, entry, "store_weight: every dtype, any pieces",
                       stores_every_dtype_in_any_pieces);
-  add_on_last_variant(tests, entry, "store_weight: gate and up in any pieces", stores_gate_up_in_any_pieces);
+  add_on_last_variant(tests, entry, "store_weight: gate and up in any pieces",
+                      stores_gate_up_in_any_pieces);
   add_on_last_variant(tests, entry, "store_weight: special values", keeps_special_values);
   add_on_last_variant(tests, entry, "store_weight: every f16", reads_every_f16);
 }
