@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** What takes longest begins first, not last beside idle cores: vitest knows it only from an earlier run. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]) {
-    const longest = ['cuda/simt', 'embedder/cuda', 'embedder/vectors', 'embedder/lifetime'].map(
+    const longest = ['cuda/emulator', 'embedder/cuda', 'embedder/vectors', 'embedder/lifetime'].map(
       (name) => `test/${name}.test.ts`,
     );
     for (const file of longest) if (!existsSync(file)) throw new Error(`there is no ${file}`);

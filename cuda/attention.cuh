@@ -32,7 +32,7 @@ __host__ __device__ constexpr uint32_t tile_count(uint32_t rows, uint32_t spans,
 // attention_wgmma.cu: for cards that have wgmma, and so few query heads to a head of keys and values that a token of all of
 // them fits in a tile.
 bool fits_wgmma(Heads heads);
-Failure attention_wgmma(Stream stream, const Card& card, Matrix query, Heads heads, Spans spans,
+Failure attention_wgmma(Stream stream, const Gpu& gpu, Matrix query, Heads heads, Spans spans,
                         const void* pages, Matrix out);
 
 }  // namespace qwen3::cuda

@@ -27,7 +27,7 @@ constexpr uint32_t kSharedBytes = 4 * kTileBytes;
 constexpr uint32_t kDimSteps = kHeadDim / 16, kTokenSteps = kPageTokens / 16;
 static_assert(kPageTokens == 64, "a stage is a page");
 
-__device__ __forceinline__ uint32_t place(uint32_t row, uint32_t chunk) {
+__device__ __forceinline__ uint32_t swizzled_offset(uint32_t row, uint32_t chunk) {
   return row * kHeadDim * 2 + ((chunk ^ (row & 7)) << 4);
 }
 
@@ -72,8 +72,8 @@ __global__ void __launch_bounds__(kThreads)
       const uint32_t row = task / kChunks, chunk = task % kChunks;
       const int bytes = row < tokens ? 16 : 0;
       const uint32_t offset = row * kHeadDim + chunk * kChunkElements;
-      cp_async_16(stage + place(row, chunk), keys + offset, bytes);
-      cp_async_16(stage + kTileBytes + place(row, chunk), values + offset, bytes);
+      cp_async_16(stage + swizzled_offset(row, chunk), keys + offset, bytes);
+      cp_async_16(stage + kTileBytes + swizzled_offset(row, chunk), values + offset, bytes);
     }
   };
   load(0);
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kThreads)
     }
   }
 
-  float sum[kHeadDim / 8][4] = {}, highest[2] = {-INFINITY, -INFINITY}, total[2] = {};
+  float sum[kHeadDim / 8][4] = {}, row_max[2] = {-INFINITY, -INFINITY}, row_sum[2] = {};
   for (uint32_t page = 0; page < page_count; ++page) {
     if (page + 1 < page_count) load(page + 1);
     cp_async_commit();
@@ -108,7 +108,8 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
         for (uint32_t t = 0; t < kTokenSteps; ++t) {
           uint32_t key[4];
-          ldmatrix_x4(key, keys + place(t * 16 + lane % 8 + lane / 16 * 8, d * 2 + lane / 8 % 2));
+          ldmatrix_x4(
+              key, keys + swizzled_offset(t * 16 + lane % 8 + lane / 16 * 8, d * 2 + lane / 8 % 2));
           mma<T>(score[2 * t], fragment[d], key[0], key[1]);
           mma<T>(score[2 * t + 1], fragment[d], key[2], key[3]);
         }
@@ -117,7 +118,7 @@ __global__ void __launch_bounds__(kThreads)
       // Scale and mask: the last token of this page that the lane's first row sees.
       const bool in_prefix = page < prefix_pages;
       const uint32_t page_first = (in_prefix ? page : page - prefix_pages) * kPageTokens;
-      float top[2] = {highest[0], highest[1]};
+      float new_max[2] = {row_max[0], row_max[1]};
 #pragma unroll
       for (uint32_t half = 0; half < 2; ++half) {
         const uint32_t own_position =
@@ -130,31 +131,31 @@ __global__ void __launch_bounds__(kThreads)
           for (uint32_t e = 0; e < 2; ++e) {
             float& s = score[j][half * 2 + e];
             s = page_first + j * 8 + lane % 4 * 2 + e < visible ? s * scale : -INFINITY;
-            top[half] = fmaxf(top[half], s);
+            new_max[half] = fmaxf(new_max[half], s);
           }
         }
-        top[half] = fmaxf(top[half], shuffle_xor(top[half], 1));
-        top[half] = fmaxf(top[half], shuffle_xor(top[half], 2));
+        new_max[half] = fmaxf(new_max[half], shuffle_xor(new_max[half], 1));
+        new_max[half] = fmaxf(new_max[half], shuffle_xor(new_max[half], 2));
       }
 
       // Probabilities, and what is there so far brought to the new highest score.
 #pragma unroll
       for (uint32_t half = 0; half < 2; ++half) {
-        const float shrink = exp2_approx(highest[half] - top[half]);
-        highest[half] = top[half];
-        total[half] *= shrink;
+        const float rescale = exp2_approx(row_max[half] - new_max[half]);
+        row_max[half] = new_max[half];
+        row_sum[half] *= rescale;
 #pragma unroll
         for (uint32_t d = 0; d < kHeadDim / 8; ++d) {
-          sum[d][half * 2] *= shrink;
-          sum[d][half * 2 + 1] *= shrink;
+          sum[d][half * 2] *= rescale;
+          sum[d][half * 2 + 1] *= rescale;
         }
 #pragma unroll
         for (uint32_t j = 0; j < kPageTokens / 8; ++j) {
 #pragma unroll
           for (uint32_t e = 0; e < 2; ++e) {
             float& s = score[j][half * 2 + e];
-            s = exp2_approx(s - top[half]);
-            total[half] += s;
+            s = exp2_approx(s - new_max[half]);
+            row_sum[half] += s;
           }
         }
       }
@@ -168,7 +169,7 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
         for (uint32_t d = 0; d < kDimSteps; ++d) {
           uint32_t value[4];
-          ldmatrix_x4_trans(value, values + place(t * 16 + lane % 16, d * 2 + lane / 16));
+          ldmatrix_x4_trans(value, values + swizzled_offset(t * 16 + lane % 16, d * 2 + lane / 16));
           mma<T>(sum[2 * d], probability, value[0], value[1]);
           mma<T>(sum[2 * d + 1], probability, value[2], value[3]);
         }
@@ -180,13 +181,13 @@ __global__ void __launch_bounds__(kThreads)
 
 #pragma unroll
   for (uint32_t half = 0; half < 2; ++half) {
-    total[half] += shuffle_xor(total[half], 1);
-    total[half] += shuffle_xor(total[half], 2);
+    row_sum[half] += shuffle_xor(row_sum[half], 1);
+    row_sum[half] += shuffle_xor(row_sum[half], 2);
     const uint32_t row = first + half * 8;
     if (row >= tile.rows) continue;
     T* to = out.data + static_cast<size_t>(span.first_row + tile.first + row) * out.stride +
             head * kHeadDim;
-    const float inverse = 1 / total[half];
+    const float inverse = 1 / row_sum[half];
 #pragma unroll
     for (uint32_t d = 0; d < kHeadDim / 8; ++d) {
       *reinterpret_cast<uint32_t*>(to + d * 8 + lane % 4 * 2) =
@@ -211,12 +212,12 @@ Failure attention_of(Stream stream, Matrix query, Heads heads, Spans spans, cons
 
 }  // namespace
 
-Failure attention(Stream stream, Plan plan, const Card& card, Matrix query, Heads heads,
-                  Spans spans, const void* pages, Matrix out) {
+Failure attention(Stream stream, Plan plan, const Gpu& gpu, Matrix query, Heads heads, Spans spans,
+                  const void* pages, Matrix out) {
   if (query.rows == 0 || spans.count == 0) return nullptr;
   // Not by the rows of the batch or of a text: their bits would depend on it.
-  if (plan == Plan::large && card.has_wgmma && fits_wgmma(heads)) {
-    return attention_wgmma(stream, card, query, heads, spans, pages, out);
+  if (plan == Plan::large && gpu.has_wgmma && fits_wgmma(heads)) {
+    return attention_wgmma(stream, gpu, query, heads, spans, pages, out);
   }
   return query.dtype == DType::f16 ? attention_of<f16>(stream, query, heads, spans, pages, out)
                                    : attention_of<bf16>(stream, query, heads, spans, pages, out);

@@ -30,12 +30,12 @@ constexpr uint32_t kRows = 128;  // of a tile
 constexpr uint32_t kStepTokens = 128;
 [[maybe_unused]] constexpr uint32_t kStepPages = kStepTokens / kPageTokens;
 constexpr uint32_t kStages = 3, kParts = 2;
-constexpr uint32_t kAttendants = 2;  // warpgroups
-constexpr uint32_t kAttendantRows = kRows / kAttendants;
-constexpr uint32_t kThreads = (1 + kAttendants) * kWarpgroupThreads;
+constexpr uint32_t kConsumers = 2;  // warpgroups
+constexpr uint32_t kConsumerRows = kRows / kConsumers;
+constexpr uint32_t kThreads = (1 + kConsumers) * kWarpgroupThreads;
 
 // Of a thread, as in gemm_wgmma.cu.
-constexpr int kFillRegisters = 40, kAttendRegisters = 232;
+constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
 
 constexpr uint32_t kChunkElements = 8, kChunks = kHeadDim / kChunkElements;
 constexpr uint32_t kPanels = kHeadDim * 2 / kSwizzledRowBytes;
@@ -43,7 +43,7 @@ constexpr uint32_t kPanels = kHeadDim * 2 / kSwizzledRowBytes;
 [[maybe_unused]] constexpr uint32_t kBoxBytes = kPageTokens * kSwizzledRowBytes;
 
 // The tile of a block, and its head of keys and values.
-struct Task {
+struct WorkTile {
   Tile tile;  // without rows: there is nothing more to do
   uint32_t kv_head;
 };
@@ -55,16 +55,16 @@ struct Panels {
 };
 
 struct Shared {
-  Panels<kAttendantRows> query[kAttendants];
+  Panels<kConsumerRows> query[kConsumers];
   Panels<kStepTokens> stage[kParts][kStages];  // of keys and of values
-  // Mbarriers: a stage is filled, and multiplied with by all; a task is written, and read by all.
-  uint64_t full[kParts][kStages], empty[kParts][kStages], given, taken;
-  Task task;  // the next one
+  // Mbarriers: a stage is filled, and multiplied with by all; the next tile is written, and read by all.
+  uint64_t full[kParts][kStages], empty[kParts][kStages], work_full, work_empty;
+  WorkTile work;  // the next one
 };
 
 // Where a chunk of a row of a matrix lies.
 template <uint32_t kMatrixRows>
-__device__ __forceinline__ uint32_t place(uint32_t start, uint32_t row, uint32_t chunk) {
+__device__ __forceinline__ uint32_t swizzled_address(uint32_t start, uint32_t row, uint32_t chunk) {
   return start + (chunk / kPanelChunks * kMatrixRows + row) * kSwizzledRowBytes +
          ((chunk ^ row) % kPanelChunks << 4);
 }
@@ -83,20 +83,21 @@ struct Attention {
 
   __device__ __forceinline__ uint32_t group() const { return heads.query / heads.key_value; }
   // Where the head of a tile's row begins in a matrix of queries or results.
-  __device__ __forceinline__ size_t head_of(const Task& task, uint32_t row, uint32_t stride) const {
-    const uint32_t token = task.tile.span->first_row + task.tile.first + row / group();
+  __device__ __forceinline__ size_t head_of(const WorkTile& work, uint32_t row,
+                                            uint32_t stride) const {
+    const uint32_t token = work.tile.span->first_row + work.tile.first + row / group();
     return static_cast<size_t>(token) * stride +
-           (task.kv_head * group() + row % group()) * kHeadDim;
+           (work.kv_head * group() + row % group()) * kHeadDim;
   }
 };
 
 // The steps of a tile: of the prefix run, then of its own run.
-struct Walk {
-  uint32_t prefix_steps, steps;
+struct KeySteps {
+  uint32_t prefix, total;
   uint32_t own_first, own_last;  // places in the own run of the tile's first and last token
 };
 
-[[maybe_unused]] __device__ __forceinline__ Walk walk_of(const Tile& tile) {
+[[maybe_unused]] __device__ __forceinline__ KeySteps key_steps_of(const Tile& tile) {
   const Span& span = *tile.span;
   const uint32_t own_first = span.position + tile.first - span.prefix.tokens;
   const uint32_t own_last = own_first + tile.rows - 1;
@@ -105,14 +106,15 @@ struct Walk {
 }
 
 // Of the run that the step belongs to.
-[[maybe_unused]] __device__ __forceinline__ uint32_t first_token(const Walk& walk, uint32_t step) {
-  return (step < walk.prefix_steps ? step : step - walk.prefix_steps) * kStepTokens;
+[[maybe_unused]] __device__ __forceinline__ uint32_t first_token(const KeySteps& steps,
+                                                                 uint32_t step) {
+  return (step < steps.prefix ? step : step - steps.prefix) * kStepTokens;
 }
 
 // --- What the first warpgroup does -------------------------------------------------------------------------------------------
 
 template <typename T>
-__device__ __forceinline__ Task draw(const Attention<T>& a) {
+__device__ __forceinline__ WorkTile next_tile(const Attention<T>& a) {
   const uint32_t tile_tokens = kRows / a.group();
   const uint32_t tiles = tile_count(a.rows, a.spans.count, tile_tokens),
                  all = tiles * a.heads.key_value;
@@ -129,19 +131,19 @@ __device__ __forceinline__ Task draw(const Attention<T>& a) {
 }
 
 template <typename T>
-__device__ __forceinline__ void hand_out(const Attention<T>& a, Shared* shared) {
+__device__ __forceinline__ void schedule_tiles(const Attention<T>& a, Shared* shared) {
   for (uint32_t parity = 0;; parity ^= 1) {
-    const Task task = draw(a);
-    mbarrier_wait(shared_address(&shared->taken), parity ^ 1);  // passes in the first round
-    shared->task = task;
-    mbarrier_arrive(shared_address(&shared->given));
-    if (task.tile.rows == 0) return;
+    const WorkTile work = next_tile(a);
+    mbarrier_wait(shared_address(&shared->work_empty), parity ^ 1);  // passes in the first round
+    shared->work = work;
+    mbarrier_arrive(shared_address(&shared->work_full));
+    if (work.tile.rows == 0) return;
   }
 }
 
-[[maybe_unused]] __device__ __forceinline__ Task take(Shared* shared, uint32_t parity) {
-  mbarrier_wait(shared_address(&shared->given), parity);
-  return shared->task;
+[[maybe_unused]] __device__ __forceinline__ WorkTile receive_tile(Shared* shared, uint32_t parity) {
+  mbarrier_wait(shared_address(&shared->work_full), parity);
+  return shared->work;
 }
 
 // The first `tokens` rows of a head in a page, then zeros: every lane has its part when it returns.
@@ -151,8 +153,8 @@ __device__ __forceinline__ void copy_page(uint32_t to, uint32_t first_row, const
 #pragma unroll 1
   for (uint32_t i = threadIdx.x % 32; i < kPageTokens * kChunks; i += 32) {
     const uint32_t row = i / kChunks;
-    cp_async_16(place<kStepTokens>(to, first_row + row, i % kChunks), from + i * kChunkElements,
-                row < tokens ? 16 : 0);
+    cp_async_16(swizzled_address<kStepTokens>(to, first_row + row, i % kChunks),
+                from + i * kChunkElements, row < tokens ? 16 : 0);
   }
   cp_async_commit();
   cp_async_wait<0>();
@@ -163,23 +165,23 @@ __device__ __forceinline__ void copy_page(uint32_t to, uint32_t first_row, const
 
 // Every third step, across tiles.
 template <typename T>
-__device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMap* map,
-                                           Shared* shared, uint32_t stage) {
+__device__ __forceinline__ void produce_stage(const Attention<T>& a, const TensorMap* map,
+                                              Shared* shared, uint32_t stage) {
   const bool elected = threadIdx.x % 32 == 0;
   uint32_t step = stage, parity = 1;  // of `empty`, which passes in the first round
-  for (uint32_t task_parity = 0;; task_parity ^= 1) {
-    const Task task = take(shared, task_parity);
+  for (uint32_t work_parity = 0;; work_parity ^= 1) {
+    const WorkTile work = receive_tile(shared, work_parity);
     sync_warp();
-    if (elected) mbarrier_arrive(shared_address(&shared->taken));
-    if (task.tile.rows == 0) return;
-    const Span& span = *task.tile.span;
-    const Walk walk = walk_of(task.tile);
-    for (; step < walk.steps; step += kStages, parity ^= 1) {
-      const bool in_prefix = step < walk.prefix_steps;
+    if (elected) mbarrier_arrive(shared_address(&shared->work_empty));
+    if (work.tile.rows == 0) return;
+    const Span& span = *work.tile.span;
+    const KeySteps steps = key_steps_of(work.tile);
+    for (; step < steps.total; step += kStages, parity ^= 1) {
+      const bool in_prefix = step < steps.prefix;
       const KeyValueRun& run = in_prefix ? span.prefix : span.own;
-      const uint32_t first = first_token(walk, step);
+      const uint32_t first = first_token(steps, step);
       // Tokens from the step's first on: that the tile needs, and that are stored by now.
-      const uint32_t needed = (in_prefix ? run.tokens : walk.own_last + 1) - first;
+      const uint32_t needed = (in_prefix ? run.tokens : steps.own_last + 1) - first;
       const uint32_t stored =
           (in_prefix ? run.tokens : span.position + span.rows - span.prefix.tokens) - first;
       // The page of the step that ends before its last slot.
@@ -195,7 +197,7 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
           if (token < needed) {
             row[page] = static_cast<uint32_t>(
                 first_page_row(run, a.spans.layer, first + token, a.heads.key_value,
-                               static_cast<Part>(part), task.kv_head));
+                               static_cast<Part>(part), work.kv_head));
           }
         }
         const uint32_t full = shared_address(&shared->full[part][stage]);
@@ -226,27 +228,27 @@ __device__ __forceinline__ void fill_stage(const Attention<T>& a, const TensorMa
         if (elected) mbarrier_arrive(full);
       }
     }
-    step -= walk.steps;
+    step -= steps.total;
   }
 }
 
 // --- What the others do --------------------------------------------------------------------------------------------------------
 
 // Numbers of named barriers, one for each warpgroup: it is its turn to multiply; its queries have come.
-[[maybe_unused]] constexpr int kTurnBarrier = 1, kQueryBarrier = kTurnBarrier + kAttendants;
+[[maybe_unused]] constexpr int kTurnBarrier = 1, kQueryBarrier = kTurnBarrier + kConsumers;
 
 template <typename T>
-__device__ __forceinline__ void load_queries(const Attention<T>& a, const Task& task, uint32_t to,
-                                             uint32_t warpgroup, uint32_t thread) {
-  const uint32_t rows = task.tile.rows * a.group();
+__device__ __forceinline__ void load_queries(const Attention<T>& a, const WorkTile& work,
+                                             uint32_t to, uint32_t warpgroup, uint32_t thread) {
+  const uint32_t rows = work.tile.rows * a.group();
 #pragma unroll 4
-  for (uint32_t i = thread; i < kAttendantRows * kChunks; i += kWarpgroupThreads) {
+  for (uint32_t i = thread; i < kConsumerRows * kChunks; i += kWarpgroupThreads) {
     const uint32_t row = i / kChunks, chunk = i % kChunks,
-                   tile_row = warpgroup * kAttendantRows + row;
+                   tile_row = warpgroup * kConsumerRows + row;
     const bool exists = tile_row < rows;
     const size_t at =
-        exists ? a.head_of(task, tile_row, a.query_stride) + chunk * kChunkElements : 0;
-    cp_async_16(place<kAttendantRows>(to, row, chunk), a.query + at, exists ? 16 : 0);
+        exists ? a.head_of(work, tile_row, a.query_stride) + chunk * kChunkElements : 0;
+    cp_async_16(swizzled_address<kConsumerRows>(to, row, chunk), a.query + at, exists ? 16 : 0);
   }
   cp_async_commit();
 }
@@ -260,7 +262,7 @@ __device__ __forceinline__ void multiply_keys(float (&score)[kStepTokens / 2], u
   for (uint32_t panel = 0; panel < kPanels; ++panel) {
 #pragma unroll
     for (uint32_t byte = 0; byte < kSwizzledRowBytes; byte += kProductBytes) {
-      wgmma<T>(score, descriptor(query + panel * kAttendantRows * kSwizzledRowBytes + byte),
+      wgmma<T>(score, descriptor(query + panel * kConsumerRows * kSwizzledRowBytes + byte),
                descriptor(keys + panel * kStepTokens * kSwizzledRowBytes + byte), panel + byte > 0);
     }
   }
@@ -284,30 +286,31 @@ __device__ __forceinline__ void multiply_values(float (&sum)[kHeadDim / 2],
 
 // The thread's two rows, `half` 0 and 1, 8 apart.
 struct Softmax {
-  float highest[2] = {-INFINITY, -INFINITY}, total[2] = {};  // total: of the lane's own columns
+  float row_max[2] = {-INFINITY, -INFINITY}, row_sum[2] = {};  // total: of the lane's own columns
 };
 
-// Scores become exp(score - highest); `shrink` is what everything so far is to be multiplied with. `scale` makes powers
+// Scores become exp(score - highest); `rescale` is what everything so far is to be multiplied with. `scale` makes powers
 // of two of scores.
-[[maybe_unused]] __device__ __forceinline__ void soften(Softmax& softmax,
-                                                        float (&score)[kStepTokens / 2],
-                                                        float scale, float (&shrink)[2]) {
-  float top[2] = {softmax.highest[0], softmax.highest[1]}, offset[2];
+[[maybe_unused]] __device__ __forceinline__ void online_softmax(Softmax& softmax,
+                                                                float (&score)[kStepTokens / 2],
+                                                                float scale, float (&rescale)[2]) {
+  float new_max[2] = {softmax.row_max[0], softmax.row_max[1]}, offset[2];
 #pragma unroll
-  for (uint32_t i = 0; i < kStepTokens / 2; ++i) top[i / 2 % 2] = fmaxf(top[i / 2 % 2], score[i]);
+  for (uint32_t i = 0; i < kStepTokens / 2; ++i)
+    new_max[i / 2 % 2] = fmaxf(new_max[i / 2 % 2], score[i]);
 #pragma unroll
   for (uint32_t half = 0; half < 2; ++half) {
-    top[half] = fmaxf(top[half], shuffle_xor(top[half], 1));
-    top[half] = fmaxf(top[half], shuffle_xor(top[half], 2));
-    shrink[half] = exp2_approx((softmax.highest[half] - top[half]) * scale);
-    offset[half] = top[half] * scale;
-    softmax.highest[half] = top[half];
-    softmax.total[half] *= shrink[half];
+    new_max[half] = fmaxf(new_max[half], shuffle_xor(new_max[half], 1));
+    new_max[half] = fmaxf(new_max[half], shuffle_xor(new_max[half], 2));
+    rescale[half] = exp2_approx((softmax.row_max[half] - new_max[half]) * scale);
+    offset[half] = new_max[half] * scale;
+    softmax.row_max[half] = new_max[half];
+    softmax.row_sum[half] *= rescale[half];
   }
 #pragma unroll
   for (uint32_t i = 0; i < kStepTokens / 2; ++i) {
     score[i] = exp2_approx(score[i] * scale - offset[i / 2 % 2]);
-    softmax.total[i / 2 % 2] += score[i];
+    softmax.row_sum[i / 2 % 2] += score[i];
   }
 }
 
@@ -322,52 +325,52 @@ __device__ __forceinline__ void pack_scores(uint32_t (&probability)[kStepTokens 
 }
 
 template <typename T>
-__device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
+__device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
   const uint32_t warpgroup = warpgroup_index() - 1, thread = threadIdx.x % kWarpgroupThreads;
-  const uint32_t own_row = warpgroup * kAttendantRows + thread / 32 * 16 + thread % 32 / 4;
+  const uint32_t own_row = warpgroup * kConsumerRows + thread / 32 * 16 + thread % 32 / 4;
   const uint32_t own_col = thread % 4 * 2;
   const uint32_t query = shared_address(&shared->query[warpgroup]);
   const auto begin_turn = [&] {
-    sync_threads(kTurnBarrier + static_cast<int>(warpgroup), kAttendants * kWarpgroupThreads);
+    sync_threads(kTurnBarrier + static_cast<int>(warpgroup), kConsumers * kWarpgroupThreads);
     wgmma_fence();
   };
   const auto end_turn = [&] {
-    arrive_threads(kTurnBarrier + 1 - static_cast<int>(warpgroup), kAttendants * kWarpgroupThreads);
+    arrive_threads(kTurnBarrier + 1 - static_cast<int>(warpgroup), kConsumers * kWarpgroupThreads);
   };
-  const auto wait_for = [&](Part part, const RingPosition<kStages>& turn) {
-    mbarrier_wait(shared_address(&shared->full[static_cast<uint32_t>(part)][turn.stage]),
-                  turn.parity);
+  const auto wait_for = [&](Part part, const RingPosition<kStages>& position) {
+    mbarrier_wait(shared_address(&shared->full[static_cast<uint32_t>(part)][position.stage]),
+                  position.parity);
   };
-  const auto start_of = [&](Part part, const RingPosition<kStages>& turn) {
-    return shared_address(&shared->stage[static_cast<uint32_t>(part)][turn.stage]);
+  const auto start_of = [&](Part part, const RingPosition<kStages>& position) {
+    return shared_address(&shared->stage[static_cast<uint32_t>(part)][position.stage]);
   };
-  const auto release = [&](Part part, const RingPosition<kStages>& turn) {
+  const auto release = [&](Part part, const RingPosition<kStages>& position) {
     if (thread % 32 != 0) return;
-    mbarrier_arrive(shared_address(&shared->empty[static_cast<uint32_t>(part)][turn.stage]));
+    mbarrier_arrive(shared_address(&shared->empty[static_cast<uint32_t>(part)][position.stage]));
   };
 
   if (warpgroup == 1) end_turn();  // the first one begins
-  RingPosition<kStages> turn;
-  uint32_t task_parity = 0;
-  Task task = take(shared, task_parity);
-  if (task.tile.rows > 0) load_queries(a, task, query, warpgroup, thread);
-  while (task.tile.rows > 0) {
+  RingPosition<kStages> position;
+  uint32_t work_parity = 0;
+  WorkTile work = receive_tile(shared, work_parity);
+  if (work.tile.rows > 0) load_queries(a, work, query, warpgroup, thread);
+  while (work.tile.rows > 0) {
     cp_async_wait<0>();
     fence_proxy_async();
     sync_threads(kQueryBarrier + static_cast<int>(warpgroup), kWarpgroupThreads);
-    if (thread == 0) mbarrier_arrive(shared_address(&shared->taken));
-    task_parity ^= 1;
+    if (thread == 0) mbarrier_arrive(shared_address(&shared->work_empty));
+    work_parity ^= 1;
 
-    const Walk walk = walk_of(task.tile);
-    const uint32_t prefix_tokens = task.tile.span->prefix.tokens;
+    const KeySteps steps = key_steps_of(work.tile);
+    const uint32_t prefix_tokens = work.tile.span->prefix.tokens;
     const auto mask = [&](float(&score)[kStepTokens / 2], uint32_t step) {
-      const bool in_prefix = step < walk.prefix_steps;
-      const uint32_t first = first_token(walk, step);
-      const uint32_t visible_to_all = in_prefix ? prefix_tokens : walk.own_first + 1;
+      const bool in_prefix = step < steps.prefix;
+      const uint32_t first = first_token(steps, step);
+      const uint32_t visible_to_all = in_prefix ? prefix_tokens : steps.own_first + 1;
       if (first + kStepTokens <= visible_to_all) return;
 #pragma unroll
       for (uint32_t half = 0; half < 2; ++half) {
-        const uint32_t token = walk.own_first + (own_row + half * 8) / a.group();
+        const uint32_t token = steps.own_first + (own_row + half * 8) / a.group();
         const uint32_t visible = in_prefix ? prefix_tokens : token + 1;
 #pragma unroll
         for (uint32_t i = half * 2; i < kStepTokens / 2; i += 4) {
@@ -379,57 +382,57 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
       }
     };
 
-    float score[kStepTokens / 2], sum[kHeadDim / 2] = {}, shrink[2];
+    float score[kStepTokens / 2], sum[kHeadDim / 2] = {}, rescale[2];
     uint32_t probability[kStepTokens / 16][4];
     Softmax softmax;
-    wait_for(Part::key, turn);
+    wait_for(Part::key, position);
     begin_turn();
-    multiply_keys<T>(score, query, start_of(Part::key, turn));
+    multiply_keys<T>(score, query, start_of(Part::key, position));
     end_turn();
     wgmma_wait<0>();
-    release(Part::key, turn);
+    release(Part::key, position);
     mask(score, 0);
-    soften(softmax, score, a.scale, shrink);
+    online_softmax(softmax, score, a.scale, rescale);
     pack_scores<T>(probability, score);
-    for (uint32_t step = 1; step < walk.steps; ++step) {
-      const RingPosition<kStages> previous = turn;
-      turn.advance();
-      wait_for(Part::key, turn);
+    for (uint32_t step = 1; step < steps.total; ++step) {
+      const RingPosition<kStages> previous = position;
+      position.advance();
+      wait_for(Part::key, position);
       wait_for(Part::value, previous);
       begin_turn();
-      multiply_keys<T>(score, query, start_of(Part::key, turn));
+      multiply_keys<T>(score, query, start_of(Part::key, position));
       multiply_values<T>(sum, probability, start_of(Part::value, previous));
       end_turn();
       wgmma_wait<1>();
-      release(Part::key, turn);
+      release(Part::key, position);
       mask(score, step);
-      soften(softmax, score, a.scale, shrink);
+      online_softmax(softmax, score, a.scale, rescale);
       // ptxas would move the wait above the exponentials, which are to run beside the product.
-      scheduling_barrier(softmax.total[0] + softmax.total[1] < 0);
+      scheduling_barrier(softmax.row_sum[0] + softmax.row_sum[1] < 0);
       wgmma_wait<0>();
       release(Part::value, previous);
 #pragma unroll
-      for (uint32_t i = 0; i < kHeadDim / 2; ++i) sum[i] *= shrink[i / 2 % 2];
+      for (uint32_t i = 0; i < kHeadDim / 2; ++i) sum[i] *= rescale[i / 2 % 2];
       pack_scores<T>(probability, score);
     }
-    wait_for(Part::value, turn);
+    wait_for(Part::value, position);
     begin_turn();
-    multiply_values<T>(sum, probability, start_of(Part::value, turn));
+    multiply_values<T>(sum, probability, start_of(Part::value, position));
     end_turn();
-    const Task next = take(shared, task_parity);
+    const WorkTile next = receive_tile(shared, work_parity);
     if (next.tile.rows > 0) load_queries(a, next, query, warpgroup, thread);
     wgmma_wait<0>();
-    release(Part::value, turn);
-    turn.advance();
+    release(Part::value, position);
+    position.advance();
 
 #pragma unroll
     for (uint32_t half = 0; half < 2; ++half) {
-      float total = softmax.total[half];
+      float total = softmax.row_sum[half];
       total += shuffle_xor(total, 1);
       total += shuffle_xor(total, 2);
       const uint32_t row = own_row + half * 8;
-      if (row >= task.tile.rows * a.group()) continue;
-      T* to = a.out + a.head_of(task, row, a.out_stride);
+      if (row >= work.tile.rows * a.group()) continue;
+      T* to = a.out + a.head_of(work, row, a.out_stride);
       const float inverse = 1 / total;
 #pragma unroll
       for (uint32_t i = half * 2; i < kHeadDim / 2; i += 4) {
@@ -437,10 +440,10 @@ __device__ __forceinline__ void attend(const Attention<T>& a, Shared* shared) {
             pack<T>(sum[i] * inverse, sum[i + 1] * inverse);
       }
     }
-    task = next;
+    work = next;
   }
   if (warpgroup == 0)
-    sync_threads(kTurnBarrier, kAttendants * kWarpgroupThreads);  // the turn nobody takes
+    sync_threads(kTurnBarrier, kConsumers * kWarpgroupThreads);  // the turn nobody takes
 }
 
 template <typename T>
@@ -453,25 +456,25 @@ __global__ void __launch_bounds__(kThreads, 1)
         for (uint32_t i = 0; i < kStages; ++i) {
           mbarrier_init(shared_address(&shared->full[part][i]),
                         2);  // what TMA brings; what threads copy
-          mbarrier_init(shared_address(&shared->empty[part][i]), kAttendants * kWarpgroupWarps);
+          mbarrier_init(shared_address(&shared->empty[part][i]), kConsumers * kWarpgroupWarps);
         }
       }
-      mbarrier_init(shared_address(&shared->given), 1);
-      mbarrier_init(shared_address(&shared->taken), kStages + kAttendants);
+      mbarrier_init(shared_address(&shared->work_full), 1);
+      mbarrier_init(shared_address(&shared->work_empty), kStages + kConsumers);
       fence_mbarrier_init();
     }
     sync_block();
     if (threadIdx.x < kWarpgroupThreads) {
-      release_registers<kFillRegisters>();
+      release_registers<kProducerRegisters>();
       const uint32_t warp = threadIdx.x / 32;
       if (warp < kStages) {
-        fill_stage(a, &page_map, shared, warp);
+        produce_stage(a, &page_map, shared, warp);
       } else if (threadIdx.x % 32 == 0) {
-        hand_out(a, shared);
+        schedule_tiles(a, shared);
       }
     } else {
-      claim_registers<kAttendRegisters>();
-      attend(a, shared);
+      claim_registers<kConsumerRegisters>();
+      consume(a, shared);
     }
   } else {
     trap();  // built without the code that this card needs: better than results that nobody made
@@ -481,7 +484,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 // --- Launchers ---------------------------------------------------------------------------------------------------------------
 
 template <typename T>
-Failure attention_of(Stream stream, const Card& card, Matrix query, Heads heads, Spans spans,
+Failure attention_of(Stream stream, const Gpu& gpu, Matrix query, Heads heads, Spans spans,
                      const void* pages, Matrix out) {
   size_t bytes;
   if (const Failure failure = bytes_from(pages, &bytes)) return failure;
@@ -503,21 +506,21 @@ Failure attention_of(Stream stream, const Card& card, Matrix query, Heads heads,
                        spans,
                        static_cast<const T*>(pages),
                        kScoreScale,
-                       card.tickets};
+                       gpu.tickets};
   return launch(stream, wgmma_attention<T>,
-                tiles < card.multiprocessors ? tiles : card.multiprocessors, kThreads,
-                sizeof(Shared), map, a);
+                tiles < gpu.multiprocessors ? tiles : gpu.multiprocessors, kThreads, sizeof(Shared),
+                map, a);
 }
 
 }  // namespace
 
 bool fits_wgmma(Heads heads) { return heads.query / heads.key_value <= kRows; }
 
-Failure attention_wgmma(Stream stream, const Card& card, Matrix query, Heads heads, Spans spans,
+Failure attention_wgmma(Stream stream, const Gpu& gpu, Matrix query, Heads heads, Spans spans,
                         const void* pages, Matrix out) {
   return query.dtype == DType::f16
-             ? attention_of<f16>(stream, card, query, heads, spans, pages, out)
-             : attention_of<bf16>(stream, card, query, heads, spans, pages, out);
+             ? attention_of<f16>(stream, gpu, query, heads, spans, pages, out)
+             : attention_of<bf16>(stream, gpu, query, heads, spans, pages, out);
 }
 
 }  // namespace qwen3::cuda

@@ -7,8 +7,8 @@
 #include <new>
 
 #include "backend/cuda_interface.h"
+#include "graph_cache.h"
 #include "kernels.h"
-#include "replay.h"
 
 namespace qwen3 {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 using cuda::Failure;
 
 constexpr int kOldestMajor = 8;  // compute capability: Ampere
-constexpr size_t kKeptBytes =
+constexpr size_t kRecordedBytes =
     256 << 10;                        // of launches; the largest model's small batch has 100 KiB
 constexpr size_t kOpBytes = 4 << 10;  // of those that one op makes, at most
 constexpr int kHopperCode = 90;       // kernels compiled for it have wgmma
@@ -133,18 +133,18 @@ class CudaBackend final : public Backend {
  public:
   CudaBackend(int device, DType input, const cuda::Tuning& tuning)
       : device_(device), input_(input) {
-    card_.tuning = tuning;
+    gpu_.tuning = tuning;
   }
 
   ~CudaBackend() override {
     if (!has_stream_) return;
     cuda::use_device(device_);
-    release_whole();
+    release_whole_weight();
     staging_.close();
     pooled_.close();  // which waits for the device
-    replay_.close();
-    if (card_.parts) cuda::release_device(card_.parts);
-    if (card_.tickets) cuda::release_device(card_.tickets);
+    graphs_.close();
+    if (gpu_.partials) cuda::release_device(gpu_.partials);
+    if (gpu_.tickets) cuda::release_device(gpu_.tickets);
     if (has_done_) cuda::destroy_event(done_);
     cuda::destroy_stream(stream_);
   }
@@ -153,40 +153,42 @@ class CudaBackend final : public Backend {
     int count = 0;
     if (const Failure failure = cuda::count_devices(&count)) return failure;
     if (device_ < 0 || device_ >= count) return "there is no CUDA device of that number";
-    cuda::DeviceProperties card;
-    if (const Failure failure = cuda::describe_device(device_, &card)) return failure;
-    if (card.major < kOldestMajor) return "the card is older than Ampere (compute capability 8.0)";
+    cuda::DeviceProperties properties;
+    if (const Failure failure = cuda::describe_device(device_, &properties)) return failure;
+    if (properties.major < kOldestMajor)
+      return "the card is older than Ampere (compute capability 8.0)";
 
     if (const Failure failure = cuda::use_device(device_)) return failure;
     int compiled_for = 0;
-    if (const Failure failure = cuda::check_card(&compiled_for)) return failure;
+    if (const Failure failure = cuda::check_device(&compiled_for)) return failure;
     overlaps_ = compiled_for >= kOverlappingCode;
-    const bool is_hopper = card.major == 9 && card.minor == 0;
-    card_.multiprocessors = static_cast<uint32_t>(card.multiprocessors);
-    card_.has_wgmma = is_hopper && compiled_for == kHopperCode && !hopper_is_off();
+    const bool is_hopper = properties.major == 9 && properties.minor == 0;
+    gpu_.multiprocessors = static_cast<uint32_t>(properties.multiprocessors);
+    gpu_.has_wgmma = is_hopper && compiled_for == kHopperCode && !hopper_is_off();
     // The a stands for Hopper's own kernels, which are there for sm_90a alone.
-    std::snprintf(description_, sizeof description_, "%s, sm_%d%d%s", card.name, card.major,
-                  card.minor, card_.has_wgmma ? "a" : "");
+    std::snprintf(description_, sizeof description_, "%s, sm_%d%d%s", properties.name,
+                  properties.major, properties.minor, gpu_.has_wgmma ? "a" : "");
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
     has_stream_ = true;
-    if (!kept_.open(kKeptBytes)) return "there is not enough host memory";
+    if (!recorded_.open(kRecordedBytes)) return "there is not enough host memory";
     if (const Failure failure = cuda::create_event(&done_)) return failure;
     has_done_ = true;
-    if (const Failure failure = cuda::allocate_device(&card_.parts, cuda::part_bytes(card_.tuning)))
+    if (const Failure failure =
+            cuda::allocate_device(&gpu_.partials, cuda::partials_bytes(gpu_.tuning)))
       return failure;
     if (const Failure failure = staging_.open()) return failure;
     if (const Failure failure = pooled_.open()) return failure;
-    return card_.has_wgmma ? open_tickets() : nullptr;
+    return gpu_.has_wgmma ? open_tickets() : nullptr;
   }
 
   Traits traits() const noexcept override {
-    return {"cuda",     description_, card_.multiprocessors, input_, half_type(), half_type(),
-            kBatchRows, true};
+    return {"cuda",      description_, gpu_.multiprocessors, input_,
+            half_type(), half_type(),  kBatchRows,           true};
   }
 
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
-    launch_kept();
-    const bool small = !invariant && tokens <= card_.tuning.small_tokens;
+    launch_recorded();
+    const bool small = !invariant && tokens <= gpu_.tuning.small_tokens;
     plan_ = small ? cuda::Plan::small : cuda::Plan::large;
   }
 
@@ -229,7 +231,7 @@ class CudaBackend final : public Backend {
   void attention(Matrix query, Heads heads, Spans spans, const void* pages,
                  Matrix out) noexcept override {
     compute([&](cuda::Stream stream) {
-      return cuda::attention(stream, plan_, card_, query, heads, spans, pages, out);
+      return cuda::attention(stream, plan_, gpu_, query, heads, spans, pages, out);
     });
   }
 
@@ -247,9 +249,9 @@ class CudaBackend final : public Backend {
   }
 
   const char* sync() noexcept override {
-    if (whole_) {
+    if (whole_weight_) {
       enqueue([&]() -> Failure {
-        release_whole();  // waits for those who use it
+        release_whole_weight();  // waits for those who use it
         return nullptr;
       });
     }
@@ -305,10 +307,10 @@ class CudaBackend final : public Backend {
 
   void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
                     const void* from, DType stored) noexcept override {
-    weights_are_on_their_way_ = true;
-    const bool levelled = weight.dtype == DType::s8 && use == WeightUse::linear_add;
+    weights_pending_ = true;
+    const bool column_scaled = weight.dtype == DType::s8 && use == WeightUse::linear_add;
     const size_t row_bytes = size_t{weight.cols} * bytes_of(stored);
-    if (levelled && first_row == 0) take_whole(weight.rows * row_bytes);
+    if (column_scaled && first_row == 0) reserve_whole_weight(weight.rows * row_bytes);
     const auto rows_at_once = static_cast<uint32_t>(kStagingBytes / row_bytes);
     for (uint32_t done = 0; done < rows;) {
       const uint32_t count = std::min(rows - done, rows_at_once);
@@ -318,15 +320,16 @@ class CudaBackend final : public Backend {
         if (const Failure failure = staging_.next(&staged)) return failure;
         std::memcpy(staged, static_cast<const char*>(from) + done * row_bytes, count * row_bytes);
         const Failure failure =
-            levelled ? cuda::copy_to_device(static_cast<char*>(whole_) + row * row_bytes, staged,
-                                            count * row_bytes, stream_)
-                     : cuda::store_rows(stream_, weight, use, row, count, staged, stored);
+            column_scaled
+                ? cuda::copy_to_device(static_cast<char*>(whole_weight_) + row * row_bytes, staged,
+                                       count * row_bytes, stream_)
+                : cuda::store_rows(stream_, weight, use, row, count, staged, stored);
         return failure ? failure : staging_.enqueued(stream_);
       });
       done += count;
     }
-    if (levelled && first_row + rows == weight.rows) {
-      enqueue([&] { return cuda::store_levelled(stream_, weight, whole_, stored); });
+    if (column_scaled && first_row + rows == weight.rows) {
+      enqueue([&] { return cuda::store_column_scaled(stream_, weight, whole_weight_, stored); });
     }
   }
 
@@ -334,34 +337,34 @@ class CudaBackend final : public Backend {
   Failure open_tickets() {
     void* memory = nullptr;
     if (const Failure failure = cuda::allocate_device(&memory, sizeof(uint32_t))) return failure;
-    card_.tickets = static_cast<uint32_t*>(memory);
+    gpu_.tickets = static_cast<uint32_t*>(memory);
     static constexpr uint32_t none = 0;
-    return cuda::copy_to_device(card_.tickets, &none, sizeof none, stream_);
+    return cuda::copy_to_device(gpu_.tickets, &none, sizeof none, stream_);
   }
 
   // What is kept of values in 16 bits: queries, keys, values.
   DType half_type() const { return input_ == DType::s8 ? DType::bf16 : input_; }
 
   // Memory for all rows of a weight that can only be laid out when the last one has come; until sync().
-  void take_whole(size_t bytes) {
-    if (bytes <= whole_bytes_) return;
+  void reserve_whole_weight(size_t bytes) {
+    if (bytes <= whole_weight_bytes_) return;
     enqueue([&] {
-      release_whole();
-      return cuda::allocate_device(&whole_, bytes);
+      release_whole_weight();
+      return cuda::allocate_device(&whole_weight_, bytes);
     });
-    whole_bytes_ = whole_ ? bytes : 0;
+    whole_weight_bytes_ = whole_weight_ ? bytes : 0;
   }
-  void release_whole() {  // the device is the thread's
-    if (whole_) cuda::release_device(whole_);
-    whole_ = nullptr;
-    whole_bytes_ = 0;
+  void release_whole_weight() {  // the device is the thread's
+    if (whole_weight_) cuda::release_device(whole_weight_);
+    whole_weight_ = nullptr;
+    whole_weight_bytes_ = 0;
   }
 
   static const float* values_of(Matrix gain) { return static_cast<const float*>(gain.data); }
 
   // After the first failure nothing more is asked of the device.
   template <typename Op>
-  void ask(Op op) noexcept {
+  void run_unless_failed(Op op) noexcept {
     if (failure_) return;
     failure_ = cuda::use_device(device_);
     if (!failure_) failure_ = op();
@@ -371,17 +374,19 @@ class CudaBackend final : public Backend {
   // anything of it themselves.
   template <typename Op>
   void compute(Op op) noexcept {
-    if (plan_ == cuda::Plan::large) return ask([&] { return op(stream_); });
-    if (!kept_.has_room_for(kOpBytes)) launch_kept();
-    if (!failure_) failure_ = op(cuda::Stream{stream_.queue, &kept_});
+    if (plan_ == cuda::Plan::large) return run_unless_failed([&] { return op(stream_); });
+    if (!recorded_.has_room_for(kOpBytes)) launch_recorded();
+    if (!failure_) failure_ = op(cuda::Stream{stream_.queue, &recorded_});
   }
-  void launch_kept() noexcept {
-    if (kept_.empty()) return;
+  void launch_recorded() noexcept {
+    if (recorded_.empty()) return;
     // Kernels read weights before they wait for what is in front of them.
-    if (weights_are_on_their_way_) ask([&] { return wait(); });
-    weights_are_on_their_way_ = false;
-    ask([&] { return replay_.launch({stream_.queue, nullptr, overlaps_}, kept_); });
-    kept_.clear();
+    if (weights_pending_) run_unless_failed([&] { return wait(); });
+    weights_pending_ = false;
+    run_unless_failed([&] {
+      return graphs_.launch({stream_.queue, nullptr, overlaps_}, recorded_);
+    });
+    recorded_.clear();
   }
 
   // For all that was asked of the device.
@@ -393,37 +398,37 @@ class CudaBackend final : public Backend {
   // Anything else, behind the ops that came before.
   template <typename Op>
   void enqueue(Op op) noexcept {
-    launch_kept();
-    ask(op);
+    launch_recorded();
+    run_unless_failed(op);
   }
 
   void enqueue_gemm(cuda::Epilogue epilogue, Matrix in, Matrix weight, Matrix out) noexcept {
     compute([&](cuda::Stream stream) {
-      return cuda::gemm(stream, plan_, epilogue, card_, in, weight, out);
+      return cuda::gemm(stream, plan_, epilogue, gpu_, in, weight, out);
     });
   }
 
   void finish() noexcept {
     enqueue([&] { return wait(); });
-    weights_are_on_their_way_ = false;
+    weights_pending_ = false;
     pooled_.deliver(failure_ != nullptr);
   }
 
   const int device_;
   const DType input_;
   char description_[320] = {};
-  cuda::Card card_{};
+  cuda::Gpu gpu_{};
   cuda::Stream stream_{};
   cuda::Event done_{};
   bool has_stream_ = false, has_done_ = false, overlaps_ = false;
   Staging staging_;
   PooledRows pooled_;
-  void* whole_ = nullptr;
-  size_t whole_bytes_ = 0;
+  void* whole_weight_ = nullptr;
+  size_t whole_weight_bytes_ = 0;
   cuda::Plan plan_ = cuda::Plan::large;
-  bool weights_are_on_their_way_ = false;
-  cuda::Launches kept_;
-  cuda::Replay replay_;
+  bool weights_pending_ = false;
+  cuda::Launches recorded_;
+  cuda::GraphCache graphs_;
   Failure failure_ = nullptr;
 };
 

@@ -78,9 +78,10 @@ __device__ __forceinline__ float gated(float gate, float up, bool has_scales) {
 
 // Sums of columns `col`, which is even, and the next.
 template <typename T, Epilogue kEpilogue>
-__device__ __forceinline__ void finish(const Operands<T>& x, const Result& out, uint32_t row,
-                                       uint32_t col, float row_scale, typename Kind<T>::Sum first,
-                                       typename Kind<T>::Sum second) {
+__device__ __forceinline__ void apply_epilogue(const Operands<T>& x, const Result& out,
+                                               uint32_t row, uint32_t col, float row_scale,
+                                               typename Kind<T>::Sum first,
+                                               typename Kind<T>::Sum second) {
   using Stored = typename Kind<T>::Stored;
   const bool both = col + 1 < x.cols;
   const float a = x.value(first, row_scale, x.col_scale(col)),
@@ -111,7 +112,7 @@ __device__ __forceinline__ void finish(const Operands<T>& x, const Result& out, 
 
 // gemm_wgmma.cu: for cards that have wgmma.
 template <typename T>
-Failure gemm_wgmma(Stream stream, Epilogue epilogue, const Card& card, const Operands<T>& x,
+Failure gemm_wgmma(Stream stream, Epilogue epilogue, const Gpu& gpu, const Operands<T>& x,
                    const Result& out);
 
 }  // namespace qwen3::cuda

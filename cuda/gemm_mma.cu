@@ -30,14 +30,14 @@ constexpr uint32_t kStepBytes = 64;  // of a row
 constexpr uint32_t kChunkBytes = 16;
 constexpr uint32_t kChunks = kStepBytes / kChunkBytes;
 constexpr uint32_t kGroupTiles = 8;
-constexpr uint32_t kBroadCols = 128;
+constexpr uint32_t kSplitKCols = 128;
 
 template <typename T>
 constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
 template <typename T>
 constexpr uint32_t kChunkElements = kChunkBytes / sizeof(T);
 
-__device__ __forceinline__ uint32_t place(uint32_t row, uint32_t chunk) {
+__device__ __forceinline__ uint32_t swizzled_offset(uint32_t row, uint32_t chunk) {
   return row * kStepBytes + ((chunk ^ (row / 2 & 3)) << 4);
 }
 
@@ -88,17 +88,17 @@ __device__ __forceinline__ void advance_pipeline(uint32_t step, uint32_t steps,
 // --- Tiles: the large plan, and wide weights in the small one ---------------------------------------------------------------
 
 template <uint32_t kRowCount, uint32_t kColCount, uint32_t kWarpRowCount, uint32_t kWarpColCount,
-          uint32_t kStageCount, bool kIsPart = false>
+          uint32_t kStageCount, bool kIsPartial = false>
 struct Tile {
   static constexpr uint32_t kRows = kRowCount, kCols = kColCount, kStages = kStageCount;
   static constexpr uint32_t kWarpRows = kWarpRowCount, kWarpCols = kWarpColCount;
-  static constexpr bool kPart = kIsPart;  // what it makes is a part of each sum
+  static constexpr bool kPartial = kIsPartial;  // what it makes is a part of each sum
   static constexpr uint32_t kStageBytes = (kRows + kCols) * kStepBytes;
 };
 using Tile128 = Tile<128, 128, 64, 64, 4>;
 using Tile64 = Tile<64, 64, 32, 32, 4>;
-template <uint32_t kRows, bool kPart>
-using BroadTile = Tile<kRows, kBroadCols, kRows, 32, 8, kPart>;
+template <uint32_t kRows, bool kPartial>
+using SplitKTile = Tile<kRows, kSplitKCols, kRows, 32, 8, kPartial>;
 
 constexpr uint32_t kTileThreads = 128;
 
@@ -131,15 +131,15 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
 #pragma unroll
     for (uint32_t task = threadIdx.x; task < Tile::kCols * kChunks; task += kTileThreads) {
       const uint32_t row = task / kChunks, chunk = task % kChunks;
-      load_chunk(weight_at(step) + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
-                 first_col + row, element_of(step, chunk));
+      load_chunk(weight_at(step) + swizzled_offset(row, chunk), x.weight, x.weight_stride, x.cols,
+                 x.inner, first_col + row, element_of(step, chunk));
     }
   };
   const auto load_in = [&](uint32_t step) {
 #pragma unroll
     for (uint32_t task = threadIdx.x; task < Tile::kRows * kChunks; task += kTileThreads) {
       const uint32_t row = task / kChunks, chunk = task % kChunks;
-      load_chunk(in_at(step) + place(row, chunk), x.in, x.in_stride, x.rows, x.inner,
+      load_chunk(in_at(step) + swizzled_offset(row, chunk), x.in, x.in_stride, x.rows, x.inner,
                  first_row + row, element_of(step, chunk));
     }
   };
@@ -153,12 +153,14 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
       uint32_t a[kRowTiles][4], b[kColTiles / 2][4];
 #pragma unroll
       for (uint32_t i = 0; i < kRowTiles; ++i) {
-        ldmatrix_x4(a[i], in_at(step) + place(warp_row + i * 16 + lane % 16, k + lane / 16));
+        ldmatrix_x4(a[i],
+                    in_at(step) + swizzled_offset(warp_row + i * 16 + lane % 16, k + lane / 16));
       }
 #pragma unroll
       for (uint32_t j = 0; j < kColTiles / 2; ++j) {
-        ldmatrix_x4(b[j], weight_at(step) + place(warp_col + j * 16 + lane % 8 + lane / 16 * 8,
-                                                  k + lane / 8 % 2));
+        ldmatrix_x4(b[j],
+                    weight_at(step) + swizzled_offset(warp_col + j * 16 + lane % 8 + lane / 16 * 8,
+                                                      k + lane / 8 % 2));
       }
 #pragma unroll
       for (uint32_t i = 0; i < kRowTiles; ++i) {
@@ -181,13 +183,13 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
         const uint32_t col = first_col + warp_col + j * 8 + lane % 4 * 2;
         if (col >= x.cols) continue;
         const auto a = sum[i][j][half * 2], b = sum[i][j][half * 2 + 1];
-        if constexpr (Tile::kPart) {
+        if constexpr (Tile::kPartial) {
           auto* to = static_cast<typename Kind<T>::Sum*>(out.data) +
                      (static_cast<size_t>(blockIdx.y) * x.rows + row) * out.stride + col;
           to[0] = a;
           to[1] = b;
         } else {
-          finish<T, kEpilogue>(x, out, row, col, scale, a, b);
+          apply_epilogue<T, kEpilogue>(x, out, row, col, scale, a, b);
         }
       }
     }
@@ -197,69 +199,71 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
 // The sums of all parts, in order: a thread for every two columns.
 template <typename T, Epilogue kEpilogue>
 __global__ void __launch_bounds__(kTileThreads)
-    add_parts_kernel(const typename Kind<T>::Sum* parts, uint32_t count, uint32_t stride,
-                     Operands<T> x, Result out) {
+    add_partials_kernel(const typename Kind<T>::Sum* partials, uint32_t count, uint32_t stride,
+                        Operands<T> x, Result out) {
   let_next_begin();
   wait_for_previous();
   const uint32_t row = blockIdx.y, col = (blockIdx.x * kTileThreads + threadIdx.x) * 2;
   if (col >= x.cols) return;
   typename Kind<T>::Sum a = 0, b = 0;
-  for (uint32_t part = 0; part < count; ++part) {
-    const auto* from = parts + (static_cast<size_t>(part) * x.rows + row) * stride + col;
+  for (uint32_t split = 0; split < count; ++split) {
+    const auto* from = partials + (static_cast<size_t>(split) * x.rows + row) * stride + col;
     a += from[0];
     if (col + 1 < x.cols) b += from[1];
   }
-  finish<T, kEpilogue>(x, out, row, col, x.row_scale(row), a, b);
+  apply_epilogue<T, kEpilogue>(x, out, row, col, x.row_scale(row), a, b);
 }
 
 // --- The small plan --------------------------------------------------------------------------------------------------------
 
-constexpr uint32_t kSmallWarps = 8;
-constexpr uint32_t kSmallThreads = kSmallWarps * 32;
-constexpr uint32_t kSmallCols = 32;
-constexpr uint32_t kSmallSharedBytes = 96 * 1024;
+constexpr uint32_t kSlicedKWarps = 8;
+constexpr uint32_t kSlicedKThreads = kSlicedKWarps * 32;
+constexpr uint32_t kSlicedKCols = 32;
+constexpr uint32_t kSlicedKSharedBytes = 96 * 1024;
 constexpr uint32_t kPartialStride =
-    kSmallCols + 8;  // sums; rows of a fragment then lie in different banks
+    kSlicedKCols + 8;  // sums; rows of a fragment then lie in different banks
 
 template <uint32_t kTiles16>
-constexpr uint32_t kSmallStageBytes = (kTiles16 * 16 + kSmallCols) * kStepBytes;
+constexpr uint32_t kSlicedKStageBytes = (kTiles16 * 16 + kSlicedKCols) * kStepBytes;
 template <uint32_t kTiles16>
-constexpr uint32_t kSmallStages = kSmallSharedBytes / kSmallWarps / kSmallStageBytes<kTiles16>;
+constexpr uint32_t kSlicedKStages =
+    kSlicedKSharedBytes / kSlicedKWarps / kSlicedKStageBytes<kTiles16>;
 
 template <typename T, Epilogue kEpilogue, uint32_t kTiles16>
-__global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Result out) {
+__global__ void __launch_bounds__(kSlicedKThreads) sliced_k_gemm(Operands<T> x, Result out) {
   constexpr uint32_t kRows = kTiles16 * 16;
-  constexpr uint32_t kStages = kSmallStages<kTiles16>;
-  constexpr uint32_t kTiles8 = kSmallCols / 8;
+  constexpr uint32_t kStages = kSlicedKStages<kTiles16>;
+  constexpr uint32_t kTiles8 = kSlicedKCols / 8;
   static_assert(kStages >= 2, "one stage is read while another arrives");
-  static_assert(kSmallWarps * kRows * kPartialStride * 4 <= kSmallSharedBytes,
+  static_assert(kSlicedKWarps * kRows * kPartialStride * 4 <= kSlicedKSharedBytes,
                 "the sums take the ring's place");
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const uint32_t ring =
-      shared_address(shared_memory<uint4>()) + warp * kStages * kSmallStageBytes<kTiles16>;
+      shared_address(shared_memory<uint4>()) + warp * kStages * kSlicedKStageBytes<kTiles16>;
   const uint32_t steps = (x.inner + kStepElements<T> - 1) / kStepElements<T>;
   const uint32_t mine =
-      (steps + kSmallWarps - 1 - warp) / kSmallWarps;  // steps warp, warp + 8, ...
-  const uint32_t first_row = blockIdx.y * kRows, first_col = blockIdx.x * kSmallCols;
+      (steps + kSlicedKWarps - 1 - warp) / kSlicedKWarps;  // steps warp, warp + 8, ...
+  const uint32_t first_row = blockIdx.y * kRows, first_col = blockIdx.x * kSlicedKCols;
 
   const uint32_t chunk = lane % kChunks;
   const auto element_of = [&](uint32_t turn) {
-    return (turn * kSmallWarps + warp) * kStepElements<T> + chunk * kChunkElements<T>;
+    return (turn * kSlicedKWarps + warp) * kStepElements<T> + chunk * kChunkElements<T>;
   };
   const auto load_weight = [&](uint32_t turn) {
-    const uint32_t weight = ring + turn % kStages * kSmallStageBytes<kTiles16> + kRows * kStepBytes;
+    const uint32_t weight =
+        ring + turn % kStages * kSlicedKStageBytes<kTiles16> + kRows * kStepBytes;
 #pragma unroll
-    for (uint32_t row = lane / kChunks; row < kSmallCols; row += 32 / kChunks) {
-      load_chunk(weight + place(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
+    for (uint32_t row = lane / kChunks; row < kSlicedKCols; row += 32 / kChunks) {
+      load_chunk(weight + swizzled_offset(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
                  first_col + row, element_of(turn));
     }
   };
   const auto load_in = [&](uint32_t turn) {
-    const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>;
+    const uint32_t in = ring + turn % kStages * kSlicedKStageBytes<kTiles16>;
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kRows; row += 32 / kChunks) {
-      load_chunk(in + place(row, chunk), x.in, x.in_stride, x.rows, x.inner, first_row + row,
-                 element_of(turn));
+      load_chunk(in + swizzled_offset(row, chunk), x.in, x.in_stride, x.rows, x.inner,
+                 first_row + row, element_of(turn));
     }
   };
 
@@ -267,19 +271,20 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
   start_pipeline<kStages>(mine, load_weight, load_in);
   for (uint32_t turn = 0; turn < mine; ++turn) {
     advance_pipeline<kStages>(turn, mine, load_weight, load_in, [] { sync_warp(); });
-    const uint32_t in = ring + turn % kStages * kSmallStageBytes<kTiles16>,
+    const uint32_t in = ring + turn % kStages * kSlicedKStageBytes<kTiles16>,
                    weight = in + kRows * kStepBytes;
 #pragma unroll
     for (uint32_t k = 0; k < kChunks; k += 2) {
       uint32_t b[kTiles8 / 2][4];
 #pragma unroll
       for (uint32_t j = 0; j < kTiles8 / 2; ++j) {
-        ldmatrix_x4(b[j], weight + place(j * 16 + lane % 8 + lane / 16 * 8, k + lane / 8 % 2));
+        ldmatrix_x4(b[j],
+                    weight + swizzled_offset(j * 16 + lane % 8 + lane / 16 * 8, k + lane / 8 % 2));
       }
 #pragma unroll
       for (uint32_t i = 0; i < kTiles16; ++i) {
         uint32_t a[4];
-        ldmatrix_x4(a, in + place(i * 16 + lane % 16, k + lane / 16));
+        ldmatrix_x4(a, in + swizzled_offset(i * 16 + lane % 16, k + lane / 16));
 #pragma unroll
         for (uint32_t j = 0; j < kTiles8; ++j)
           mma<T>(sum[i][j], a, b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]);
@@ -305,86 +310,88 @@ __global__ void __launch_bounds__(kSmallThreads) small_gemm(Operands<T> x, Resul
     }
   }
   sync_block();
-  for (uint32_t pair = threadIdx.x; pair < kRows * kSmallCols / 2; pair += kSmallThreads) {
-    const uint32_t local_row = pair / (kSmallCols / 2), local_col = pair % (kSmallCols / 2) * 2;
+  for (uint32_t pair = threadIdx.x; pair < kRows * kSlicedKCols / 2; pair += kSlicedKThreads) {
+    const uint32_t local_row = pair / (kSlicedKCols / 2), local_col = pair % (kSlicedKCols / 2) * 2;
     const uint32_t row = first_row + local_row, col = first_col + local_col;
     if (row >= x.rows || col >= x.cols) continue;
     Sum a = 0, b = 0;
-    for (uint32_t w = 0; w < kSmallWarps; ++w) {
+    for (uint32_t w = 0; w < kSlicedKWarps; ++w) {
       const Sum* from = partial + (w * kRows + local_row) * kPartialStride + local_col;
       a += from[0];
       b += from[1];
     }
-    finish<T, kEpilogue>(x, out, row, col, x.row_scale(row), a, b);
+    apply_epilogue<T, kEpilogue>(x, out, row, col, x.row_scale(row), a, b);
   }
 }
 
 // --- Which of them -----------------------------------------------------------------------------------------------------------
 
 // How many parts a wide weight's sums are divided into: its shape alone decides. More than one make
-// `part_blocks` blocks at most.
+// `split_k_blocks` blocks at most.
 template <typename T>
-uint32_t parts_of(const Tuning& tuning, const Operands<T>& x) {
-  const uint32_t col_tiles = tiles(x.cols, kBroadCols);
-  if (col_tiles >= tuning.enough_tiles) return 1;
-  const uint32_t most = tiles(x.inner, kStepElements<T>) / tuning.part_steps;
-  return max(min(tuning.part_blocks / col_tiles, most), 1u);
+uint32_t splits_of(const Tuning& tuning, const Operands<T>& x) {
+  const uint32_t col_tiles = tiles(x.cols, kSplitKCols);
+  if (col_tiles >= tuning.split_k_tiles) return 1;
+  const uint32_t most = tiles(x.inner, kStepElements<T>) / tuning.split_k_steps;
+  return max(min(tuning.split_k_blocks / col_tiles, most), 1u);
 }
 
 // --- Launchers ---------------------------------------------------------------------------------------------------------------
 
 template <typename T, Epilogue kEpilogue, typename Tile>
-Failure launch_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t parts = 1) {
-  const dim3 grid(tiles(x.rows, Tile::kRows) * tiles(x.cols, Tile::kCols), parts);
+Failure launch_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t splits = 1) {
+  const dim3 grid(tiles(x.rows, Tile::kRows) * tiles(x.cols, Tile::kCols), splits);
   return launch(stream, tile_gemm<T, kEpilogue, Tile>, grid, kTileThreads,
                 Tile::kStages * Tile::kStageBytes, x, out);
 }
 
-template <typename T, Epilogue kEpilogue, bool kPart>
-Failure launch_broad_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t parts) {
-  if (x.rows <= 32) return launch_tiles<T, kEpilogue, BroadTile<32, kPart>>(stream, x, out, parts);
-  return launch_tiles<T, kEpilogue, BroadTile<64, kPart>>(stream, x, out, parts);
+template <typename T, Epilogue kEpilogue, bool kPartial>
+Failure launch_split_k_tiles(Stream stream, const Operands<T>& x, const Result& out,
+                             uint32_t splits) {
+  if (x.rows <= 32)
+    return launch_tiles<T, kEpilogue, SplitKTile<32, kPartial>>(stream, x, out, splits);
+  return launch_tiles<T, kEpilogue, SplitKTile<64, kPartial>>(stream, x, out, splits);
 }
 
 template <typename T, Epilogue kEpilogue>
-Failure launch_broad(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
-  const uint32_t parts = parts_of(card.tuning, x);
-  if (parts == 1) return launch_broad_tiles<T, kEpilogue, false>(stream, x, out, 1);
+Failure launch_split_k(Stream stream, const Gpu& gpu, const Operands<T>& x, const Result& out) {
+  const uint32_t splits = splits_of(gpu.tuning, x);
+  if (splits == 1) return launch_split_k_tiles<T, kEpilogue, false>(stream, x, out, 1);
   if (x.rows > kSmallBatchTokens) return "a small batch has too many rows";
-  const uint32_t stride = tiles(x.cols, kBroadCols) * kBroadCols;
-  const Failure failure =
-      launch_broad_tiles<T, Epilogue::store, true>(stream, x, {card.parts, stride, nullptr}, parts);
+  const uint32_t stride = tiles(x.cols, kSplitKCols) * kSplitKCols;
+  const Failure failure = launch_split_k_tiles<T, Epilogue::store, true>(
+      stream, x, {gpu.partials, stride, nullptr}, splits);
   if (failure) return failure;
   const dim3 grid(tiles(x.cols, 2 * kTileThreads), x.rows);
-  return launch(stream, add_parts_kernel<T, kEpilogue>, grid, kTileThreads, 0,
-                static_cast<const typename Kind<T>::Sum*>(card.parts), parts, stride, x, out);
+  return launch(stream, add_partials_kernel<T, kEpilogue>, grid, kTileThreads, 0,
+                static_cast<const typename Kind<T>::Sum*>(gpu.partials), splits, stride, x, out);
 }
 
 template <typename T, Epilogue kEpilogue, uint32_t kTiles16>
-Failure launch_small(Stream stream, const Operands<T>& x, const Result& out) {
-  const dim3 grid(tiles(x.cols, kSmallCols), tiles(x.rows, kTiles16 * 16));
-  return launch(stream, small_gemm<T, kEpilogue, kTiles16>, grid, kSmallThreads, kSmallSharedBytes,
-                x, out);
+Failure launch_sliced_k(Stream stream, const Operands<T>& x, const Result& out) {
+  const dim3 grid(tiles(x.cols, kSlicedKCols), tiles(x.rows, kTiles16 * 16));
+  return launch(stream, sliced_k_gemm<T, kEpilogue, kTiles16>, grid, kSlicedKThreads,
+                kSlicedKSharedBytes, x, out);
 }
 
 template <typename T, Epilogue kEpilogue>
-Failure gemm_with(Stream stream, Plan plan, const Card& card, const Operands<T>& x,
+Failure gemm_with(Stream stream, Plan plan, const Gpu& gpu, const Operands<T>& x,
                   const Result& out) {
   if (plan == Plan::small) {
     // Narrower tiles would read the rows of `in` from the L2 cache as often as all of the weight from
     // memory.
-    if (x.cols >= card.tuning.broad_cols) return launch_broad<T, kEpilogue>(stream, card, x, out);
-    if (x.rows <= 16) return launch_small<T, kEpilogue, 1>(stream, x, out);
-    if (x.rows <= 32) return launch_small<T, kEpilogue, 2>(stream, x, out);
-    return launch_small<T, kEpilogue, 4>(stream, x, out);
+    if (x.cols >= gpu.tuning.split_k_cols) return launch_split_k<T, kEpilogue>(stream, gpu, x, out);
+    if (x.rows <= 16) return launch_sliced_k<T, kEpilogue, 1>(stream, x, out);
+    if (x.rows <= 32) return launch_sliced_k<T, kEpilogue, 2>(stream, x, out);
+    return launch_sliced_k<T, kEpilogue, 4>(stream, x, out);
   }
   const uint32_t tiles128 = tiles(x.rows, Tile128::kRows) * tiles(x.cols, Tile128::kCols);
-  return tiles128 >= card.multiprocessors ? launch_tiles<T, kEpilogue, Tile128>(stream, x, out)
-                                          : launch_tiles<T, kEpilogue, Tile64>(stream, x, out);
+  return tiles128 >= gpu.multiprocessors ? launch_tiles<T, kEpilogue, Tile128>(stream, x, out)
+                                         : launch_tiles<T, kEpilogue, Tile64>(stream, x, out);
 }
 
 template <typename T>
-Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in,
+Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Gpu& gpu, Matrix in,
                 Matrix weight, Matrix out) {
   const Operands<T> x{static_cast<const T*>(in.data),
                       static_cast<const T*>(weight.data),
@@ -397,29 +404,29 @@ Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Card& card, M
                       sizeof(T) == 1 ? weight_scales(weight) : nullptr};
   const Result result{out.data, out.stride, out.scales};
   // Not by the number of rows: a row's bits would depend on how many others its batch has.
-  if (card.has_wgmma && plan == Plan::large) return gemm_wgmma(stream, epilogue, card, x, result);
+  if (gpu.has_wgmma && plan == Plan::large) return gemm_wgmma(stream, epilogue, gpu, x, result);
   switch (epilogue) {
-    case Epilogue::store: return gemm_with<T, Epilogue::store>(stream, plan, card, x, result);
-    case Epilogue::add: return gemm_with<T, Epilogue::add>(stream, plan, card, x, result);
+    case Epilogue::store: return gemm_with<T, Epilogue::store>(stream, plan, gpu, x, result);
+    case Epilogue::add: return gemm_with<T, Epilogue::add>(stream, plan, gpu, x, result);
     case Epilogue::swiglu: break;
   }
-  return gemm_with<T, Epilogue::swiglu>(stream, plan, card, x, result);
+  return gemm_with<T, Epilogue::swiglu>(stream, plan, gpu, x, result);
 }
 
 }  // namespace
 
 // Every block of a part has a sum for each row and column of its tile.
-size_t part_bytes(const Tuning& tuning) {
-  return sizeof(float) * kSmallBatchTokens * kBroadCols * tuning.part_blocks;
+size_t partials_bytes(const Tuning& tuning) {
+  return sizeof(float) * kSmallBatchTokens * kSplitKCols * tuning.split_k_blocks;
 }
 
-Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in,
-             Matrix weight, Matrix out) {
+Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Gpu& gpu, Matrix in, Matrix weight,
+             Matrix out) {
   if (in.rows == 0) return nullptr;
   switch (in.dtype) {
-    case DType::s8: return gemm_of<int8_t>(stream, plan, epilogue, card, in, weight, out);
-    case DType::f16: return gemm_of<f16>(stream, plan, epilogue, card, in, weight, out);
-    default: return gemm_of<bf16>(stream, plan, epilogue, card, in, weight, out);
+    case DType::s8: return gemm_of<int8_t>(stream, plan, epilogue, gpu, in, weight, out);
+    case DType::f16: return gemm_of<f16>(stream, plan, epilogue, gpu, in, weight, out);
+    default: return gemm_of<bf16>(stream, plan, epilogue, gpu, in, weight, out);
   }
 }
 

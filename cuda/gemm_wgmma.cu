@@ -24,12 +24,12 @@ namespace {
 
 constexpr uint32_t kStepBytes = kSwizzledRowBytes;  // of a row
 constexpr uint32_t kTileRows = 128;
-constexpr uint32_t kMultipliers = 2;  // warpgroups
-constexpr uint32_t kThreads = (1 + kMultipliers) * kWarpgroupThreads;
+constexpr uint32_t kConsumers = 2;  // warpgroups
+constexpr uint32_t kThreads = (1 + kConsumers) * kWarpgroupThreads;
 [[maybe_unused]] constexpr uint32_t kGroupTiles = 16;  // 2048 rows
 
 // Of a thread. The sums of a tile leave those that multiply no room in the 168 that each has at first.
-constexpr int kCopyRegisters = 40, kMultiplyRegisters = 232;
+constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
 
 constexpr uint32_t kInBytes = kTileRows * kStepBytes;
 constexpr uint32_t kRingBytes = 192 * 1024;
@@ -51,7 +51,7 @@ constexpr uint32_t kBoxBytes = kBoxRows * kBoxRowBytes;
 constexpr uint32_t kBoxes = 2;  // of each warpgroup: one is filled while the other is stored
 
 template <typename Form>
-constexpr uint32_t kSharedBytes = kRingBytes + kMultipliers* kBoxes* kBoxBytes +
+constexpr uint32_t kSharedBytes = kRingBytes + kConsumers* kBoxes* kBoxBytes +
                                   kStages<Form> * 2 * sizeof(uint64_t);
 
 // Shared memory: the stages, boxes of results, the mbarriers.
@@ -64,7 +64,7 @@ struct Shared {
   }
   __device__ __forceinline__ uint32_t weight(uint32_t stage) const { return in(stage) + kInBytes; }
   __device__ __forceinline__ uint32_t full(uint32_t stage) const {
-    return start + kRingBytes + kMultipliers * kBoxes * kBoxBytes + stage * sizeof(uint64_t);
+    return start + kRingBytes + kConsumers * kBoxes * kBoxBytes + stage * sizeof(uint64_t);
   }
   __device__ __forceinline__ uint32_t empty(uint32_t stage) const {
     return full(kStages<Form> + stage);
@@ -78,21 +78,23 @@ struct Tiles {
 };
 
 template <typename T, typename Form>
-__device__ __forceinline__ void copy_tiles(const Shared<Form>& shared, const Tiles& all,
-                                           const TensorMap* in_map, const TensorMap* weight_map) {
+__device__ __forceinline__ void produce_tiles(const Shared<Form>& shared, const Tiles& all,
+                                              const TensorMap* in_map,
+                                              const TensorMap* weight_map) {
   constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
-  RingPosition<kStages<Form>> turn;
+  RingPosition<kStages<Form>> position;
   for (uint32_t tile = blockIdx.x; tile < all.count(); tile += gridDim.x) {
     uint32_t tile_row, tile_col;
     tile_of<kGroupTiles>(tile, all.rows, all.cols, &tile_row, &tile_col);
-    for (uint32_t step = 0; step < all.steps; ++step, turn.advance()) {
-      const uint32_t full = shared.full(turn.stage);
+    for (uint32_t step = 0; step < all.steps; ++step, position.advance()) {
+      const uint32_t full = shared.full(position.stage);
       const auto element = static_cast<int32_t>(step * kStepElements);
-      mbarrier_wait(shared.empty(turn.stage), turn.parity ^ 1);  // passes in the first round
+      mbarrier_wait(shared.empty(position.stage),
+                    position.parity ^ 1);  // passes in the first round
       mbarrier_arrive_expecting(full, kStageBytes<Form>);
-      tma_load_2d(shared.in(turn.stage), in_map, full, element,
+      tma_load_2d(shared.in(position.stage), in_map, full, element,
                   static_cast<int32_t>(tile_row * kTileRows));
-      tma_load_2d(shared.weight(turn.stage), weight_map, full, element,
+      tma_load_2d(shared.weight(position.stage), weight_map, full, element,
                   static_cast<int32_t>(tile_col * Form::kCols));
     }
   }
@@ -186,34 +188,34 @@ __device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kS
 // --- Products ----------------------------------------------------------------------------------------------------------
 
 template <typename T, Epilogue kEpilogue, typename Form>
-__device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const Tiles& all,
-                                               const Operands<T>& x, const Result& out,
-                                               const TensorMap* out_map) {
-  constexpr bool kTakeTurns = Form::kSharers == 1;
+__device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const Tiles& all,
+                                              const Operands<T>& x, const Result& out,
+                                              const TensorMap* out_map) {
+  constexpr bool kPingPong = Form::kSharers == 1;
   constexpr uint32_t kBlocks =
       kTileRows / kBoxRows / Form::kSharers;  // of 64 rows, in a warpgroup's tile
   constexpr uint32_t kProductBytes = 32;      // of a row, in one wgmma
   constexpr int kTurns =
-      1 + kMultipliers;  // the first number of the barriers by which they take turns
-  constexpr int kTurnThreads = kMultipliers * kWarpgroupThreads;
+      1 + kConsumers;  // the first number of the barriers by which they take turns
+  constexpr int kTurnThreads = kConsumers * kWarpgroupThreads;
   const uint32_t warpgroup = warpgroup_index() - 1;
-  const uint32_t share_row = kTakeTurns ? 0 : warpgroup * kBoxRows,
-                 turns_before = kTakeTurns ? warpgroup : 0;
+  const uint32_t share_row = kPingPong ? 0 : warpgroup * kBoxRows,
+                 turns_before = kPingPong ? warpgroup : 0;
   const bool stores = threadIdx.x % kWarpgroupThreads == 0, releases = threadIdx.x % 32 == 0;
   unsigned char* boxes = reinterpret_cast<unsigned char*>(shared_memory<SwizzledRows>()) +
                          kRingBytes + warpgroup * kBoxes * kBoxBytes;
-  RingPosition<kStages<Form>> turn;
-  turn.skip(turns_before * all.steps);
+  RingPosition<kStages<Form>> position;
+  position.skip(turns_before * all.steps);
   for (uint32_t tile = blockIdx.x + turns_before * gridDim.x; tile < all.count();
-       tile += kMultipliers / Form::kSharers * gridDim.x) {
-    if (kTakeTurns && tile >= gridDim.x)
+       tile += kConsumers / Form::kSharers * gridDim.x) {
+    if (kPingPong && tile >= gridDim.x)
       sync_threads(kTurns + static_cast<int>(warpgroup), kTurnThreads);
     typename Kind<T>::Sum sum[kBlocks][Form::kCols / 2];
     uint32_t previous = 0;
-    for (uint32_t step = 0; step < all.steps; ++step, turn.advance()) {
-      mbarrier_wait(shared.full(turn.stage), turn.parity);
-      const uint32_t in = shared.in(turn.stage) + share_row * kStepBytes;
-      const uint32_t weight = shared.weight(turn.stage);
+    for (uint32_t step = 0; step < all.steps; ++step, position.advance()) {
+      mbarrier_wait(shared.full(position.stage), position.parity);
+      const uint32_t in = shared.in(position.stage) + share_row * kStepBytes;
+      const uint32_t weight = shared.weight(position.stage);
       wgmma_fence();
 #pragma unroll
       for (uint32_t byte = 0; byte < kStepBytes; byte += kProductBytes) {
@@ -226,13 +228,13 @@ __device__ __forceinline__ void multiply_tiles(const Shared<Form>& shared, const
       wgmma_commit();
       wgmma_wait<1>();  // this step goes on while the one before has been read
       if (releases && step > 0) mbarrier_arrive(shared.empty(previous));
-      previous = turn.stage;
+      previous = position.stage;
     }
-    if (kTakeTurns) {
+    if (kPingPong) {
       if (tile + gridDim.x < all.count()) {  // there is a next turn
         arrive_threads(kTurns + 1 - static_cast<int>(warpgroup), kTurnThreads);
       }
-      turn.skip(all.steps);  // the other's
+      position.skip(all.steps);  // the other's
     }
     wgmma_wait<0>();
     if (releases) mbarrier_arrive(shared.empty(previous));
@@ -266,11 +268,11 @@ __global__ void __launch_bounds__(kThreads, 1)
     }
     sync_block();
     if (threadIdx.x < kWarpgroupThreads) {
-      release_registers<kCopyRegisters>();
-      if (threadIdx.x == 0) copy_tiles<T>(shared, all, &in_map, &weight_map);
+      release_registers<kProducerRegisters>();
+      if (threadIdx.x == 0) produce_tiles<T>(shared, all, &in_map, &weight_map);
     } else {
-      claim_registers<kMultiplyRegisters>();
-      multiply_tiles<T, kEpilogue>(shared, all, x, out, &out_map);
+      claim_registers<kConsumerRegisters>();
+      consume_tiles<T, kEpilogue>(shared, all, x, out, &out_map);
     }
   } else {
     trap();  // built without the code that this card needs: better than sums that nobody made
@@ -280,7 +282,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 // --- Launchers ---------------------------------------------------------------------------------------------------------------
 
 template <typename T, Epilogue kEpilogue, typename Form>
-Failure launch_form(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
+Failure launch_form(Stream stream, const Gpu& gpu, const Operands<T>& x, const Result& out) {
   TensorMap in_map, weight_map, out_map;
   if (const Failure failure =
           make_tensor_map(&in_map, x.in, sizeof(T), x.rows, x.inner, x.in_stride, kTileRows)) {
@@ -299,58 +301,58 @@ Failure launch_form(Stream stream, const Card& card, const Operands<T>& x, const
   }
   const uint32_t blocks = tiles(x.rows, kTileRows) * tiles(x.cols, Form::kCols);
   return launch(stream, wgmma_gemm<T, kEpilogue, Form>,
-                blocks < card.multiprocessors ? blocks : card.multiprocessors, kThreads,
+                blocks < gpu.multiprocessors ? blocks : gpu.multiprocessors, kThreads,
                 kSharedBytes<Form>, in_map, weight_map, out_map, x, out);
 }
 
 // What finishing a wide tile costs, in the unit of Tuning.
 template <typename T, Epilogue kEpilogue>
-double finish_steps(const Tuning& tuning) {
-  const double finish = kEpilogue == Epilogue::store    ? tuning.finish_store
-                        : kEpilogue == Epilogue::swiglu ? tuning.finish_swiglu
-                                                        : tuning.finish_add;
-  return finish + (sizeof(T) == 1 ? tuning.finish_int8 : 0);
+double epilogue_steps(const Tuning& tuning) {
+  const double epilogue = kEpilogue == Epilogue::store    ? tuning.epilogue_store
+                          : kEpilogue == Epilogue::swiglu ? tuning.epilogue_swiglu
+                                                          : tuning.epilogue_add;
+  return epilogue + (sizeof(T) == 1 ? tuning.epilogue_int8 : 0);
 }
 
 // Wide tiles are finished while nobody multiplies, two steps for every one of a narrow tile. Narrow tiles are finished
 // behind the others' products, all but a block's last, and leave fewer multiprocessors idle in the last round, but read a
 // third more for every product. docs/cuda.md has the costs, which are estimates.
 template <typename T, Epilogue kEpilogue>
-bool narrow_costs_less(const Card& card, const Operands<T>& x) {
+bool narrow_costs_less(const Gpu& gpu, const Operands<T>& x) {
   const auto rounds = [&](uint32_t cols) {
-    return tiles(tiles(x.rows, kTileRows) * tiles(x.cols, cols), card.multiprocessors);
+    return tiles(tiles(x.rows, kTileRows) * tiles(x.cols, cols), gpu.multiprocessors);
   };
-  const double finish = finish_steps<T, kEpilogue>(card.tuning);
+  const double epilogue = epilogue_steps<T, kEpilogue>(gpu.tuning);
   const double steps = tiles(x.inner, kStepBytes / sizeof(T));
-  const double wide = rounds(Wide::kCols) * (2 * steps + finish);
-  const double narrow = rounds(Narrow::kCols) * steps * card.tuning.narrow_step + finish;
+  const double wide = rounds(Wide::kCols) * (2 * steps + epilogue);
+  const double narrow = rounds(Narrow::kCols) * steps * gpu.tuning.narrow_step + epilogue;
   return narrow <= wide;
 }
 
 template <typename T, Epilogue kEpilogue>
-Failure launch_best(Stream stream, const Card& card, const Operands<T>& x, const Result& out) {
-  const TileForm form = card.tuning.tile;
-  const bool is_narrow = form == TileForm::automatic ? narrow_costs_less<T, kEpilogue>(card, x)
+Failure launch_best(Stream stream, const Gpu& gpu, const Operands<T>& x, const Result& out) {
+  const TileForm form = gpu.tuning.tile;
+  const bool is_narrow = form == TileForm::automatic ? narrow_costs_less<T, kEpilogue>(gpu, x)
                                                      : form == TileForm::narrow;
-  return is_narrow ? launch_form<T, kEpilogue, Narrow>(stream, card, x, out)
-                   : launch_form<T, kEpilogue, Wide>(stream, card, x, out);
+  return is_narrow ? launch_form<T, kEpilogue, Narrow>(stream, gpu, x, out)
+                   : launch_form<T, kEpilogue, Wide>(stream, gpu, x, out);
 }
 
 }  // namespace
 
 template <typename T>
-Failure gemm_wgmma(Stream stream, Epilogue epilogue, const Card& card, const Operands<T>& x,
+Failure gemm_wgmma(Stream stream, Epilogue epilogue, const Gpu& gpu, const Operands<T>& x,
                    const Result& out) {
   switch (epilogue) {
-    case Epilogue::store: return launch_best<T, Epilogue::store>(stream, card, x, out);
-    case Epilogue::add: return launch_best<T, Epilogue::add>(stream, card, x, out);
+    case Epilogue::store: return launch_best<T, Epilogue::store>(stream, gpu, x, out);
+    case Epilogue::add: return launch_best<T, Epilogue::add>(stream, gpu, x, out);
     case Epilogue::swiglu: break;
   }
-  return launch_best<T, Epilogue::swiglu>(stream, card, x, out);
+  return launch_best<T, Epilogue::swiglu>(stream, gpu, x, out);
 }
 
-template Failure gemm_wgmma(Stream, Epilogue, const Card&, const Operands<bf16>&, const Result&);
-template Failure gemm_wgmma(Stream, Epilogue, const Card&, const Operands<f16>&, const Result&);
-template Failure gemm_wgmma(Stream, Epilogue, const Card&, const Operands<int8_t>&, const Result&);
+template Failure gemm_wgmma(Stream, Epilogue, const Gpu&, const Operands<bf16>&, const Result&);
+template Failure gemm_wgmma(Stream, Epilogue, const Gpu&, const Operands<f16>&, const Result&);
+template Failure gemm_wgmma(Stream, Epilogue, const Gpu&, const Operands<int8_t>&, const Result&);
 
 }  // namespace qwen3::cuda

@@ -19,7 +19,7 @@ inline float* weight_scales(Matrix weight) {
   return reinterpret_cast<float*>(static_cast<char*>(weight.data) +
                                   size_t{weight.rows} * weight_stride(weight.cols, DType::s8));
 }
-inline float* weight_lengths(Matrix weight) { return weight_scales(weight) + weight.rows; }
+inline float* weight_column_norms(Matrix weight) { return weight_scales(weight) + weight.rows; }
 
 // Where the rows of a piece go, the first of which is row `first` of the checkpoint's: gate and up rows take turns.
 struct RowOrder {
@@ -44,10 +44,10 @@ constexpr uint32_t kSmallBatchTokens = 64;  // that the small plan is for
 enum class Epilogue : uint8_t { store, add, swiglu };
 
 // What decides between kernels.
-struct Card {
+struct Gpu {
   uint32_t multiprocessors;
-  bool has_wgmma;     // it has, and nobody wants to do without
-  void* parts;        // part_bytes(tuning) of its memory, for sums of a product of the small plan
+  bool has_wgmma;  // it has, and nobody wants to do without
+  void* partials;  // partials_bytes(tuning) of its memory, for sums of a product of the small plan
   uint32_t* tickets;  // in its memory, 0 between launches of attention
   Tuning tuning;
 };
@@ -61,7 +61,7 @@ struct PooledRow {
 
 // row_ops.cu
 // Whether the library has code for the current device, and for which compute capability.
-Failure check_card(int* capability);
+Failure check_device(int* capability);
 Failure gather(Stream stream, const uint32_t* ids, Matrix table, Matrix out);
 Failure rms_norm(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
 Failure pool(Stream stream, Matrix x, const float* gain, float eps, PooledRow* rows,
@@ -73,13 +73,13 @@ Failure norm_rope_store(Stream stream, Matrix key_value, const float* gain, Head
                         Spans spans, void* pages);
 
 // gemm_mma.cu
-size_t part_bytes(const Tuning& tuning);
-Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Card& card, Matrix in,
-             Matrix weight, Matrix out);
+size_t partials_bytes(const Tuning& tuning);
+Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Gpu& gpu, Matrix in, Matrix weight,
+             Matrix out);
 
 // attention_mma.cu
-Failure attention(Stream stream, Plan plan, const Card& card, Matrix query, Heads heads,
-                  Spans spans, const void* pages, Matrix out);
+Failure attention(Stream stream, Plan plan, const Gpu& gpu, Matrix query, Heads heads, Spans spans,
+                  const void* pages, Matrix out);
 
 // quantize.cu
 bool fits_int8(uint32_t cols);  // rows of so many values
@@ -89,7 +89,7 @@ Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantize
 // Rows of a weight for linear and linear_swiglu; all rows of one for linear_add.
 Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows,
                         const void* from, DType stored);
-Failure store_levelled(Stream stream, Matrix weight, const void* from, DType stored);
+Failure store_column_scaled(Stream stream, Matrix weight, const void* from, DType stored);
 
 // weights.cu: rows [first_row, first_row + rows) of `weight` from row-major values in host memory that kernels can
 // reach.

@@ -1,4 +1,4 @@
-// Launches that are kept, to be made together later. Kernels, grids and parameters are there by value, bytes between
+// Launches that are recorded, to be made together later. Kernels, grids and parameters are there by value, bytes between
 // them are zeros: lists of the same bytes do the same.
 #pragma once
 #include <cstddef>
@@ -37,14 +37,15 @@ class Launches {
   template <typename... Parameters, typename... Arguments>
   Failure add(void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
               Arguments... arguments) {
-    const Kept kept{launch_kept<Parameters...>,
-                    reinterpret_cast<void (*)()>(kernel),
-                    grid,
-                    threads,
-                    shared_bytes,
-                    (size_t{0} + ... + room_of<std::remove_cv_t<Parameters>>())};
-    if (!has_room_for(sizeof kept + kept.parameter_bytes)) return "a batch has too many launches";
-    append(kept);
+    const Recorded recorded{launch_recorded<Parameters...>,
+                            reinterpret_cast<void (*)()>(kernel),
+                            grid,
+                            threads,
+                            shared_bytes,
+                            (size_t{0} + ... + room_of<std::remove_cv_t<Parameters>>())};
+    if (!has_room_for(sizeof recorded + recorded.parameter_bytes))
+      return "a batch has too many launches";
+    append(recorded);
     (append(static_cast<std::remove_cv_t<Parameters>>(arguments)), ...);
     return nullptr;
   }
@@ -52,11 +53,11 @@ class Launches {
   // Makes all of them, and keeps them.
   Failure launch_on(const Stream& stream) const {
     for (size_t at = 0; at < used_;) {
-      Kept kept;
-      std::memcpy(&kept, &bytes_[at], sizeof kept);
-      at += sizeof kept;
-      if (const Failure failure = kept.launch(stream, kept, &bytes_[at])) return failure;
-      at += kept.parameter_bytes;
+      Recorded recorded;
+      std::memcpy(&recorded, &bytes_[at], sizeof recorded);
+      at += sizeof recorded;
+      if (const Failure failure = recorded.launch(stream, recorded, &bytes_[at])) return failure;
+      at += recorded.parameter_bytes;
     }
     return nullptr;
   }
@@ -67,14 +68,14 @@ class Launches {
   }
 
  private:
-  struct Kept {
-    Failure (*launch)(const Stream&, const Kept&, const unsigned char* parameters);
+  struct Recorded {
+    Failure (*launch)(const Stream&, const Recorded&, const unsigned char* parameters);
     void (*kernel)();
     dim3 grid;
     unsigned threads;
     size_t shared_bytes, parameter_bytes;
   };
-  static_assert(std::has_unique_object_representations_v<Kept>);
+  static_assert(std::has_unique_object_representations_v<Recorded>);
 
   template <typename T>
   static constexpr size_t room_of() {
@@ -99,14 +100,14 @@ class Launches {
   }
 
   template <typename... Parameters>
-  static Failure launch_kept(const Stream& stream, const Kept& kept,
-                             const unsigned char* parameters) {
+  static Failure launch_recorded(const Stream& stream, const Recorded& recorded,
+                                 const unsigned char* parameters) {
     const std::tuple<std::remove_cv_t<Parameters>...> values{
         take<std::remove_cv_t<Parameters>>(&parameters)...};
     return std::apply(
         [&](const auto&... each) {
-          return launch(stream, reinterpret_cast<void (*)(Parameters...)>(kept.kernel), kept.grid,
-                        kept.threads, kept.shared_bytes, each...);
+          return launch(stream, reinterpret_cast<void (*)(Parameters...)>(recorded.kernel),
+                        recorded.grid, recorded.threads, recorded.shared_bytes, each...);
         },
         values);
   }

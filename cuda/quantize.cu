@@ -6,7 +6,7 @@
 //
 // A value of 16,000 in a row of ones would leave the ones nothing of 127 steps; H spreads it over a whole block.
 //
-// Weights of linear_add are levelled before that: every column is brought to length 1, and the column of the input that
+// Weights of linear_add are column_scaled before that: every column is brought to length 1, and the column of the input that
 // it meets is multiplied by the length. Models meet their massive gated values with columns of very small weights, of
 // which a scale for the whole row would leave nothing.
 //
@@ -86,21 +86,21 @@ struct Normed {
   }
 };
 
-// Rows as they are, or levelled: columns of a weight divided by their lengths, those of its input multiplied.
-enum class Levelling { none, weight, input };
+// Rows as they are, or column_scaled: columns of a weight divided by their norms, those of its input multiplied.
+enum class ColumnScaling { none, weight, input };
 
-template <typename T, Levelling kLevelling>
+template <typename T, ColumnScaling kScaling>
 struct Plain {
   const T* data;
   size_t stride;
-  const float* lengths;
+  const float* norms;
 
   __device__ __forceinline__ void read(uint32_t index, uint32_t cols, float* row, float*) const {
     const T* from = data + index * stride;
     for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) {
       float value = to_float(from[i]);
-      if (kLevelling == Levelling::input) value *= lengths[i];
-      if (kLevelling == Levelling::weight) value = lengths[i] > 0 ? value / lengths[i] : 0;
+      if (kScaling == ColumnScaling::input) value *= norms[i];
+      if (kScaling == ColumnScaling::weight) value = norms[i] > 0 ? value / norms[i] : 0;
       row[slot(i)] = value;
     }
   }
@@ -159,14 +159,14 @@ Quantized stored(Matrix weight, RowOrder order) {
 template <typename T>
 Failure store_quantized_from(Stream stream, Matrix weight, RowOrder order, uint32_t rows,
                              const void* from) {
-  const Plain<T, Levelling::none> source{static_cast<const T*>(from), weight.cols, nullptr};
+  const Plain<T, ColumnScaling::none> source{static_cast<const T*>(from), weight.cols, nullptr};
   return quantize(stream, source, stored(weight, order), rows, weight.cols);
 }
 
 // A thread per column.
 template <typename T>
 __global__ void __launch_bounds__(kRowThreads)
-    lengths_kernel(const T* weight, uint32_t rows, uint32_t cols, float* lengths) {
+    column_norms_kernel(const T* weight, uint32_t rows, uint32_t cols, float* norms) {
   const uint32_t col = blockIdx.x * kRowThreads + threadIdx.x;
   if (col >= cols) return;
   float squares = 0;
@@ -174,19 +174,19 @@ __global__ void __launch_bounds__(kRowThreads)
     const float value = to_float(weight[static_cast<size_t>(row) * cols + col]);
     squares += value * value;
   }
-  lengths[col] = sqrtf(squares);
+  norms[col] = sqrtf(squares);
 }
 
 template <typename T>
-Failure store_levelled_from(Stream stream, Matrix weight, const void* from) {
+Failure store_column_scaled_from(Stream stream, Matrix weight, const void* from) {
   const auto* values = static_cast<const T*>(from);
-  float* lengths = weight_lengths(weight);
+  float* norms = weight_column_norms(weight);
   const uint32_t blocks = (weight.cols + kRowThreads - 1) / kRowThreads;
-  if (const Failure failure = launch(stream, lengths_kernel<T>, blocks, kRowThreads, 0, values,
-                                     weight.rows, weight.cols, lengths)) {
+  if (const Failure failure = launch(stream, column_norms_kernel<T>, blocks, kRowThreads, 0, values,
+                                     weight.rows, weight.cols, norms)) {
     return failure;
   }
-  const Plain<T, Levelling::weight> source{values, weight.cols, lengths};
+  const Plain<T, ColumnScaling::weight> source{values, weight.cols, norms};
   return quantize(stream, source, stored(weight, {0, 0}), weight.rows, weight.cols);
 }
 
@@ -204,8 +204,8 @@ Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantize
   quantized->dtype = DType::s8;
   quantized->stride = in.stride * 2;
   if (in.rows == 0) return nullptr;
-  const Plain<bf16, Levelling::input> source{static_cast<const bf16*>(in.data), in.stride,
-                                             weight_lengths(weight)};
+  const Plain<bf16, ColumnScaling::input> source{static_cast<const bf16*>(in.data), in.stride,
+                                                 weight_column_norms(weight)};
   return quantize(stream, source, activations(*quantized), in.rows, in.cols);
 }
 
@@ -218,11 +218,11 @@ Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t r
   }
 }
 
-Failure store_levelled(Stream stream, Matrix weight, const void* from, DType stored) {
+Failure store_column_scaled(Stream stream, Matrix weight, const void* from, DType stored) {
   switch (stored) {
-    case DType::bf16: return store_levelled_from<bf16>(stream, weight, from);
-    case DType::f16: return store_levelled_from<f16>(stream, weight, from);
-    default: return store_levelled_from<float>(stream, weight, from);
+    case DType::bf16: return store_column_scaled_from<bf16>(stream, weight, from);
+    case DType::f16: return store_column_scaled_from<f16>(stream, weight, from);
+    default: return store_column_scaled_from<float>(stream, weight, from);
   }
 }
 

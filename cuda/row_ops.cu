@@ -77,7 +77,7 @@ Failure rms_norm_to(Stream stream, Matrix x, const float* gain, float eps, Matri
 
 }  // namespace
 
-Failure check_card(int* capability) { return check_kernel(pool_kernel, capability); }
+Failure check_device(int* capability) { return check_kernel(pool_kernel, capability); }
 
 Failure gather(Stream stream, const uint32_t* ids, Matrix table, Matrix out) {
   if (out.rows == 0) return nullptr;

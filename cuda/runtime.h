@@ -23,7 +23,7 @@ inline Failure failure_of(cudaError_t error) {
 
 struct Stream {
   cudaStream_t queue = nullptr;
-  Launches* kept = nullptr;  // kernels go here instead
+  Launches* recording = nullptr;  // kernels go here instead
   bool overlaps =
       false;  // kernels may begin before those in front have ended: wait_for_previous of ptx.cuh
 };
@@ -148,7 +148,8 @@ inline Failure make_tensor_map(TensorMap* map, const void* data, size_t element_
 template <typename... Parameters, typename... Arguments>
 Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads,
                size_t shared_bytes, Arguments... arguments) {
-  if (stream.kept) return stream.kept->add(kernel, grid, threads, shared_bytes, arguments...);
+  if (stream.recording)
+    return stream.recording->add(kernel, grid, threads, shared_bytes, arguments...);
   if (shared_bytes > 48 * 1024) {  // more has to be asked for
     const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                                    cudaFuncAttributeMaxDynamicSharedMemorySize,

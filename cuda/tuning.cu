@@ -18,15 +18,15 @@ struct Number {
 
 constexpr Number kNumbers[] = {
     {"narrow_step", &Tuning::narrow_step, 0, 100},
-    {"finish_store", &Tuning::finish_store, 0, 10'000},
-    {"finish_add", &Tuning::finish_add, 0, 10'000},
-    {"finish_swiglu", &Tuning::finish_swiglu, 0, 10'000},
-    {"finish_int8", &Tuning::finish_int8, 0, 10'000},
+    {"epilogue_store", &Tuning::epilogue_store, 0, 10'000},
+    {"epilogue_add", &Tuning::epilogue_add, 0, 10'000},
+    {"epilogue_swiglu", &Tuning::epilogue_swiglu, 0, 10'000},
+    {"epilogue_int8", &Tuning::epilogue_int8, 0, 10'000},
     {"small_tokens", &Tuning::small_tokens, 0, kSmallBatchTokens},
-    {"broad_cols", &Tuning::broad_cols, 1, 1'000'000},
-    {"enough_tiles", &Tuning::enough_tiles, 1, 1'000'000},
-    {"part_blocks", &Tuning::part_blocks, 1, 1024},
-    {"part_steps", &Tuning::part_steps, 1, 1'000'000},
+    {"split_k_cols", &Tuning::split_k_cols, 1, 1'000'000},
+    {"split_k_tiles", &Tuning::split_k_tiles, 1, 1'000'000},
+    {"split_k_blocks", &Tuning::split_k_blocks, 1, 1024},
+    {"split_k_steps", &Tuning::split_k_steps, 1, 1'000'000},
 };
 
 constexpr std::pair<std::string_view, TileForm> kTiles[] = {

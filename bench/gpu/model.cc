@@ -121,7 +121,7 @@ void embed(LoadedModel& loaded, const Texts& texts, bool invariant) {
   const std::vector<std::span<const uint32_t>> spans(texts.begin(), texts.end());
   const Model& model = *loaded.model;
   const Batch batch = loaded.workspace->prepare(spans, invariant);
-  forward(*model.backend, model, batch, loaded.workspace->scratch(), [] { return true; });
+  forward(*model.backend, model, batch, loaded.workspace->activations(), [] { return true; });
   const uint32_t width = model.config.hidden;
   std::vector<float> vectors(texts.size() * width);
   std::vector<Pooled> outputs;

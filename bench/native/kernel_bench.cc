@@ -24,7 +24,7 @@ namespace {
 struct Shape {
   const char* name;
   uint32_t outputs, inputs;
-  enum { store, add, swiglu } finish;
+  enum { store, add, swiglu } epilogue;
 };
 constexpr Shape kShapes[] = {{"query", 2048, 1024, Shape::store},
                              {"key_value", 2048, 1024, Shape::store},
@@ -145,7 +145,7 @@ class Setting {
   }
 
   void add_linear(const Shape& shape, const std::vector<uint32_t>& all_rows) {
-    const bool pairs = shape.finish == Shape::swiglu;
+    const bool pairs = shape.epilogue == Shape::swiglu;
     const uint32_t columns = pairs ? shape.outputs / 2 : shape.outputs;
     const Matrix weight =
         arena_.weight(pairs ? WeightUse::gate_up : WeightUse::linear, shape.outputs, shape.inputs);
@@ -157,7 +157,7 @@ class Setting {
                         rows,
                         2.0 * rows * shape.outputs * shape.inputs,
                         [=, this] {
-                          switch (shape.finish) {
+                          switch (shape.epilogue) {
                             case Shape::store: return backend_->linear(in, weight, out);
                             case Shape::add: return backend_->linear_add(in, weight, out);
                             case Shape::swiglu: return backend_->linear_swiglu(in, weight, out);

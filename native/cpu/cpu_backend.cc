@@ -19,7 +19,7 @@ namespace qwen3 {
 namespace {
 
 using cpu::ceil_div;
-using cpu::Finish;
+using cpu::Epilogue;
 using cpu::Kernels;
 using cpu::Product;
 using cpu::Range;
@@ -42,17 +42,17 @@ struct Parts {
   }
 };
 
-// Scratch memory of the pool's threads, at a fixed distance from each other.
-class Scratch {
+// ThreadScratch memory of the pool's threads, at a fixed distance from each other.
+class ThreadScratch {
  public:
-  Scratch(size_t bytes_per_thread, uint32_t threads)
+  ThreadScratch(size_t bytes_per_thread, uint32_t threads)
       : stride_((bytes_per_thread + 4095) / 4096 * 4096),
         memory_(allocate_aligned(stride_ * threads)) {
     if (!memory_) throw std::bad_alloc();
   }
-  ~Scratch() { release_aligned(memory_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+  ~ThreadScratch() { release_aligned(memory_); }
+  ThreadScratch(const ThreadScratch&) = delete;
+  ThreadScratch& operator=(const ThreadScratch&) = delete;
   void* of(uint32_t thread) const { return static_cast<char*>(memory_) + thread * stride_; }
 
  private:
@@ -64,12 +64,12 @@ class CpuBackend final : public Backend {
  public:
   CpuBackend(const Kernels& kernels, std::shared_ptr<ThreadPool> pool)
       : kernels_(kernels),
-        pool_(std::move(pool)),
-        scratch_(kernels.scratch_bytes, pool_->threads()) {}
+        threads_(std::move(pool)),
+        scratch_(kernels.scratch_bytes, threads_->threads()) {}
 
   Traits traits() const noexcept override {
-    return {"cpu",          kernels_.name, pool_->threads(), kernels_.input,
-            kernels_.input, DType::f32,    kBatchRows,       false};
+    return {"cpu",          kernels_.name, threads_->threads(), kernels_.input,
+            kernels_.input, DType::f32,    kBatchRows,          false};
   }
 
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
@@ -90,13 +90,13 @@ class CpuBackend final : public Backend {
   }
 
   void linear(Matrix in, Matrix weight, Matrix out) noexcept override {
-    multiply({in, weight, out, Finish::store}, WeightUse::linear);
+    multiply({in, weight, out, Epilogue::store}, WeightUse::linear);
   }
   void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override {
-    multiply({in, weight, x, Finish::add}, WeightUse::linear_add);
+    multiply({in, weight, x, Epilogue::add}, WeightUse::linear_add);
   }
   void linear_swiglu(Matrix in, Matrix gate_up, Matrix out) noexcept override {
-    multiply({in, gate_up, out, Finish::swiglu}, WeightUse::gate_up);
+    multiply({in, gate_up, out, Epilogue::swiglu}, WeightUse::gate_up);
   }
 
   void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
@@ -107,7 +107,7 @@ class CpuBackend final : public Backend {
                        void* pages) noexcept override {
     // Neighbouring keys share cache lines of a page: a task takes a page's worth of rows, of one head.
     const Parts rows(key_value.rows, kPageTokens);
-    pool_->run(rows.count * heads.key_value, [&](uint32_t task, uint32_t) {
+    threads_->run(rows.count * heads.key_value, [&](uint32_t task, uint32_t) {
       kernels_.norm_rope_store(key_value, gain, heads, spans, pages, rows[task / heads.key_value],
                                task % heads.key_value);
     });
@@ -116,7 +116,7 @@ class CpuBackend final : public Backend {
   void attention(Matrix query, Heads heads, Spans spans, const void* pages,
                  Matrix out) noexcept override {
     const Parts rows(query.rows, kernels_.query_rows);
-    pool_->run(rows.count * heads.query, [&](uint32_t task, uint32_t thread) {
+    threads_->run(rows.count * heads.query, [&](uint32_t task, uint32_t thread) {
       // Later rows have more keys to go through: the long tasks come first. Heads that share keys follow each other.
       kernels_.attend(query, heads, spans, pages, out, rows[rows.count - 1 - task / heads.query],
                       task % heads.query, scratch_.of(thread));
@@ -152,7 +152,7 @@ class CpuBackend final : public Backend {
                     const void* from, DType stored) noexcept override {
     if (is_linear(use)) {
       cpu::pack_weight(kernels_.weights, kernels_.width, weight, use, {first_row, rows}, from,
-                       stored, *pool_);
+                       stored, *threads_);
       return;
     }
     const size_t row_bytes = weight.cols * bytes_of(stored);
@@ -180,18 +180,19 @@ class CpuBackend final : public Backend {
   template <typename Function>
   void for_rows(uint32_t rows, const Function& function) {
     const Parts parts(rows,
-                      std::max(ceil_div(rows, kTasksPerThread * pool_->threads()), kLeastRows));
-    pool_->run(parts.count, [&](uint32_t task, uint32_t) { function(parts[task]); });
+                      std::max(ceil_div(rows, kTasksPerThread * threads_->threads()), kLeastRows));
+    threads_->run(parts.count, [&](uint32_t task, uint32_t) { function(parts[task]); });
   }
   static constexpr uint32_t kLeastRows = 8;  // less is not worth another thread's attention
 
   void multiply(const Product& product, WeightUse use) {
     const Parts rows(product.in.rows, kernels_.block_rows);
     const uint32_t panels = cpu::panel_count(kernels_.width, use, product.weight.rows);
-    const uint32_t wanted = ceil_div(kTasksPerThread * pool_->threads(), std::max(rows.count, 1u));
+    const uint32_t wanted =
+        ceil_div(kTasksPerThread * threads_->threads(), std::max(rows.count, 1u));
     const Parts groups(panels, std::min(kernels_.block_panels, ceil_div(panels, wanted)));
     // A block of rows meets all panels before the next one does: it stays in the cache, and weights stream by.
-    pool_->run(rows.count * groups.count, [&](uint32_t task, uint32_t thread) {
+    threads_->run(rows.count * groups.count, [&](uint32_t task, uint32_t thread) {
       kernels_.multiply(product, rows[task / groups.count], groups[task % groups.count],
                         scratch_.of(thread));
     });
@@ -218,8 +219,8 @@ class CpuBackend final : public Backend {
   }
 
   const Kernels& kernels_;
-  std::shared_ptr<ThreadPool> pool_;
-  Scratch scratch_;
+  std::shared_ptr<ThreadPool> threads_;
+  ThreadScratch scratch_;
 };
 
 }  // namespace

@@ -63,7 +63,7 @@ void Engine::run(const std::vector<Text>& texts) {
       return std::any_of(texts.begin(), texts.end(),
                          [](const Text& text) { return !text.request->cancelled; });
     };
-    forward(*model.backend, model, batch, loaded.workspace->scratch(), wanted);
+    forward(*model.backend, model, batch, loaded.workspace->activations(), wanted);
     check(loaded);
     pool(loaded, batch, texts);
   } catch (const Error& error) {

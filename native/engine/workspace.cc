@@ -122,13 +122,13 @@ Workspace::Workspace(const Model& model, uint32_t chunk_rows)
   const auto scratch = [&](size_t i) {
     return matrix(scratch_memory_[i], chunk_rows_, columns[i].count, columns[i].dtype, kScratch);
   };
-  scratch_ = {scratch(0), scratch(1), scratch(2), scratch(3), scratch(4)};
+  activations_ = {scratch(0), scratch(1), scratch(2), scratch(3), scratch(4)};
   pooled_x_ = matrix(pooled_, chunk_rows_, config.hidden, DType::f32, kScratch);
 
   const std::vector<float> ones(scale_count(chunk_rows_), 1.0f);
   auto* scales = static_cast<float*>(scales_.reserve(on_, ones.size() * sizeof(float), kScratch));
   on_.upload(scales, ones.data(), ones.size() * sizeof(float));
-  for (Matrix* input : {&scratch_.normed, &scratch_.attended, &scratch_.gated}) {
+  for (Matrix* input : {&activations_.normed, &activations_.attended, &activations_.gated}) {
     input->scales = scales;
     scales += chunk_rows_;
   }

@@ -38,7 +38,7 @@ class Workspace {
   // for the model's longest text, or the longest that fits. Throws Error(out_of_memory).
   explicit Workspace(const Model& model, uint32_t chunk_rows = 0);
 
-  const Scratch& scratch() const { return scratch_; }
+  const Activations& activations() const { return activations_; }
 
   // What texts that share a batch may take up together.
   const BatchSize& limits() const { return limits_; }
@@ -69,7 +69,7 @@ class Workspace {
   std::array<Buffer, 5> scratch_memory_;
   Buffer scales_, pooled_;            // of chunk_rows rows, as the scratch
   Buffer x_, pages_, spans_, words_;  // as the largest batch so far needs, or the limits
-  Scratch scratch_;
+  Activations activations_;
   Matrix pooled_x_;
   // What the backend copies from: it may read them until sync().
   std::vector<Span> host_spans_;

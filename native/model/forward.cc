@@ -5,7 +5,7 @@ namespace {
 
 // The part of a layer that only rows which go on need: their keys and values are stored, `normed` holds their norm.
 void attend_and_feed_forward(Backend& on, const Model& model, uint32_t index, const Chunk& chunk,
-                             void* pages, const Scratch& s) {
+                             void* pages, const Activations& s) {
   const Layer& layer = model.layers[index];
   const Spans spans{chunk.spans, chunk.span_count, index};
   on.linear(s.normed, layer.query, s.query);
@@ -21,7 +21,7 @@ void attend_and_feed_forward(Backend& on, const Model& model, uint32_t index, co
 
 // Layer-major: a layer meets every chunk before the next layer starts, so keys and values of one layer are all that
 // live. The last layer stores everyone's keys and values, then goes on with the pooled rows alone.
-void forward(Backend& on, const Model& model, const Batch& batch, const Scratch& scratch,
+void forward(Backend& on, const Model& model, const Batch& batch, const Activations& activations,
              const std::function<bool()>& wanted) {
   for (const Chunk& chunk : batch.chunks) on.gather(chunk.ids, model.embeddings, chunk.x);
 
@@ -30,7 +30,7 @@ void forward(Backend& on, const Model& model, const Batch& batch, const Scratch&
     const Layer& layer = model.layers[i];
     for (const Chunk& chunk : batch.chunks) {
       if (!wanted()) return;
-      const Scratch s = scratch.rows(chunk.x.rows);
+      const Activations s = activations.rows(chunk.x.rows);
       on.rms_norm(chunk.x, layer.attention_norm, model.config.norm_eps, s.normed);
       on.linear(s.normed, layer.key_value, s.key_value);
       on.norm_rope_store(s.key_value, layer.key_norm, model.heads,
@@ -39,14 +39,14 @@ void forward(Backend& on, const Model& model, const Batch& batch, const Scratch&
     }
   }
 
-  const Scratch s = scratch.rows(batch.pooled.x.rows);
+  const Activations s = activations.rows(batch.pooled.x.rows);
   on.gather(batch.pooled.ids, batch.x, batch.pooled.x);
   on.rms_norm(batch.pooled.x, model.layers[last].attention_norm, model.config.norm_eps, s.normed);
   attend_and_feed_forward(on, model, last, batch.pooled, batch.pages, s);
 }
 
-Scratch Scratch::rows(uint32_t count) const {
-  Scratch s = *this;
+Activations Activations::rows(uint32_t count) const {
+  Activations s = *this;
   for (Matrix* m : {&s.normed, &s.query, &s.key_value, &s.attended, &s.gated}) m->rows = count;
   return s;
 }

@@ -25,15 +25,15 @@ struct Batch {
 };
 
 // Memory for one chunk's intermediate results.
-struct Scratch {
+struct Activations {
   Matrix normed, query, key_value, attended, gated;
 
-  Scratch rows(uint32_t count) const;
+  Activations rows(uint32_t count) const;
 };
 
 // Leaves the hidden state of every text's last token, before the final norm, in batch.pooled.x. Ends early, with nothing
 // there, once `wanted` says that nobody waits for the result any more.
-void forward(Backend& on, const Model& model, const Batch& batch, const Scratch& scratch,
+void forward(Backend& on, const Model& model, const Batch& batch, const Activations& activations,
              const std::function<bool()>& wanted);
 
 }  // namespace qwen3

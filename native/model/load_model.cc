@@ -12,7 +12,7 @@ constexpr size_t kAlignment = 256;               // of a weight: of every access
 constexpr size_t kPieceBytes = size_t{8} << 20;  // read and packed at a time
 
 // One weight and the tensors whose rows it is made of, in order.
-struct Plan {
+struct WeightPlan {
   const char* name;
   Matrix* weight;
   WeightUse use;
@@ -34,9 +34,10 @@ size_t rotation_bytes(const ModelConfig& config) {
 }
 
 // Of all weights and the table of rotations, one after another.
-size_t arena_bytes(const std::vector<Plan>& plans, const ModelConfig& config, const Backend& on) {
+size_t arena_bytes(const std::vector<WeightPlan>& plans, const ModelConfig& config,
+                   const Backend& on) {
   size_t bytes = rotation_bytes(config);
-  for (const Plan& plan : plans) bytes += aligned(plan.layout(on).bytes);
+  for (const WeightPlan& plan : plans) bytes += aligned(plan.layout(on).bytes);
   return bytes;
 }
 
@@ -44,11 +45,11 @@ std::string shape(uint32_t rows, uint32_t cols) {
   return std::to_string(rows) + " x " + std::to_string(cols);
 }
 
-std::vector<Plan> plan_weights(const ModelSource& source, Model& model) {
+std::vector<WeightPlan> plan_weights(const ModelSource& source, Model& model) {
   const ModelConfig& c = source.config;
   const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
   using enum WeightUse;
-  std::vector<Plan> plans{
+  std::vector<WeightPlan> plans{
       {"embeddings", &model.embeddings, table, {&source.embeddings}, c.vocabulary, c.hidden},
       {"final norm", &model.final_norm, gain, {&source.final_norm}, 1, c.hidden},
   };
@@ -88,7 +89,7 @@ std::vector<Plan> plan_weights(const ModelSource& source, Model& model) {
 }
 
 // The header is a stranger's: it must agree with the file it came from and with the config.
-void check(const Plan& plan, const std::vector<std::unique_ptr<File>>& files) {
+void check(const WeightPlan& plan, const std::vector<std::unique_ptr<File>>& files) {
   const auto refuse = [&](const std::string& why) {
     throw Error(ErrorCode::model_invalid, std::string(plan.name) + ": " + why);
   };
@@ -145,14 +146,14 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
   Backend& on = *model->backend;
 
   // Everything is checked and the memory asked for before the first byte is read.
-  const std::vector<Plan> plans = plan_weights(source, *model);
+  const std::vector<WeightPlan> plans = plan_weights(source, *model);
   uint64_t total = 0;
-  for (const Plan& plan : plans) {
+  for (const WeightPlan& plan : plans) {
     check(plan, files);
     for (const TensorSource* part : plan.parts) total += part->bytes;
   }
   size_t besides = left_free;  // what it is left free for comes when temporary memory has gone
-  for (const Plan& plan : plans) {
+  for (const WeightPlan& plan : plans) {
     const WeightLayout layout = plan.layout(on);
     if (layout.bytes == 0) {
       throw Error(ErrorCode::precision_unsupported, std::string(plan.name) + ": rows of " +
@@ -174,7 +175,7 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
 
   uint64_t loaded = 0;
   std::vector<char> piece;
-  for (const Plan& plan : plans) {
+  for (const WeightPlan& plan : plans) {
     const DType stored = plan.parts[0]->dtype;
     const WeightLayout layout = plan.layout(on);
     *plan.weight = {next, plan.rows(), plan.cols, plan.cols, layout.dtype};

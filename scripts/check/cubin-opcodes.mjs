@@ -50,8 +50,8 @@ const ofSums = { UTMASTG: 'UTMAREDG' }; // what linear_add has in its place: its
 // sm_90 on it begins before the kernel in front of it has ended. `MUFU beside a product`: exponentials of a softmax.
 const hotKernels = {
   tile_gemm: { registers: 248, atLeast: { HMMA: 8, LDSM: 6, LDGSTS: 4 }, overlaps: true },
-  add_parts_kernel: { registers: 64, atLeast: {}, overlaps: true },
-  small_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 }, overlaps: true },
+  add_partials_kernel: { registers: 64, atLeast: {}, overlaps: true },
+  sliced_k_gemm: { registers: 128, atLeast: { HMMA: 8, LDSM: 4, LDGSTS: 4 }, overlaps: true },
   wgmma_gemm: {
     registers: 168,
     exactly: true,

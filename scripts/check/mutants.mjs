@@ -52,14 +52,14 @@ function prepare() {
   const options = [
     '-DQWEN3_EMBED_TESTS=ON',
     '-DQWEN3_EMBED_CUDA=OFF',
-    `-DQWEN3_SIMT_KERNELS=${copy}`,
+    `-DQWEN3_EMULATOR_KERNELS=${copy}`,
   ];
   run('cmake', ['-S', root, '-B', build, ...options]);
   compile();
 }
 
 function compile() {
-  run('cmake', ['--build', build, '--target', 'simt_tests', '--parallel', '2']);
+  run('cmake', ['--build', build, '--target', 'emulator_tests', '--parallel', '2']);
 }
 
 function run(command, args) {
@@ -85,7 +85,7 @@ function withFault({ file, text, replacement }, check) {
 
 /** Whether a test whose name contains `part` fails, or the program ends in another way than it should. */
 function testsFail(part) {
-  const result = spawnSync(path.join(build, 'bin', 'simt_tests'), ['--filter', part], {
+  const result = spawnSync(path.join(build, 'bin', 'emulator_tests'), ['--filter', part], {
     encoding: 'utf8',
     timeout: 300_000,
   });

@@ -27,7 +27,7 @@ const slow = [
   'embedder/lifetime',
   'lib/checkpoint_fuzz',
   'embedder/cuda',
-  'cuda/simt',
+  'cuda/emulator',
   'cuda/bench',
 ].map((name) => `test/${name}.test.ts`);
 for (const file of slow) {

@@ -84,12 +84,12 @@ async function build(prebuilt) {
 function copyEmulated(prebuilt) {
   const bin = path.join(buildDirectory, 'bin');
   const copy = (from, to) => fs.copyFileSync(path.join(bin, from), path.join(prebuilt, to));
-  for (const library of libraries) copy('libsimt_library.so', `lib${library}.so`);
-  copy('simt_conformance', 'gpu_conformance');
+  for (const library of libraries) copy('libemulated_cuda.so', `lib${library}.so`);
+  copy('emulator_conformance', 'gpu_conformance');
   copy('gpu_bench', 'gpu_bench');
-  copy('simt_tests', 'simt_tests');
+  copy('emulator_tests', 'emulator_tests');
   const script = `#!/bin/sh
-tests=$(dirname "$0")/../../../prebuilt/simt_tests
+tests=$(dirname "$0")/../../../prebuilt/emulator_tests
 shift # the library
 case "\${TESTS_DO:-} $*" in
   *--list*) ;;

@@ -59,8 +59,8 @@ function check(out, args, { env = {}, onLine = () => {} } = {}) {
       env: {
         PATH: bin,
         QWEN3_CHECK_GPU_TOY: '1',
-        QWEN3_SIMT_FAST: '1',
-        QWEN3_SIMT_CAPABILITY: '90',
+        QWEN3_EMULATOR_FAST: '1',
+        QWEN3_EMULATOR_CAPABILITY: '90',
         ...env,
       },
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { bin } from '../support/native_tests';
 
-const library = path.join(bin, 'libsimt_library.so');
+const library = path.join(bin, 'libemulated_cuda.so');
 
 async function linesOf(...options: string[]): Promise<Record<string, unknown>[]> {
   const args = ['--toy', '--library', library, ...options];

@@ -3,7 +3,7 @@
 // right; its output is kept in conformance.txt, against which every run without a card is checked. Probes whose names
 // begin with "hopper" run on such cards only.
 //
-// For a GPU it is gpu_conformance, for the emulated device simt_conformance.
+// For a GPU it is gpu_conformance, for the emulated device emulator_conformance.
 #include <cstdio>
 #include <iterator>
 #include <type_traits>

@@ -8,10 +8,10 @@ namespace qwen3::test {
 std::unique_ptr<Backend> open_emulated(DType input, uint64_t seed, int multiprocessors,
                                        int capability, const std::string& tuning) {
   const Variable environment("QWEN3_EMBED_CUDA_TUNING", tuning);
-  simt::options = {};
-  simt::options.seed = seed;
-  simt::options.multiprocessors = multiprocessors;
-  simt::options.capability = capability;
+  emulator::options = {};
+  emulator::options.seed = seed;
+  emulator::options.multiprocessors = multiprocessors;
+  emulator::options.capability = capability;
   char message[512];
   Backend* backend = qwen3_cuda_create(0, input, message, sizeof message);
   expect(backend, backend ? "" : message);
@@ -35,7 +35,7 @@ BackendEntry emulated_entry(DType input, uint32_t batch_tokens, bool invariant, 
   return {
       "",
       {emulated_opener(input, batch_tokens, invariant, multiprocessors, tuning, capability, seed)},
-      simt::read,
+      emulator::read,
       true};
 }
 
@@ -49,8 +49,8 @@ Matrix allocate_halves(Backend& on, uint32_t rows, uint32_t cols) {
 std::vector<uint16_t> read_halves(Matrix matrix) {
   std::vector<uint16_t> values(size_t{matrix.rows} * matrix.cols);
   for (size_t r = 0; r < matrix.rows; ++r) {
-    simt::read(&values[r * matrix.cols], static_cast<uint16_t*>(matrix.data) + r * matrix.stride,
-               matrix.cols * 2);
+    emulator::read(&values[r * matrix.cols],
+                   static_cast<uint16_t*>(matrix.data) + r * matrix.stride, matrix.cols * 2);
   }
   return values;
 }

@@ -36,8 +36,10 @@ BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80
   const bool small = plan == Plan::small;
   const Variant first{0, 1, small ? 1u : 10'000u, false, tuning},
       last{2, 132, small ? 64u : 1u, !small, tuning};
-  return {
-      name, {opener(input, capability, first), opener(input, capability, last)}, simt::read, true};
+  return {name,
+          {opener(input, capability, first), opener(input, capability, last)},
+          emulator::read,
+          true};
 }
 
 BackendEntry hopper(const char* name, DType input, Plan plan = Plan::large) {
@@ -49,7 +51,7 @@ BackendEntry forced(const char* name, DType input, const char* last, const char*
   return {name,
           {opener(input, 90, {0, 1, 10'000, false, first}),
            opener(input, 90, {2, 132, 10'000, false, last})},
-          simt::read,
+          emulator::read,
           true};
 }
 
@@ -90,7 +92,7 @@ int main(int argc, char** argv) {
   // As many parts as there are steps, of weights of any size.
   for (const DType input : {DType::bf16, DType::s8}) {
     constexpr const char* kBounds =
-        "broad_cols=1,enough_tiles=1000000,part_blocks=1024,part_steps=1";
+        "split_k_cols=1,split_k_tiles=1000000,split_k_blocks=1024,split_k_steps=1";
     const char* name = input == DType::s8 ? "cuda int8, small parts" : "cuda bf16, small parts";
     Tests small;
     add_linear_tests(small, entry(name, input, Plan::small, 80, kBounds));

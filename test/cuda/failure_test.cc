@@ -52,7 +52,7 @@ std::string run_some_ops(Backend& on, uint64_t* calls) {
     Pooled pooled{1, kCols, vector.data(), true};
     on.pool(x, gain, 1e-6f, &pooled, 1);
     const char* failure = on.sync();
-    *calls = simt::counters.runtime_calls;
+    *calls = emulator::counters.runtime_calls;
     message = failure ? failure : "";
     expect(!failure || on.sync() == failure, "the second sync tells something else");
     expect(pooled.finite == message.empty(), "a vector of a device that failed passes as good");
@@ -65,58 +65,58 @@ std::string run_some_ops(Backend& on, uint64_t* calls) {
 
 // Every call into the runtime fails once: the first reason is kept, nothing leaks, nothing crashes.
 void survives_any_failing_call(DType input, int capability = 80) {
-  simt::reset();
+  emulator::reset();
   uint64_t calls;
   {
     const std::unique_ptr<Backend> backend = open_emulated(input, 0, 4, capability);
     expect(run_some_ops(*backend, &calls).empty(), "the ops fail without a fault");
-    expect(simt::counters.graph_launches == 2, "no graph is made, or it is not there again");
+    expect(emulator::counters.graph_launches == 2, "no graph is made, or it is not there again");
   }
   expect(calls > 40, "the fault hook sees too few calls");
   for (uint64_t call = 1; call <= calls; ++call) {
     const std::string when = "when call " + std::to_string(call) + " fails: ";
-    simt::reset();
-    simt::options = {};
-    simt::options.capability = capability;
-    simt::options.fail_call = static_cast<int>(call);
+    emulator::reset();
+    emulator::options = {};
+    emulator::options.capability = capability;
+    emulator::options.fail_call = static_cast<int>(call);
     char message[64];
     std::unique_ptr<Backend> backend(qwen3_cuda_create(0, input, message, sizeof message));
     uint64_t calls_made;
     const std::string told = backend ? run_some_ops(*backend, &calls_made) : message;
     expect(told == "an injected fault" || told == "out of memory", when + "'" + told + "'");
     backend.reset();
-    expect(simt::live_allocations() == 0, when + "memory leaks");
+    expect(emulator::live_allocations() == 0, when + "memory leaks");
   }
-  simt::reset();
+  emulator::reset();
 }
 
 // Without memory for graphs launches go on one by one.
 void graphs_are_no_need() {
-  simt::options = {};
-  simt::options.graphs = false;
+  emulator::options = {};
+  emulator::options.graphs = false;
   char message[64];
   const std::unique_ptr<Backend> backend(
       qwen3_cuda_create(0, DType::bf16, message, sizeof message));
-  simt::counters = {};
+  emulator::counters = {};
   uint64_t calls;
   expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
-  expect(simt::counters.graphs == 0 && simt::counters.launches > 12, "there are graphs");
-  simt::options = {};
+  expect(emulator::counters.graphs == 0 && emulator::counters.launches > 12, "there are graphs");
+  emulator::options = {};
 }
 
 // Kernels made of PTX for older cards wait for nothing: they may not overlap, whatever the card.
 void kernels_for_older_cards_do_not_overlap() {
-  simt::options = {};
-  simt::options.capability = kHopper;
-  simt::options.code_capability = 80;
+  emulator::options = {};
+  emulator::options.capability = kHopper;
+  emulator::options.code_capability = 80;
   char message[64];
   const std::unique_ptr<Backend> backend(
       qwen3_cuda_create(0, DType::bf16, message, sizeof message));
-  simt::counters = {};
+  emulator::counters = {};
   uint64_t calls;
   expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
-  expect(simt::counters.overlapping == 0, "kernels overlap");
-  expect(simt::counters.wgmma == 0, "kernels have wgmma that were compiled without");
+  expect(emulator::counters.overlapping == 0, "kernels overlap");
+  expect(emulator::counters.wgmma == 0, "kernels have wgmma that were compiled without");
 }
 
 }  // namespace

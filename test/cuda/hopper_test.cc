@@ -42,10 +42,10 @@ void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
                             : gated ? device.input
                                     : device.output,
                             adds ? &residual : nullptr);
-    const uint64_t before = simt::counters.wgmma;
+    const uint64_t before = emulator::counters.wgmma;
     run_linear(device, use, in, weight, out);
     device.sync();
-    expect(simt::counters.wgmma - before == tiles * steps * kProductsOfStep,
+    expect(emulator::counters.wgmma - before == tiles * steps * kProductsOfStep,
            "other tiles than expected");
     return out.read();
   };
@@ -67,7 +67,8 @@ void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
 void hopper_tiles_are_chosen_by_cost() {
   constexpr uint32_t kRows = 140, kOut = 500, kIn = 32, kWide = 4 * 8, kNarrow = 8 * 8;  // products
   const auto products = [](DType input, WeightUse use, const std::string& tuning) {
-    const std::string costs = "finish_store=0,finish_add=0,finish_swiglu=0,finish_int8=0," + tuning;
+    const std::string costs =
+        "epilogue_store=0,epilogue_add=0,epilogue_swiglu=0,epilogue_int8=0," + tuning;
     Device device(emulated_entry(input, kLargeBatch, false, 2, costs, kHopper, 0), 0);
     const bool gated = use == WeightUse::gate_up, adds = use == WeightUse::linear_add;
     const uint32_t cols = gated ? kOut / 2 : kOut;
@@ -77,14 +78,14 @@ void hopper_tiles_are_chosen_by_cost() {
     const StoredWeight weight(device, use, kOut, kIn, weights);
     const GuardedMatrix out(device, kRows, cols, 8, adds ? DType::f32 : device.input,
                             adds ? &zeros : nullptr);
-    const uint64_t before = simt::counters.wgmma;
+    const uint64_t before = emulator::counters.wgmma;
     run_linear(device, use, in, weight, out);
     device.sync();
-    return simt::counters.wgmma - before;
+    return emulator::counters.wgmma - before;
   };
-  const std::pair<WeightUse, std::string> finishes[] = {{WeightUse::linear, "finish_store=9"},
-                                                        {WeightUse::linear_add, "finish_add=9"},
-                                                        {WeightUse::gate_up, "finish_swiglu=9"}};
+  const std::pair<WeightUse, std::string> finishes[] = {{WeightUse::linear, "epilogue_store=9"},
+                                                        {WeightUse::linear_add, "epilogue_add=9"},
+                                                        {WeightUse::gate_up, "epilogue_swiglu=9"}};
   for (const auto& [use, own] : finishes) {
     expect(products(DType::bf16, use, "narrow_step=1") == kNarrow,
            "a step that costs no more is not taken");
@@ -94,8 +95,9 @@ void hopper_tiles_are_chosen_by_cost() {
       expect((products(DType::bf16, use, finish) == kNarrow) == (use == other),
              finish + " has another's effect");
     }
-    expect(products(DType::bf16, use, "finish_int8=9") == kWide, "finish_int8 is taken for bf16");
-    expect(products(DType::s8, use, "finish_int8=9") == kNarrow, "finish_int8 is not taken");
+    expect(products(DType::bf16, use, "epilogue_int8=9") == kWide,
+           "epilogue_int8 is taken for bf16");
+    expect(products(DType::s8, use, "epilogue_int8=9") == kNarrow, "epilogue_int8 is not taken");
   }
 }
 
@@ -108,11 +110,11 @@ void hopper_kernels_are_chosen_where_they_fit() {
     const GuardedMatrix in(device, rows, kCols, 0, DType::bf16, &ones);
     const StoredWeight weight(device, WeightUse::linear, kCols, kCols, weights);
     const GuardedMatrix out(device, rows, kCols, 0, device.output);
-    const uint64_t before = simt::counters.wgmma;
+    const uint64_t before = emulator::counters.wgmma;
     device.on.linear(in, weight, out);
     device.sync();
     expect(out.read() == std::vector<float>(size_t{rows} * kCols, kCols), "the sums are wrong");
-    return simt::counters.wgmma > before;
+    return emulator::counters.wgmma > before;
   };
   expect(uses_wgmma(kHopper, kLargeBatch, 100), "not where they fit");
   expect(uses_wgmma(kHopper, kLargeBatch, 1), "the kernel depends on the number of rows");
@@ -131,10 +133,10 @@ void hopper_attention_is_the_same_in_any_schedule() {
   const auto results = [&](int multiprocessors, uint64_t seed) {
     Device device({"",
                    {[=] { return open_emulated(DType::bf16, seed, multiprocessors, kHopper); }},
-                   simt::read,
+                   emulator::read,
                    true},
                   0);
-    return PagedAttention(device, setting).run(inputs, plan_of(setting, 1000));
+    return PagedAttention(device, setting).run(inputs, chunks_of(setting, 1000));
   };
   const auto wanted = results(1, 0);
   for (const uint64_t seed : {1, 3, 4, 5}) {
@@ -151,13 +153,14 @@ void hopper_attention_is_chosen_where_it_fits() {
   const auto uses_wgmma = [](int capability, uint32_t tokens, uint32_t query_heads,
                              uint32_t batch_tokens = kLargeBatch) {
     Device device(
-        {"", {[=] { return open_emulated(DType::bf16, 0, 4, capability); }}, simt::read, true}, 0);
+        {"", {[=] { return open_emulated(DType::bf16, 0, 4, capability); }}, emulator::read, true},
+        0);
     device.on.begin_batch(batch_tokens, false);
     Setting setting{query_heads, 1, {}, {{tokens, {}}}};
-    const uint64_t before = simt::counters.wgmma;
+    const uint64_t before = emulator::counters.wgmma;
     const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);
-    (void)PagedAttention(device, setting).run(inputs, plan_of(setting, tokens));
-    return simt::counters.wgmma > before;
+    (void)PagedAttention(device, setting).run(inputs, chunks_of(setting, tokens));
+    return emulator::counters.wgmma > before;
   };
   expect(uses_wgmma(kHopper, 70, 2), "not where it fits");
   expect(uses_wgmma(kHopper, 1, 2), "the kernel depends on the number of rows");

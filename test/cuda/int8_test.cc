@@ -81,7 +81,7 @@ void int8_sums_are_exact() {
     on.store_weight(weight, WeightUse::linear, 0, c.out, values_of(weights).data(), DType::f32);
     const Matrix out = allocate_halves(on, c.rows, c.out);
     on.linear(in, weight, out);
-    expect(!on.sync(), simt::last_report());
+    expect(!on.sync(), emulator::last_report());
 
     const std::vector<uint16_t> actual = read_halves(out);
     const auto order = static_cast<float>(rotation_order(c.in));
@@ -117,12 +117,12 @@ void int8_rows_are_as_defined() {
     on.upload(x.data, values.data(), bytes);
     on.upload(gain.data, ones.data(), cols * sizeof(float));
     on.rms_norm(x, gain, 0, out);
-    expect(!on.sync(), simt::last_report());
+    expect(!on.sync(), emulator::last_report());
     for (uint32_t r = 0; r < kRows; ++r) {
       std::vector<int8_t> actual(cols);
       float scale;
-      simt::read(actual.data(), static_cast<int8_t*>(out.data) + size_t{r} * out.stride, cols);
-      simt::read(&scale, out.scales + r, sizeof scale);
+      emulator::read(actual.data(), static_cast<int8_t*>(out.data) + size_t{r} * out.stride, cols);
+      emulator::read(&scale, out.scales + r, sizeof scale);
       const std::string where = "row " + std::to_string(r) + " of " + std::to_string(cols);
       expect(actual == rows[r].values, where + ": other whole numbers");
       const double wanted = rows[r].scale * std::sqrt(cols) / norm(&values[size_t{r} * cols], cols);

@@ -26,7 +26,7 @@ void has_no_bank_conflicts() {
         const GuardedMatrix out(device, 70, 70, 0, device.output);
         device.on.linear(in, weight, out);
         device.sync();
-        expect(simt::counters.mma > 0 && simt::counters.bank_conflicts == 0,
+        expect(emulator::counters.mma > 0 && emulator::counters.bank_conflicts == 0,
                "the linear op has bank conflicts");
       }
     }
@@ -75,7 +75,7 @@ void linear_reads_what_is_there() {
     on.store_weight(weight, WeightUse::linear, 0, c.out, weights.data(), DType::f32);
     const Matrix out = allocate_halves(on, c.rows, c.out);
     on.linear(in, weight, out);
-    expect(!on.sync(), simt::last_report());
+    expect(!on.sync(), emulator::last_report());
 
     const std::vector<uint16_t> actual = read_halves(out);
     for (uint32_t t = 0; t < c.rows; ++t) {
@@ -170,7 +170,8 @@ void wide_weights_agree(WeightUse use, int capability) {
   const bool gated = use == WeightUse::gate_up;
   const uint32_t cols = gated ? kOut / 2 : kOut;
   Device device(
-      {"", {[=] { return open_emulated(DType::bf16, 2, 132, capability); }}, simt::read, true}, 0);
+      {"", {[=] { return open_emulated(DType::bf16, 2, 132, capability); }}, emulator::read, true},
+      0);
   Random random(12);
   const std::vector<float> values = rounded(random.values(size_t{kRows} * kIn), kIn, DType::bf16),
                            weights = random.values(size_t{kOut} * kIn), zeros(size_t{kRows} * cols);
@@ -216,24 +217,24 @@ void tuned_parts_agree(DType input) {
     const StoredWeight weight(device, WeightUse::linear, kOut, in_cols, weights);
     const GuardedMatrix out(device, kRows, kOut, 0, device.output);
     device.sync();
-    const uint64_t before = simt::counters.launches;
+    const uint64_t before = emulator::counters.launches;
     device.on.linear(in, weight, out);
     device.sync();
-    expect(simt::counters.launches - before == launches,
+    expect(emulator::counters.launches - before == launches,
            tuning + ": divided where it should not be, or whole");
     return out.read();
   };
   const std::vector<float> whole = result(kLargeBatch, "", 1);
-  for (const char* tuning : {"broad_cols=1,part_blocks=2", "broad_cols=300,enough_tiles=3",
-                             "broad_cols=1,part_steps=44"}) {
+  for (const char* tuning : {"split_k_cols=1,split_k_blocks=2", "split_k_cols=300,split_k_tiles=3",
+                             "split_k_cols=1,split_k_steps=44"}) {
     expect_same_bits(result(kRows, tuning, 1), whole, kOut, tuning);
   }
-  const std::vector<float> narrow = result(kRows, "broad_cols=301", 1),
+  const std::vector<float> narrow = result(kRows, "split_k_cols=301", 1),
                            default_bounds = result(kRows, "", 1);
   expect_same_bits(narrow, default_bounds, kOut, "a weight below the bound");
-  for (const char* tuning :
-       {"broad_cols=1,part_blocks=1024,part_steps=1", "broad_cols=1,part_blocks=129,part_steps=1",
-        "broad_cols=1", "broad_cols=1,part_blocks=6"}) {
+  for (const char* tuning : {"split_k_cols=1,split_k_blocks=1024,split_k_steps=1",
+                             "split_k_cols=1,split_k_blocks=129,split_k_steps=1", "split_k_cols=1",
+                             "split_k_cols=1,split_k_blocks=6"}) {
     const std::vector<float> parts = result(kRows, tuning, 2);
     for (size_t i = 0; i < parts.size(); ++i) {
       const double allowed = input == DType::s8 ? 0 : 0x1p-6 * std::abs(whole[i]) + 1e-3;

@@ -48,11 +48,11 @@ void the_8b_fits_its_cards() {
 
 // What is short decides how long a text may be, not whether the model loads.
 void a_workspace_takes_what_is_there() {
-  simt::reset();
+  emulator::reset();
   size_t longest = 0;
   for (const size_t mebibytes : {40, 48, 90}) {
     std::unique_ptr<Backend> backend = open_emulated(DType::bf16);
-    simt::options.device_bytes = mebibytes << 20;
+    emulator::options.device_bytes = mebibytes << 20;
     const std::shared_ptr<LoadedModel> loaded =
         load_tiny_model(std::move(backend), {.max_positions = 20'000});
     const BatchSize limits = loaded->limits;
@@ -74,11 +74,11 @@ void a_workspace_takes_what_is_there() {
 }
 
 void gives_no_more_memory_than_there_is() {
-  simt::reset();
+  emulator::reset();
   const std::unique_ptr<Backend> backend = open_emulated(DType::bf16);
-  simt::options.device_bytes = 16 << 20;
+  emulator::options.device_bytes = 16 << 20;
   const size_t available = backend->available_bytes();
-  expect(available + (4 << 20) == simt::options.device_bytes, "a fresh card is not empty");
+  expect(available + (4 << 20) == emulator::options.device_bytes, "a fresh card is not empty");
   expect(!backend->allocate(available + 1), "more is given than there is");
   void* memory = backend->allocate(available / 2);
   expect(memory != nullptr && backend->available_bytes() == available - available / 2,

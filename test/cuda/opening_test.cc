@@ -16,7 +16,7 @@ std::string refusal(int device, DType input) {
 }
 
 void says_why_it_does_not_open() {
-  simt::options = {};
+  emulator::options = {};
   expect(qwen3_cuda_interface_version() == kCudaInterfaceVersion,
          "another version than its header's");
   for (const DType input : {DType::bf16, DType::f16, DType::s8}) {
@@ -32,9 +32,9 @@ void says_why_it_does_not_open() {
 // What people are shown says which kernels run.
 void tells_which_kernels_run() {
   const auto told = [](int capability, int code_capability = 0) {
-    simt::options = {};
-    simt::options.capability = capability;
-    simt::options.code_capability = code_capability;
+    emulator::options = {};
+    emulator::options.capability = capability;
+    emulator::options.code_capability = code_capability;
     char message[64];
     const std::unique_ptr<Backend> backend(
         qwen3_cuda_create(0, DType::bf16, message, sizeof message));
@@ -58,18 +58,20 @@ void reads_tuning() {
   const auto parse = [&](const std::string& words) {
     return cuda::parse_tuning(words, &tuning, message, sizeof message);
   };
-  expect(parse("") && tuning.part_blocks == 128, "nothing changes something");
-  expect(
-      parse("tile=wide,narrow_step=1.25,finish_store=0,finish_add=1.5,finish_swiglu=10000,finish_"
-            "int8=7") &&
-          parse("small_tokens=64,broad_cols=1,enough_tiles=1000000,part_blocks=1024,part_steps=9"),
-      message);
-  expect(
-      tuning.tile == cuda::TileForm::wide && tuning.narrow_step == 1.25 &&
-          tuning.finish_store == 0 && tuning.finish_add == 1.5 && tuning.finish_swiglu == 10'000 &&
-          tuning.finish_int8 == 7 && tuning.small_tokens == 64 && tuning.broad_cols == 1 &&
-          tuning.enough_tiles == 1'000'000 && tuning.part_blocks == 1024 && tuning.part_steps == 9,
-      "a number is read wrongly");
+  expect(parse("") && tuning.split_k_blocks == 128, "nothing changes something");
+  expect(parse("tile=wide,narrow_step=1.25,epilogue_store=0,epilogue_add=1.5,epilogue_swiglu=10000,"
+               "finish_"
+               "int8=7") &&
+             parse("small_tokens=64,split_k_cols=1,split_k_tiles=1000000,split_k_blocks=1024,split_"
+                   "k_steps=9"),
+         message);
+  expect(tuning.tile == cuda::TileForm::wide && tuning.narrow_step == 1.25 &&
+             tuning.epilogue_store == 0 && tuning.epilogue_add == 1.5 &&
+             tuning.epilogue_swiglu == 10'000 && tuning.epilogue_int8 == 7 &&
+             tuning.small_tokens == 64 && tuning.split_k_cols == 1 &&
+             tuning.split_k_tiles == 1'000'000 && tuning.split_k_blocks == 1024 &&
+             tuning.split_k_steps == 9,
+         "a number is read wrongly");
   expect(parse("tile=narrow") && tuning.tile == cuda::TileForm::narrow, "narrow is read wrongly");
   expect(parse("tile=auto") && tuning.tile == cuda::TileForm::automatic, "auto is read wrongly");
 
@@ -100,30 +102,31 @@ void reads_tuning() {
                           "small_tokens=-1",
                           "small_tokens=1.5",
                           "small_tokens=4294967297",
-                          "part_blocks=0",
-                          "part_blocks=1025",
-                          "part_blocks=99999999999999999999",
-                          "part_steps=0",
-                          "broad_cols=0",
-                          "enough_tiles=0",
+                          "split_k_blocks=0",
+                          "split_k_blocks=1025",
+                          "split_k_blocks=99999999999999999999",
+                          "split_k_steps=0",
+                          "split_k_cols=0",
+                          "split_k_tiles=0",
                           ",",
-                          "tile=wide,,part_steps=1",
+                          "tile=wide,,split_k_steps=1",
                           "tile=wide,tile=%s%n"}) {
     expect(!parse(bad), std::string(bad) + " is taken");
-    for (const char* name : {"tile", "narrow_step", "finish_int8", "small_tokens", "part_steps"}) {
+    for (const char* name :
+         {"tile", "narrow_step", "epilogue_int8", "small_tokens", "split_k_steps"}) {
       expect(std::string(message).find(std::string(name) + "=") != std::string::npos,
              std::string(name) + " is not named for " + bad);
     }
   }
   expect(!parse(std::string(100'000, 'x')) &&
-             std::string(message).ends_with("part_steps=1 to 1000000"),
+             std::string(message).ends_with("split_k_steps=1 to 1000000"),
          "a long word is taken, or hides the names");
   char small[8];
   expect(!cuda::parse_tuning("x", &tuning, small, sizeof small) && std::strlen(small) == 7,
          "not cut to fit");
 
-  simt::options = {};
-  const Variable bad("QWEN3_EMBED_CUDA_TUNING", "part_blocks=1025");
+  emulator::options = {};
+  const Variable bad("QWEN3_EMBED_CUDA_TUNING", "split_k_blocks=1025");
   expect(refusal(0, DType::bf16).find("QWEN3_EMBED_CUDA_TUNING takes") == 0,
          "a backend opens with bad tuning");
 }

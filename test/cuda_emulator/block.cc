@@ -14,7 +14,7 @@
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
-namespace simt {
+namespace emulator {
 
 Options options;
 Counters counters;
@@ -44,7 +44,7 @@ void on_signal(int number, siginfo_t* info, [[maybe_unused]] void* context) {
   const greg_t at = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
   site = site_of(reinterpret_cast<const void*>(at + 1));
 #endif
-  std::fprintf(stderr, "simt: %s (address %p) at %s, thread %d%s\n", strsignal(number),
+  std::fprintf(stderr, "CUDA emulator: %s (address %p) at %s, thread %d%s\n", strsignal(number),
                info->si_addr, describe(site).c_str(), block.me,
                block.running ? where().c_str() : " of the host");
   _exit(128 + number);
@@ -370,4 +370,4 @@ uint32_t shared_address(const void* p) {
   return static_cast<uint32_t>(static_cast<const char*>(p) - shared.window);
 }
 
-}  // namespace simt
+}  // namespace emulator

@@ -8,12 +8,12 @@
 #include <random>
 #include <vector>
 
+#include "emulated_cuda.h"
 #include "fiber.h"
 #include "memory.h"
 #include "report.h"
-#include "simt.h"
 
-namespace simt {
+namespace emulator {
 
 // A cp.async on its way.
 struct Copy {
@@ -144,4 +144,4 @@ std::string describe_mbarrier(uint32_t address);
 std::string unfinished_work();
 std::string unfinished_copies();
 
-}  // namespace simt
+}  // namespace emulator

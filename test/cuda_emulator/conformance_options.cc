@@ -1,10 +1,10 @@
-// The emulated device of simt_conformance is a Hopper GPU: they have all instructions that the others have.
+// The emulated device of emulator_conformance is a Hopper GPU: they have all instructions that the others have.
 #include "emulator.h"
 
 namespace {
 
 const bool is_hopper = [] {
-  simt::options.capability = 90;
+  emulator::options.capability = 90;
   return true;
 }();
 

@@ -1,4 +1,4 @@
-// Tests of the detector itself: tiny kernels with one known fault each, and some with none.
+// Tests of the detector itself: tiny kernels with one entry fault each, and some with none.
 #include <cstring>
 #include <functional>
 #include <string>
@@ -313,7 +313,7 @@ float* fresh(size_t count) {
   void* memory;
   allocate_device(&memory, count * sizeof(float));
   const std::vector<float> zeros(count);
-  simt::write(memory, zeros.data(), count * sizeof(float));
+  emulator::write(memory, zeros.data(), count * sizeof(float));
   return static_cast<float*>(memory);
 }
 
@@ -322,16 +322,16 @@ void add(Tests& tests, const std::string& name, const std::string& expected,
          std::function<Failure(Stream)> run) {
   tests.push_back({"detector: " + name, [=] {
                      for (uint64_t seed = 0; seed < 4; ++seed) {
-                       simt::reset();
-                       simt::options = {};
-                       simt::options.seed = seed;
+                       emulator::reset();
+                       emulator::options = {};
+                       emulator::options.seed = seed;
                        const DeviceStream device;
                        Failure failure = run(device.stream);
                        if (!failure) failure = synchronize(device.stream);
                        const std::string report = !failure ? ""
-                                                  : simt::last_report().empty()
+                                                  : emulator::last_report().empty()
                                                       ? failure
-                                                      : simt::last_report();
+                                                      : emulator::last_report();
                        const bool good =
                            expected.empty() ? report.empty() : report.find(expected) != report.npos;
                        qwen3::test::expect(good, "seed " + std::to_string(seed) + ": expected '" +
@@ -344,7 +344,7 @@ void add_order_tests(Tests& tests) {
   // Without the check for unwritten bytes, which would speak first.
   const auto without_it = [](auto run) {
     return [run](Stream stream) {
-      simt::options.unwritten = false;
+      emulator::options.unwritten = false;
       return run(stream);
     };
   };
@@ -388,7 +388,7 @@ void add_order_tests(Tests& tests) {
       launch(stream, count_in, 3, 32, 0, counter, atomic);
       if (const Failure failure = synchronize(stream)) return failure;
       uint32_t counted;
-      simt::read(&counted, counter, sizeof counted);
+      emulator::read(&counted, counter, sizeof counted);
       return counted == 6 ? nullptr : "counted wrongly";
     };
   };
@@ -412,7 +412,7 @@ void add_memory_tests(Tests& tests) {
       [](Stream stream) { return launch(stream, write_shared_at, 1, 32, 128, fresh(32), 32); });
   add(tests, "unwritten memory", "nobody has written", [](Stream stream) {
     float* in = fresh(8);
-    simt::forbid(in + 3, sizeof(float));
+    emulator::forbid(in + 3, sizeof(float));
     return launch(stream, copy_value, 1, 32, 0, fresh(1), in, 3);
   });
   add(tests, "released memory", "wild pointer", [](Stream stream) {
@@ -449,7 +449,7 @@ void add_bank_tests(Tests& tests) {
           const auto shared_bytes = static_cast<size_t>(32 * row_bytes);
           launch(stream, load_rows, 1, 32, shared_bytes, fresh(32), row_bytes);
           if (const Failure failure = synchronize(stream)) return failure;
-          return simt::counters.bank_conflicts == conflicts ? nullptr : "counted wrongly";
+          return emulator::counters.bank_conflicts == conflicts ? nullptr : "counted wrongly";
         });
   }
 }
@@ -457,7 +457,7 @@ void add_bank_tests(Tests& tests) {
 void add_box_tests(Tests& tests) {
   const auto box = [&](const char* name, const char* expected, BoxFault fault) {
     add(tests, name, expected, [fault](Stream stream) -> Failure {
-      if (fault == BoxFault::nobody_waits) simt::options.seed = 0;  // where it lands late
+      if (fault == BoxFault::nobody_waits) emulator::options.seed = 0;  // where it lands late
       TensorMap map;
       if (const Failure failure = make_tensor_map(&map, fresh(40 * 64), 4, 40, 64, 64, kBoxRows))
         return failure;
@@ -493,7 +493,7 @@ void add_store_tests(Tests& tests) {
       const uint32_t bytes = fault == StoreFault::adds_halves ? 2 : 4;
       float* matrix = fresh(kRows * kStride);
       const std::vector<float> ones(kRows * kStride, 1);
-      simt::write(matrix, ones.data(), ones.size() * sizeof(float));
+      emulator::write(matrix, ones.data(), ones.size() * sizeof(float));
       TensorMap map;
       if (const Failure failure =
               make_tensor_map(&map, matrix, bytes, kRows, kCols, kStride, kBoxRows))
@@ -503,7 +503,7 @@ void add_store_tests(Tests& tests) {
       for (const auto& [col, wanted] :
            {std::pair{0u, 1.f}, {31u, 1.f}, {32u, 2.f}, {60u, 2.f}, {61u, 0.f}}) {
         float value;
-        simt::read(&value, matrix + (kRows - 1) * kStride + col, sizeof value);
+        emulator::read(&value, matrix + (kRows - 1) * kStride + col, sizeof value);
         if (value != wanted + (adds || col > 60 ? 1 : 0)) return "a wrong value";
       }
       return nullptr;
@@ -530,7 +530,7 @@ void add_product_tests(Tests& tests) {
       launch(stream, multiply_ones, 1, 128, 128 * 128, out, fault);
       if (const Failure failure = synchronize(stream)) return failure;
       float sum;
-      simt::read(&sum, out + 77, sizeof sum);
+      emulator::read(&sum, out + 77, sizeof sum);
       return (sum == 16) == right ? nullptr : "a wrong sum";
     });
   };
@@ -555,7 +555,7 @@ void add_register_tests(Tests& tests) {
       launch(stream, multiply_registers, 1, 128, 2 * 16 * 128, out, fault);
       if (const Failure failure = synchronize(stream)) return failure;
       float sum;
-      simt::read(&sum, out + 77, sizeof sum);
+      emulator::read(&sum, out + 77, sizeof sum);
       return sum == 16 ? nullptr : "a wrong sum";
     });
   };
@@ -573,7 +573,7 @@ void add_named_barrier_tests(Tests& tests) {
   const auto named = [&](const char* name, const char* expected, NamedFault fault,
                          bool unwritten = true) {
     add(tests, name, expected, [=](Stream stream) {
-      simt::options.unwritten = unwritten;
+      emulator::options.unwritten = unwritten;
       return launch(stream, hand_over, 1, 128, 128, fresh(64), fault);
     });
   };
@@ -588,7 +588,7 @@ void add_overlap_tests(Tests& tests) {
   const auto overlap = [&](const char* name, const char* expected, OverlapFault fault,
                            int capability = 90, bool waits = true) {
     add(tests, name, expected, [=](Stream stream) {
-      simt::options.capability = capability;
+      emulator::options.capability = capability;
       float *out = fresh(32), *weight = fresh(32), *in = fresh(32);
       for (float* each : {weight, in}) launch(stream, bump, 1, 32, 0, each);
       if (waits) synchronize(stream);

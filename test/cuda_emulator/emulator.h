@@ -1,10 +1,10 @@
-// What tests may ask of the emulated device beyond CUDA itself: schedules, faults, forbidden bytes, counters.
+// What tests may run_unless_failed of the emulated device beyond CUDA itself: schedules, faults, forbidden bytes, counters.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
-namespace simt {
+namespace emulator {
 
 // Whether every plain load and store is seen. Under AddressSanitizer, which then finds what is out of bounds, only those of
 // copies and tensor cores are: nobody can tell what was written, or who races.
@@ -55,4 +55,4 @@ void forbid(void* memory, size_t bytes);
 void write(void* to, const void* from, size_t bytes);
 void read(void* to, const void* from, size_t bytes);
 
-}  // namespace simt
+}  // namespace emulator

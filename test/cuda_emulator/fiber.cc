@@ -11,22 +11,22 @@
 
 #if defined(__x86_64__)
 // Pushes the callee-saved registers, exchanges the stacks, pops the other's.
-extern "C" void simt_change(void** save, void* load);
+extern "C" void emulator_switch_stack(void** save, void* load);
 asm(R"(
 .text
-.globl simt_change
-.type simt_change, @function
-simt_change:
+.globl emulator_switch_stack
+.type emulator_switch_stack, @function
+emulator_switch_stack:
   pushq %rbp; pushq %rbx; pushq %r12; pushq %r13; pushq %r14; pushq %r15
   movq %rsp, (%rdi)
   movq %rsi, %rsp
   popq %r15; popq %r14; popq %r13; popq %r12; popq %rbx; popq %rbp
   ret
-.size simt_change, .-simt_change
+.size emulator_switch_stack, .-emulator_switch_stack
 )");
 #endif
 
-namespace simt {
+namespace emulator {
 namespace {
 
 constexpr size_t kStackBytes = 64 << 10;
@@ -77,7 +77,7 @@ void Fiber::change(Fiber& from, Fiber& to) {
   __sanitizer_start_switch_fiber(&from.fake_stack_, to.bottom_, to.size_);
 #endif
 #if defined(__x86_64__)
-  simt_change(&from.top_, to.top_);
+  emulator_switch_stack(&from.top_, to.top_);
 #else
   swapcontext(&from.context_, &to.context_);
 #endif
@@ -92,4 +92,4 @@ void Fiber::entered() {
 #endif
 }
 
-}  // namespace simt
+}  // namespace emulator

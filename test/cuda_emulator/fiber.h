@@ -6,7 +6,7 @@
 #include <ucontext.h>
 #endif
 
-namespace simt {
+namespace emulator {
 
 class Fiber {
  public:
@@ -36,4 +36,4 @@ class Fiber {
   static Fiber* previous_;
 };
 
-}  // namespace simt
+}  // namespace emulator

@@ -4,7 +4,7 @@
 
 namespace {
 
-using namespace simt;
+using namespace emulator;
 
 void on_access(const void* p, size_t bytes, bool aligned, Access access,
                const void* return_address) {
@@ -19,7 +19,7 @@ void on_access(const void* p, size_t bytes, bool aligned, Access access,
 
 }  // namespace
 
-#define QWEN3_SIMT_HOOKS(n)                                             \
+#define QWEN3_EMULATOR_HOOKS(n)                                         \
   void __tsan_read##n(void* p) {                                        \
     on_access(p, n, true, Access::read, __builtin_return_address(0));   \
   }                                                                     \
@@ -34,11 +34,11 @@ void on_access(const void* p, size_t bytes, bool aligned, Access access,
   }
 
 extern "C" {
-QWEN3_SIMT_HOOKS(1)
-QWEN3_SIMT_HOOKS(2)
-QWEN3_SIMT_HOOKS(4)
-QWEN3_SIMT_HOOKS(8)
-QWEN3_SIMT_HOOKS(16)
+QWEN3_EMULATOR_HOOKS(1)
+QWEN3_EMULATOR_HOOKS(2)
+QWEN3_EMULATOR_HOOKS(4)
+QWEN3_EMULATOR_HOOKS(8)
+QWEN3_EMULATOR_HOOKS(16)
 void __tsan_read_range(void* p, long n) {
   on_access(p, static_cast<size_t>(n), false, Access::read, __builtin_return_address(0));
 }

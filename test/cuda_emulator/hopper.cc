@@ -8,7 +8,7 @@
 #include "block.h"
 #include "emulator.h"
 
-namespace simt {
+namespace emulator {
 namespace {
 
 constexpr uint32_t kSwizzledRowBytes = 128, kSwizzleBytes = 1024, kChunkBytes = 16;
@@ -579,4 +579,4 @@ std::string unfinished_work() {
               describe(product.site));
 }
 
-}  // namespace simt
+}  // namespace emulator

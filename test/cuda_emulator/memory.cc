@@ -12,7 +12,7 @@
 #include "block.h"
 #include "emulator.h"
 
-namespace simt {
+namespace emulator {
 
 SharedWindow shared;
 Era era;
@@ -174,7 +174,7 @@ void check_proxies(const Cell& cell, const Toucher& by, const Clock& seen) {
 void note(Cell& cell, const Toucher& by, const Clock& seen) {
   const uint32_t now = seen[by.thread];
   if (by.access == Access::read) {
-    // A read that we come after need not be kept.
+    // A read that we come after need not be recorded.
     const int i = unseen(cell.read_time[0], cell.reader[0], seen) ? 1 : 0;
     cell.read_time[i] = now;
     cell.reader[i] = static_cast<uint16_t>(by.thread);
@@ -354,4 +354,4 @@ void check_alignment(const void* p, size_t bytes, Site site) {
   }
 }
 
-}  // namespace simt
+}  // namespace emulator

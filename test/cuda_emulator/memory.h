@@ -8,7 +8,7 @@
 
 #include "report.h"
 
-namespace simt {
+namespace emulator {
 
 // What has been seen of every thread of a block, and of every copy and product that runs beside them (a vector clock).
 struct Clock {
@@ -70,4 +70,4 @@ void* open_shared_memory(size_t alignment);
 void touch(const void* p, size_t bytes, Access access, Site site, int thread, const Clock& seen);
 void check_alignment(const void* p, size_t bytes, Site site);
 
-}  // namespace simt
+}  // namespace emulator

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace simt {
+namespace emulator {
 
 using Lane = uint32_t;
 
@@ -75,9 +75,9 @@ void wgmma_fence(const char* file, int line);
 void wgmma_commit(const char* file, int line);
 void wgmma_wait(int groups_left, const char* file, int line);
 
-}  // namespace simt
+}  // namespace emulator
 
-#define SIMT_PLACE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+#define EMULATOR_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
 namespace qwen3::cuda {
 
@@ -100,11 +100,11 @@ template <typename T>
 T from_float(float value);
 template <>
 inline bf16 from_float<bf16>(float value) {
-  return {simt::to_bf16_bits(value)};
+  return {emulator::to_bf16_bits(value)};
 }
 template <>
 inline f16 from_float<f16>(float value) {
-  return {simt::to_f16_bits(value)};
+  return {emulator::to_f16_bits(value)};
 }
 
 template <typename T>
@@ -122,131 +122,131 @@ inline float multiply(float a, float b) { return a * b; }
 
 template <typename T>
 T* shared_memory() {
-  return static_cast<T*>(simt::shared_base(alignof(T)));
+  return static_cast<T*>(emulator::shared_base(alignof(T)));
 }
-inline uint32_t shared_address(const void* p) { return simt::shared_address(p); }
+inline uint32_t shared_address(const void* p) { return emulator::shared_address(p); }
 
-inline void sync_block(SIMT_PLACE) { simt::barrier(file, line); }
-inline void sync_warp(SIMT_PLACE) { simt::warp_barrier(file, line); }
-inline float shuffle_xor(float value, int mask, SIMT_PLACE) {
+inline void sync_block(EMULATOR_CALLER) { emulator::barrier(file, line); }
+inline void sync_warp(EMULATOR_CALLER) { emulator::warp_barrier(file, line); }
+inline float shuffle_xor(float value, int mask, EMULATOR_CALLER) {
   const uint32_t bits = __builtin_bit_cast(uint32_t, value);
   return __builtin_bit_cast(
-      float, simt::shuffle(bits, simt::lane() ^ static_cast<uint32_t>(mask), file, line));
+      float, emulator::shuffle(bits, emulator::lane() ^ static_cast<uint32_t>(mask), file, line));
 }
-inline uint32_t first_lane(uint32_t value, SIMT_PLACE) {
-  return simt::shuffle(value, 0, file, line);
+inline uint32_t first_lane(uint32_t value, EMULATOR_CALLER) {
+  return emulator::shuffle(value, 0, file, line);
 }
 
 inline void scheduling_barrier(bool never) {
   if (never) __builtin_trap();
 }
 
-inline uint32_t atomic_add(uint32_t* to, uint32_t value, SIMT_PLACE) {
-  return simt::atomic_add(to, value, file, line);
+inline uint32_t atomic_add(uint32_t* to, uint32_t value, EMULATOR_CALLER) {
+  return emulator::atomic_add(to, value, file, line);
 }
 
-inline void cp_async_16(uint32_t to, const void* from, int bytes, SIMT_PLACE) {
-  simt::cp_async(to, from, bytes, file, line);
+inline void cp_async_16(uint32_t to, const void* from, int bytes, EMULATOR_CALLER) {
+  emulator::cp_async(to, from, bytes, file, line);
 }
-inline void cp_async_commit() { simt::cp_async_commit(); }
+inline void cp_async_commit() { emulator::cp_async_commit(); }
 template <int kGroupsLeft>
 void cp_async_wait() {
-  simt::cp_async_wait(kGroupsLeft);
+  emulator::cp_async_wait(kGroupsLeft);
 }
 
-inline void ldmatrix_x4(uint32_t (&registers)[4], uint32_t address, SIMT_PLACE) {
-  simt::ldmatrix_x4(registers, false, address, file, line);
+inline void ldmatrix_x4(uint32_t (&registers)[4], uint32_t address, EMULATOR_CALLER) {
+  emulator::ldmatrix_x4(registers, false, address, file, line);
 }
-inline void ldmatrix_x4_trans(uint32_t (&registers)[4], uint32_t address, SIMT_PLACE) {
-  simt::ldmatrix_x4(registers, true, address, file, line);
+inline void ldmatrix_x4_trans(uint32_t (&registers)[4], uint32_t address, EMULATOR_CALLER) {
+  emulator::ldmatrix_x4(registers, true, address, file, line);
 }
 
 template <typename T>
-void mma(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, SIMT_PLACE);
+void mma(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, EMULATOR_CALLER);
 template <typename T>
-void mma(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, SIMT_PLACE);
+void mma(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1, EMULATOR_CALLER);
 template <>
 inline void mma<bf16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
                       const char* file, int line) {
-  simt::mma(sum, a, b0, b1, simt::Multiplicand::bf16, file, line);
+  emulator::mma(sum, a, b0, b1, emulator::Multiplicand::bf16, file, line);
 }
 template <>
 inline void mma<f16>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
                      const char* file, int line) {
-  simt::mma(sum, a, b0, b1, simt::Multiplicand::f16, file, line);
+  emulator::mma(sum, a, b0, b1, emulator::Multiplicand::f16, file, line);
 }
 template <>
 inline void mma<int8_t>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1,
                         const char* file, int line) {
-  simt::mma(sum, a, b0, b1, simt::Multiplicand::s8, file, line);
+  emulator::mma(sum, a, b0, b1, emulator::Multiplicand::s8, file, line);
 }
 
-inline void sync_threads(int id, int threads, SIMT_PLACE) {
-  simt::named_barrier(id, threads, file, line);
+inline void sync_threads(int id, int threads, EMULATOR_CALLER) {
+  emulator::named_barrier(id, threads, file, line);
 }
-inline void arrive_threads(int id, int threads, SIMT_PLACE) {
-  simt::named_arrival(id, threads, file, line);
+inline void arrive_threads(int id, int threads, EMULATOR_CALLER) {
+  emulator::named_arrival(id, threads, file, line);
 }
 
-inline void wait_for_previous() { simt::wait_for_previous(); }
+inline void wait_for_previous() { emulator::wait_for_previous(); }
 inline void let_next_begin() {}
 
 constexpr bool kHasWgmma = true;
 [[noreturn]] inline void trap() { __builtin_trap(); }
 
-inline void mbarrier_init(uint32_t barrier, uint32_t arrivals, SIMT_PLACE) {
-  simt::mbarrier_init(barrier, arrivals, file, line);
+inline void mbarrier_init(uint32_t barrier, uint32_t arrivals, EMULATOR_CALLER) {
+  emulator::mbarrier_init(barrier, arrivals, file, line);
 }
-inline void fence_mbarrier_init() { simt::fence_mbarrier_init(); }
-inline void mbarrier_arrive(uint32_t barrier, SIMT_PLACE) {
-  simt::mbarrier_arrive(barrier, 0, file, line);
+inline void fence_mbarrier_init() { emulator::fence_mbarrier_init(); }
+inline void mbarrier_arrive(uint32_t barrier, EMULATOR_CALLER) {
+  emulator::mbarrier_arrive(barrier, 0, file, line);
 }
-inline void mbarrier_arrive_expecting(uint32_t barrier, uint32_t bytes, SIMT_PLACE) {
-  simt::mbarrier_arrive(barrier, bytes, file, line);
+inline void mbarrier_arrive_expecting(uint32_t barrier, uint32_t bytes, EMULATOR_CALLER) {
+  emulator::mbarrier_arrive(barrier, bytes, file, line);
 }
-inline void mbarrier_wait(uint32_t barrier, uint32_t parity, SIMT_PLACE) {
-  simt::mbarrier_wait(barrier, parity, file, line);
+inline void mbarrier_wait(uint32_t barrier, uint32_t parity, EMULATOR_CALLER) {
+  emulator::mbarrier_wait(barrier, parity, file, line);
 }
-inline void tma_load_2d(uint32_t to, const simt::TensorMap* map, uint32_t barrier, int32_t x,
-                        int32_t y, SIMT_PLACE) {
-  simt::tma_load_2d(to, *map, barrier, x, y, file, line);
+inline void tma_load_2d(uint32_t to, const emulator::TensorMap* map, uint32_t barrier, int32_t x,
+                        int32_t y, EMULATOR_CALLER) {
+  emulator::tma_load_2d(to, *map, barrier, x, y, file, line);
 }
-inline void tma_store_2d(const simt::TensorMap* map, uint32_t from, int32_t x, int32_t y,
-                         SIMT_PLACE) {
-  simt::tma_store_2d(from, *map, x, y, false, file, line);
+inline void tma_store_2d(const emulator::TensorMap* map, uint32_t from, int32_t x, int32_t y,
+                         EMULATOR_CALLER) {
+  emulator::tma_store_2d(from, *map, x, y, false, file, line);
 }
-inline void tma_add_2d(const simt::TensorMap* map, uint32_t from, int32_t x, int32_t y,
-                       SIMT_PLACE) {
-  simt::tma_store_2d(from, *map, x, y, true, file, line);
+inline void tma_add_2d(const emulator::TensorMap* map, uint32_t from, int32_t x, int32_t y,
+                       EMULATOR_CALLER) {
+  emulator::tma_store_2d(from, *map, x, y, true, file, line);
 }
-inline void tma_commit() { simt::tma_commit(); }
+inline void tma_commit() { emulator::tma_commit(); }
 template <int kGroupsLeft>
 void tma_wait_read() {
-  simt::tma_wait_read(kGroupsLeft);
+  emulator::tma_wait_read(kGroupsLeft);
 }
-inline void fence_proxy_async() { simt::fence_proxy_async(); }
+inline void fence_proxy_async() { emulator::fence_proxy_async(); }
 
 template <typename T>
-constexpr simt::Multiplicand kMultiplicand = simt::Multiplicand::s8;
+constexpr emulator::Multiplicand kMultiplicand = emulator::Multiplicand::s8;
 template <>
-constexpr simt::Multiplicand kMultiplicand<bf16> = simt::Multiplicand::bf16;
+constexpr emulator::Multiplicand kMultiplicand<bf16> = emulator::Multiplicand::bf16;
 template <>
-constexpr simt::Multiplicand kMultiplicand<f16> = simt::Multiplicand::f16;
+constexpr emulator::Multiplicand kMultiplicand<f16> = emulator::Multiplicand::f16;
 template <typename T, typename Sum, uint32_t kSums>
-void wgmma(Sum (&sum)[kSums], uint64_t a, uint64_t b, bool accumulate, SIMT_PLACE) {
+void wgmma(Sum (&sum)[kSums], uint64_t a, uint64_t b, bool accumulate, EMULATOR_CALLER) {
   static_assert(std::is_same_v<Sum, int32_t> == std::is_same_v<T, int8_t>);
-  simt::wgmma(sum, kSums * 2, a, b, accumulate, kMultiplicand<T>, file, line);
+  emulator::wgmma(sum, kSums * 2, a, b, accumulate, kMultiplicand<T>, file, line);
 }
 template <typename T>
 void wgmma_registers(float (&sum)[64], const uint32_t (&a)[4], uint64_t b, bool accumulate,
-                     SIMT_PLACE) {
-  simt::wgmma_registers(sum, 128, a, b, accumulate, kMultiplicand<T>, file, line);
+                     EMULATOR_CALLER) {
+  emulator::wgmma_registers(sum, 128, a, b, accumulate, kMultiplicand<T>, file, line);
 }
-inline void wgmma_fence(SIMT_PLACE) { simt::wgmma_fence(file, line); }
-inline void wgmma_commit(SIMT_PLACE) { simt::wgmma_commit(file, line); }
+inline void wgmma_fence(EMULATOR_CALLER) { emulator::wgmma_fence(file, line); }
+inline void wgmma_commit(EMULATOR_CALLER) { emulator::wgmma_commit(file, line); }
 template <int kGroupsLeft>
-void wgmma_wait(SIMT_PLACE) {
-  simt::wgmma_wait(kGroupsLeft, file, line);
+void wgmma_wait(EMULATOR_CALLER) {
+  emulator::wgmma_wait(kGroupsLeft, file, line);
 }
 template <int kRegisters>
 void release_registers() {}
@@ -254,4 +254,4 @@ template <int kRegisters>
 void claim_registers() {}
 
 }  // namespace qwen3::cuda
-#undef SIMT_PLACE
+#undef EMULATOR_CALLER

@@ -8,7 +8,7 @@
 // Where this program, or the library that the emulator is part of, begins in memory.
 extern "C" const char __ehdr_start __attribute__((visibility("hidden")));
 
-namespace simt {
+namespace emulator {
 namespace {
 
 // Program counters are offsets from the start of the program or library; call sites that are given by name are numbered.
@@ -89,4 +89,4 @@ std::string ranges(const std::vector<int>& list) {
   return all;
 }
 
-}  // namespace simt
+}  // namespace emulator

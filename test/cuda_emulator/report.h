@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace simt {
+namespace emulator {
 
 // A fault of the kernel that runs.
 struct Fault : std::runtime_error {
@@ -36,4 +36,4 @@ std::string text(const Parts&... parts) {
   return all;
 }
 
-}  // namespace simt
+}  // namespace emulator

@@ -12,7 +12,7 @@
 #include "block.h"
 #include "emulator.h"
 
-namespace simt {
+namespace emulator {
 
 struct Queue {
   std::deque<std::function<void()>> work;
@@ -71,7 +71,7 @@ const char* run_until(Queue* queue, uint64_t target) {
     } catch (const Fault& fault) {
       device_failed = true;
       report = fault.what();
-      std::fprintf(stderr, "simt: %s\n", fault.what());
+      std::fprintf(stderr, "CUDA emulator: %s\n", fault.what());
     }
   }
   host_has_waited();
@@ -138,11 +138,11 @@ const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned thread
   return nullptr;
 }
 
-}  // namespace simt
+}  // namespace emulator
 
 namespace qwen3::cuda {
 
-using namespace simt;
+using namespace emulator;
 
 Failure count_devices(int* count) {
   const Lock lock(mutex);
@@ -168,7 +168,7 @@ Failure use_device(int device) {
 Failure create_stream(Stream* stream) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call_on_device()) return failure;
-  stream->queue = new simt::Queue;
+  stream->queue = new emulator::Queue;
   queues.insert(stream->queue);
   return nullptr;
 }
@@ -187,7 +187,7 @@ Failure synchronize(Stream stream) {
 Failure create_event(Event* event) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call_on_device()) return failure;
-  *event = new simt::Event;
+  *event = new emulator::Event;
   return nullptr;
 }
 void destroy_event(Event event) { delete event; }
@@ -289,7 +289,7 @@ Failure end_capture(Stream stream, Graph* graph) {
   if (const Failure failure = begin_call_on_device()) return failure;
   if (!captured) return "the stream is not capturing (emulated)";
   if (!options.graphs) return "out of memory (emulated)";
-  *graph = new simt::Graph{std::move(launches)};
+  *graph = new emulator::Graph{std::move(launches)};
   graphs.insert(*graph);
   ++counters.graphs;
   return nullptr;

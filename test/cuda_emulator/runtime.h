@@ -10,7 +10,7 @@
 
 #include "launches.h"
 
-namespace simt {
+namespace emulator {
 
 struct Queue;
 struct Event;
@@ -23,17 +23,17 @@ int code_capability();
 const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads,
                     size_t shared_bytes, bool overlaps, std::function<void()> body);
 
-}  // namespace simt
+}  // namespace emulator
 
 namespace qwen3::cuda {
 
-using Event = simt::Event*;
-using Graph = simt::Graph*;
-using TensorMap = simt::TensorMap;
+using Event = emulator::Event*;
+using Graph = emulator::Graph*;
+using TensorMap = emulator::TensorMap;
 
 struct Stream {
-  simt::Queue* queue = nullptr;
-  Launches* kept = nullptr;
+  emulator::Queue* queue = nullptr;
+  Launches* recording = nullptr;
   bool overlaps = false;
 };
 
@@ -66,7 +66,7 @@ Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream);
 
 template <typename... Parameters>
 Failure check_kernel(void (*)(Parameters...), int* capability) {
-  *capability = simt::code_capability();
+  *capability = emulator::code_capability();
   return nullptr;
 }
 
@@ -76,10 +76,12 @@ Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, 
 template <typename... Parameters, typename... Arguments>
 Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned threads,
                size_t shared_bytes, Arguments... arguments) {
-  if (stream.kept) return stream.kept->add(kernel, grid, threads, shared_bytes, arguments...);
+  if (stream.recording)
+    return stream.recording->add(kernel, grid, threads, shared_bytes, arguments...);
   std::tuple<std::remove_cv_t<Parameters>...> held(arguments...);
-  return simt::enqueue(stream.queue, reinterpret_cast<const void*>(kernel), grid, threads,
-                       shared_bytes, stream.overlaps, [kernel, held] { std::apply(kernel, held); });
+  return emulator::enqueue(stream.queue, reinterpret_cast<const void*>(kernel), grid, threads,
+                           shared_bytes, stream.overlaps,
+                           [kernel, held] { std::apply(kernel, held); });
 }
 
 Failure begin_capture(Stream stream);

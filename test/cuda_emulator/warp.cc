@@ -4,7 +4,7 @@
 #include "block.h"
 #include "emulator.h"
 
-namespace simt {
+namespace emulator {
 namespace {
 
 constexpr int kLanes = kWarpThreads;
@@ -193,4 +193,4 @@ void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplica
                  });
 }
 
-}  // namespace simt
+}  // namespace emulator

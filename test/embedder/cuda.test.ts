@@ -17,10 +17,10 @@ import {
 import { bin } from '../support/native_tests';
 import { temporaryFolder } from '../support/temporary_folder';
 
-const emulated = path.join(bin, 'libsimt_library.so');
+const emulated = path.join(bin, 'libemulated_cuda.so');
 
 process.env.QWEN3_EMBED_CUDA_LIBRARY = emulated;
-process.env.QWEN3_SIMT_FAST = '1';
+process.env.QWEN3_EMULATOR_FAST = '1';
 
 function cutShort(file: string): string {
   const part = path.join(temporaryFolder(), 'part.so');
@@ -164,7 +164,7 @@ describe('a process', () => {
     ['has a part of it', cutShort(emulated), /was cut short: install the package again/],
     [
       'has another release’s',
-      path.join(bin, 'libsimt_other_version.so'),
+      path.join(bin, 'libother_version.so'),
       /has interface 0, this package needs \d+/,
     ],
   ])('that %s is told, and goes on with the CPU', async (_, file, message) => {
@@ -181,7 +181,7 @@ describe('a process', () => {
 
   it('is told what tuning there is, and takes it', async () => {
     const body = `
-      for (const tuning of ['part_blocks=1025', 'small_tokens=8']) {
+      for (const tuning of ['split_k_blocks=1025', 'small_tokens=8']) {
         process.env.QWEN3_EMBED_CUDA_TUNING = tuning;
         const tell = (error) => console.log(error.code, error.message);
         const embedder = await Embedder.load(folder, { device: 'cuda' }).catch(tell);
@@ -190,7 +190,7 @@ describe('a process', () => {
     const { code, stdout, stderr } = await run(cuda(emulated, body));
     expect(stderr).toBe('');
     expect(stdout).toMatch(
-      /^DEVICE_UNAVAILABLE .*QWEN3_EMBED_CUDA_TUNING takes .* not 'part_blocks=1025'.*; part_blocks=1 to 1024; /,
+      /^DEVICE_UNAVAILABLE .*QWEN3_EMBED_CUDA_TUNING takes .* not 'split_k_blocks=1025'.*; split_k_blocks=1 to 1024; /,
     );
     expect(stdout).toMatch(/^small_tokens=8 cuda$/m);
     expect(code).toBe(0);
@@ -198,7 +198,7 @@ describe('a process', () => {
 
   it('survives a device that fails, which stays failed', async () => {
     const body = `
-      Object.assign(process.env, { QWEN3_SIMT_FAIL_CALL: '700', QWEN3_SIMT_FAST: '1' });
+      Object.assign(process.env, { QWEN3_EMULATOR_FAIL_CALL: '700', QWEN3_EMULATOR_FAST: '1' });
       const tell = (error) => console.log(error.name, error.code, error.message);
       const ids = new Uint32Array(5).fill(7);
       const embedder = await Embedder.load(${JSON.stringify(randomModel('gqa2-bf16').folder)}, { device: 'cuda' });
@@ -220,7 +220,7 @@ describe('a process', () => {
   it('is told that memory does not suffice before anything is loaded, or takes shorter texts', async () => {
     const model = JSON.stringify(randomModel('gqa2-bf16').folder);
     const body = (bytes: number) => `
-      Object.assign(process.env, { QWEN3_SIMT_BYTES: '${bytes}', QWEN3_SIMT_FAST: '1' });
+      Object.assign(process.env, { QWEN3_EMULATOR_BYTES: '${bytes}', QWEN3_EMULATOR_FAST: '1' });
       const tell = (error) => console.log(error.code, error.message);
       const embedder = await Embedder.load(${model}, { device: 'cuda' }).catch(tell);
       if (!embedder) process.exit();

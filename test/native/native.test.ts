@@ -34,4 +34,4 @@ it.each([
 
 nativeTests('native_tests', 600_000);
 // The AVX-512 kernels with emulated instructions are built for x86 only.
-if (process.arch === 'x64') nativeTests('emulated_tests', 600_000);
+if (process.arch === 'x64') nativeTests('avx512_emulation_tests', 600_000);

@@ -21,10 +21,10 @@ struct Attention {
 
   struct Scratch {
     alignas(64) float scores[kQueryRows * kPageTokens];
-    alignas(64) Input weights[kQueryRows * kPageTokens];
+    alignas(64) Input probabilities[kQueryRows * kPageTokens];
     alignas(64) Input query[kConverts ? kQueryRows * kHeadDim : 1];
     alignas(64) float sums[kQueryRows * kHeadDim];
-    float largest[kQueryRows], total[kQueryRows], rescale[kQueryRows];
+    float row_max[kQueryRows], row_sum[kQueryRows], rescale[kQueryRows];
   };
 
   // The query rows of one sequence, one head of them.
@@ -41,8 +41,8 @@ struct Attention {
     for_spans(spans, rows, [&](const Span& span, Range own, uint32_t position) {
       const Queries queries = read_queries(query, own, head, position, scratch);
       for (uint32_t i = 0; i < own.count; ++i) {
-        scratch.largest[i] = -HUGE_VALF;
-        scratch.total[i] = 0;
+        scratch.row_max[i] = -HUGE_VALF;
+        scratch.row_sum[i] = 0;
       }
       for (uint32_t i = 0; i < own.count * kHeadDim; i += V::kLanes)
         V::store(scratch.sums + i, V::zero());
@@ -52,7 +52,7 @@ struct Attention {
       for (uint32_t i = 0; i < own.count; ++i) {
         Input* const to =
             static_cast<Input*>(out.data) + size_t{own.first + i} * out.stride + head * kHeadDim;
-        const Vector scale = V::set1(1 / scratch.total[i]);
+        const Vector scale = V::set1(1 / scratch.row_sum[i]);
         for (uint32_t j = 0; j < kHeadDim; j += V::kLanes) {
           V::store(to + j, V::mul(V::load(scratch.sums + i * kHeadDim + j), scale));
         }
@@ -93,7 +93,7 @@ struct Attention {
           PageHead<F>::at(const_cast<void*>(pages), run, layer, token / kPageTokens, heads, head),
           Range{blind, queries.rows - blind}, keys, seen};
       score(queries, page, scratch);
-      soften(page, scratch);
+      online_softmax(page, scratch);
       add_values(page, scratch);
     }
   }
@@ -127,7 +127,7 @@ struct Attention {
   }
 
   // Scores to weights. A row's last vector may hold scores of keys that it does not see: they are dropped unread.
-  static void soften(const Page& page, Scratch& scratch) {
+  static void online_softmax(const Page& page, Scratch& scratch) {
     const Vector scale = V::set1(0x1.0527dcp-3f);  // log2(e) / sqrt(128)
     for (uint32_t r = 0; r < page.rows.count; ++r) {
       const uint32_t row = page.rows.first + r, seen = page.seen_by(r);
@@ -137,22 +137,22 @@ struct Attention {
           V::keep_first(V::load(scores + last), seen - last, V::set1(-HUGE_VALF));
       Vector most = last_scores;
       for (uint32_t i = 0; i < last; i += V::kLanes) most = V::max(most, V::load(scores + i));
-      const Vector old_largest = V::set1(scratch.largest[row]);
+      const Vector old_largest = V::set1(scratch.row_max[row]);
       const Vector largest = V::max(old_largest, V::mul(V::set1(V::largest(most)), scale));
       const Vector below = V::sub(V::zero(), largest);
       const auto weights = [&](Vector values) { return exp2<V>(V::fma(values, scale, below)); };
       const Vector last_weights = V::keep_first(weights(last_scores), seen - last, V::zero());
       Vector total = last_weights;
-      V::store(scratch.weights + row * kPageTokens + last, last_weights);
+      V::store(scratch.probabilities + row * kPageTokens + last, last_weights);
       for (uint32_t i = 0; i < last; i += V::kLanes) {
         const Vector weight = weights(V::load(scores + i));
-        V::store(scratch.weights + row * kPageTokens + i, weight);
+        V::store(scratch.probabilities + row * kPageTokens + i, weight);
         total = V::add(total, weight);
       }
       const float rescale = V::first(exp2<V>(V::sub(old_largest, largest)));
-      scratch.largest[row] = V::first(largest);
+      scratch.row_max[row] = V::first(largest);
       scratch.rescale[row] = rescale;
-      scratch.total[row] = scratch.total[row] * rescale + V::sum(total);
+      scratch.row_sum[row] = scratch.row_sum[row] * rescale + V::sum(total);
     }
   }
 
@@ -163,7 +163,7 @@ struct Attention {
         const uint32_t row = page.rows.first + first;
         Vector sum[n.kCount][2];
         clear<V>(sum);
-        const Input* const weights = scratch.weights + row * kPageTokens;
+        const Input* const weights = scratch.probabilities + row * kPageTokens;
         // All rows of the group see the keys of `common`; those behind them go key by key.
         const uint32_t common = page.seen_by(first) / F::kDepth * F::kDepth;
         accumulate<F>(weights, kPageTokens, panel, common, sum);

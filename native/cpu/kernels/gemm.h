@@ -171,7 +171,7 @@ struct Multiply {
       }
     }
     for (uint32_t p = 0; p < panels.count; ++p) {
-      finish(product, rows, panels.first + p, partial + size_t{p} * rows.count * F::kWidth);
+      apply_epilogue(product, rows, panels.first + p, partial + size_t{p} * rows.count * F::kWidth);
     }
   }
 
@@ -206,9 +206,10 @@ struct Multiply {
     });
   }
 
-  static void finish(const Product& product, Range rows, uint32_t panel, const float* partial) {
+  static void apply_epilogue(const Product& product, Range rows, uint32_t panel,
+                             const float* partial) {
     const Matrix& out = product.out;
-    if (product.finish == Finish::swiglu) {
+    if (product.epilogue == Epilogue::swiglu) {
       const uint32_t column = panel * V::kLanes;
       const uint32_t columns = out.cols - column < V::kLanes ? out.cols - column : V::kLanes;
       auto* to = static_cast<Input*>(out.data) + size_t{rows.first} * out.stride + column;
@@ -224,7 +225,7 @@ struct Multiply {
       auto* to = static_cast<float*>(out.data) + size_t{rows.first} * out.stride + column;
       for (uint32_t r = 0; r < rows.count; ++r, to += out.stride) {
         const Vector sum = V::load(partial + size_t{r} * F::kWidth);
-        V::store(to, product.finish == Finish::add ? V::add(V::load(to, columns), sum) : sum,
+        V::store(to, product.epilogue == Epilogue::add ? V::add(V::load(to, columns), sum) : sum,
                  columns);
       }
     }

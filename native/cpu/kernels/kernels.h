@@ -20,12 +20,12 @@ enum class PanelFormat : uint8_t {
   bf16_pairs,   // 32-bit units of two depths of one column, as the BF16 dot product takes them
 };
 
-enum class Finish : uint8_t { store, add, swiglu };
+enum class Epilogue : uint8_t { store, add, swiglu };
 
 // One linear op.
 struct Product {
   Matrix in, weight, out;
-  Finish finish;
+  Epilogue epilogue;
 };
 
 struct Range {

@@ -43,13 +43,13 @@ export const faults = [
   },
   {
     name: 'the highest score of half the lanes',
-    text: 'top[half] = fmaxf(top[half], shuffle_xor(top[half], 2));',
+    text: 'new_max[half] = fmaxf(new_max[half], shuffle_xor(new_max[half], 2));',
     replacement: '',
     tests: attention,
   },
   {
     name: 'the total is not brought to a new highest score',
-    text: 'total[half] *= shrink;',
+    text: 'row_sum[half] *= rescale;',
     replacement: '',
     tests: 'cuda bf16: attention: sharp scores',
   },
@@ -61,13 +61,13 @@ export const faults = [
   },
   {
     name: 'wgmma for many rows only',
-    text: 'card.has_wgmma && fits',
-    replacement: 'if (card.has_wgmma && query.rows > 16 && fits',
+    text: 'gpu.has_wgmma && fits',
+    replacement: 'if (gpu.has_wgmma && query.rows > 16 && fits',
     tests: chosen,
   },
   {
     name: 'wgmma for short batches',
-    text: 'plan == Plan::large && card',
+    text: 'plan == Plan::large && gpu',
     replacement: 'card',
     tests: chosen,
   },

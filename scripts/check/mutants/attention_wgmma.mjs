@@ -13,19 +13,19 @@ export const faults = [
   },
   {
     name: 'steps taken for visible to all rows that are not',
-    text: 'prefix_tokens : walk.own_first + 1;',
-    replacement: 'prefix_tokens : walk.own_last + 1;',
+    text: 'prefix_tokens : steps.own_first + 1;',
+    replacement: 'prefix_tokens : steps.own_last + 1;',
     tests: hopperAttention,
   },
   {
     name: 'rows masked as if each were a token',
-    text: 'walk.own_first + (own_row + half * 8) / a.group();',
-    replacement: 'walk.own_first + own_row + half * 8;',
+    text: 'steps.own_first + (own_row + half * 8) / a.group();',
+    replacement: 'steps.own_first + own_row + half * 8;',
     tests: hopperAttention,
   },
   {
     name: 'the wrong head of keys and values',
-    text: 'static_cast<Part>(part), task.kv_head)',
+    text: 'static_cast<Part>(part), work.kv_head)',
     replacement: 'static_cast<Part>(part), 0)',
     tests: hopperTexts,
   },
@@ -75,27 +75,27 @@ export const faults = [
   },
   {
     name: 'a row past the end is stored',
-    text: 'if (row >= task.tile.rows * a.group()) continue;',
+    text: 'if (row >= work.tile.rows * a.group()) continue;',
     replacement: '',
     tests: hopperAttention,
   },
   {
     name: 'queries of both warpgroups the same',
-    text: 'tile_row = warpgroup * kAttendantRows + row',
+    text: 'tile_row = warpgroup * kConsumerRows + row',
     replacement: 'tile_row = row',
     tests: hopperAttention,
   },
   {
     name: 'values of the step that is just multiplied with keys',
     text: 'start_of(Part::value, previous)',
-    replacement: 'start_of(Part::value, turn)',
+    replacement: 'start_of(Part::value, position)',
     tests: hopperAttention,
   },
   {
     name: 'keys released while wgmma reads them',
     text: `      wgmma_wait<1>();
-      release(Part::key, turn);`,
-    replacement: `      release(Part::key, turn);
+      release(Part::key, position);`,
+    replacement: `      release(Part::key, position);
       wgmma_wait<1>();`,
     tests: schedules,
   },
@@ -109,7 +109,7 @@ export const faults = [
   },
   {
     name: 'the last stage of a tile never released',
-    text: '    release(Part::value, turn);\n',
+    text: '    release(Part::value, position);\n',
     replacement: '',
     tests: schedules,
   },
@@ -121,21 +121,21 @@ export const faults = [
   },
   {
     name: 'probabilities packed while wgmma reads the last ones',
-    text: '      soften(softmax, score, a.scale, shrink);\n',
-    replacement: `      soften(softmax, score, a.scale, shrink);
+    text: '      online_softmax(softmax, score, a.scale, rescale);\n',
+    replacement: `      online_softmax(softmax, score, a.scale, rescale);
       pack_scores<T>(probability, score);
 `,
     tests: hopperAttention,
   },
   {
     name: 'sums not brought to a new highest score',
-    text: 'sum[i] *= shrink[i / 2 % 2];',
+    text: 'sum[i] *= rescale[i / 2 % 2];',
     replacement: 'sum[i] *= 1;',
     tests: 'hopper bf16: attention: sharp scores',
   },
   {
     name: 'the total is not brought to a new highest score',
-    text: 'softmax.total[half] *= shrink[half];',
+    text: 'softmax.row_sum[half] *= rescale[half];',
     replacement: '',
     tests: hopperAttention,
   },
@@ -170,9 +170,9 @@ export const faults = [
     tests: hopperTexts,
   },
   {
-    name: 'a task replaced before all have read it',
-    text: 'mbarrier_init(shared_address(&shared->taken), kStages + kAttendants);',
-    replacement: 'mbarrier_init(shared_address(&shared->taken), kStages);',
+    name: 'a tile replaced before all have read it',
+    text: 'mbarrier_init(shared_address(&shared->work_empty), kStages + kConsumers);',
+    replacement: 'mbarrier_init(shared_address(&shared->work_empty), kStages);',
     tests: schedules,
   },
 ];

@@ -8,33 +8,33 @@ const named = 'cuda: tells which kernels run';
 export const faults = [
   {
     name: 'a copy overtakes the ops in front of it',
-    text: `launch_kept();
-    ask(op);`,
-    replacement: 'ask(op);',
+    text: `launch_recorded();
+    run_unless_failed(op);`,
+    replacement: 'run_unless_failed(op);',
     tests: 'cuda: graphs are bounded and in order',
   },
   {
     name: 'a batch overtakes the one in front of it',
-    text: `launch_kept();
+    text: `launch_recorded();
     const bool small`,
     replacement: 'const bool small',
     tests: keeps,
   },
   {
     name: 'more launches kept than there is room for',
-    text: 'if (!kept_.has_room_for(kOpBytes)) launch_kept();',
+    text: 'if (!recorded_.has_room_for(kOpBytes)) launch_recorded();',
     replacement: '',
     tests: keeps,
   },
   {
     name: 'launches made twice',
-    text: '    kept_.clear();\n',
+    text: '    recorded_.clear();\n',
     replacement: '',
     tests: replayed,
   },
   {
     name: 'weights multiplied before they are stored',
-    text: 'weights_are_on_their_way_ = true;',
+    text: 'weights_pending_ = true;',
     replacement: '',
     tests: 'cuda: linear ops read what is there',
   },
@@ -64,19 +64,19 @@ export const faults = [
   },
   {
     name: 'the name of kernels that do not run',
-    text: 'card_.has_wgmma ? "a"',
+    text: 'gpu_.has_wgmma ? "a"',
     replacement: 'is_hopper ? "a"',
     tests: named,
   },
   {
     name: 'a name that hides which kernels run',
-    text: 'card_.has_wgmma ? "a"',
+    text: 'gpu_.has_wgmma ? "a"',
     replacement: 'false ? "a"',
     tests: named,
   },
   {
     name: 'a tuning that nobody reads',
-    text: 'card_.tuning = tuning;',
+    text: 'gpu_.tuning = tuning;',
     replacement: '',
     tests: 'cuda: hopper: tiles are chosen by cost',
   },
@@ -88,7 +88,7 @@ export const faults = [
   },
   {
     name: 'a tuned bound of the small plan ignored',
-    text: 'tokens <= card_.tuning.small_tokens',
+    text: 'tokens <= gpu_.tuning.small_tokens',
     replacement: 'tokens <= cuda::kSmallBatchTokens',
     tests: invariant,
   },

@@ -67,8 +67,8 @@ export const faults = [
   { name: 'a stage loaded too early, small plan', ...tooEarly, tests: small },
   {
     name: "one warp's sum left out",
-    text: 'w < kSmallWarps; ++w',
-    replacement: 'w < kSmallWarps - 1; ++w',
+    text: 'w < kSlicedKWarps; ++w',
+    replacement: 'w < kSlicedKWarps - 1; ++w',
     tests: linear,
   },
   {
@@ -80,8 +80,8 @@ export const faults = [
   },
   {
     name: 'wgmma for many rows only',
-    text: 'if (card.has_wgmma && plan == Plan::large',
-    replacement: 'if (card.has_wgmma && x.rows > 16 && plan == Plan::large',
+    text: 'if (gpu.has_wgmma && plan == Plan::large',
+    replacement: 'if (gpu.has_wgmma && x.rows > 16 && plan == Plan::large',
     tests: 'hopper bf16: linear ops: a row alone',
   },
   {
@@ -108,8 +108,8 @@ export const faults = [
   },
   {
     name: 'the last part left out',
-    text: 'part < count; ++part',
-    replacement: 'part + 1 < count; ++part',
+    text: 'split < count; ++split',
+    replacement: 'split + 1 < count; ++split',
     tests: wide,
   },
   {
@@ -127,19 +127,19 @@ export const faults = [
   },
   {
     name: 'tuned parts, and not one',
-    text: 'max(min(tuning.part_blocks / col_tiles, most), 1u)',
-    replacement: 'min(tuning.part_blocks / col_tiles, most)',
+    text: 'max(min(tuning.split_k_blocks / col_tiles, most), 1u)',
+    replacement: 'min(tuning.split_k_blocks / col_tiles, most)',
     tests: parts,
   },
   {
     name: 'tuned parts past their memory',
-    text: 'kBroadCols * tuning.part_blocks',
-    replacement: 'kBroadCols * 128',
+    text: 'kSplitKCols * tuning.split_k_blocks',
+    replacement: 'kSplitKCols * 128',
     tests: parts,
   },
   {
     name: 'a tuned number of tiles ignored',
-    text: 'if (col_tiles >= tuning.enough_tiles) return 1;',
+    text: 'if (col_tiles >= tuning.split_k_tiles) return 1;',
     replacement: '',
     tests: parts,
   },

@@ -8,14 +8,14 @@ const costs = 'cuda: hopper: tiles are chosen by cost';
 export const faults = [
   {
     name: 'every round waits for the parity of the first',
-    text: 'mbarrier_wait(shared.full(turn.stage), turn.parity);',
-    replacement: 'mbarrier_wait(shared.full(turn.stage), 0);',
+    text: 'mbarrier_wait(shared.full(position.stage), position.parity);',
+    replacement: 'mbarrier_wait(shared.full(position.stage), 0);',
     tests: hopper,
   },
   {
     name: 'stages filled before they are empty',
-    text: 'mbarrier_wait(shared.empty(turn.stage), turn.parity ^ 1);',
-    replacement: 'mbarrier_wait(shared.empty(turn.stage), 1);',
+    text: 'mbarrier_wait(shared.empty(position.stage), position.parity ^ 1);',
+    replacement: 'mbarrier_wait(shared.empty(position.stage), 1);',
     tests: hopper,
   },
   {
@@ -51,8 +51,8 @@ export const faults = [
   },
   {
     name: 'both warpgroups multiply the same rows',
-    text: 'shared.in(turn.stage) + share_row * kStepBytes',
-    replacement: 'shared.in(turn.stage)',
+    text: 'shared.in(position.stage) + share_row * kStepBytes',
+    replacement: 'shared.in(position.stage)',
     tests: hopper,
   },
   {
@@ -154,8 +154,8 @@ export const faults = [
   },
   {
     name: 'a turn taken before it comes',
-    text: 'if (kTakeTurns && tile >= gridDim.x) sync_threads',
-    replacement: 'if (kTakeTurns && tile >= 2 * gridDim.x) sync_threads',
+    text: 'if (kPingPong && tile >= gridDim.x) sync_threads',
+    replacement: 'if (kPingPong && tile >= 2 * gridDim.x) sync_threads',
     tests: hopper,
   },
   {
@@ -166,7 +166,7 @@ export const faults = [
   },
   {
     name: "the other's stages not skipped",
-    text: "turn.skip(all.steps);  // the other's",
+    text: "position.skip(all.steps);  // the other's",
     replacement: '',
     tests: hopper,
   },
@@ -184,14 +184,14 @@ export const faults = [
   },
   {
     name: "a tuned step's cost ignored",
-    text: 'steps * card.tuning.narrow_step',
+    text: 'steps * gpu.tuning.narrow_step',
     replacement: 'steps * 1.375',
     tests: costs,
   },
   {
     name: 'a tuning for int8 in bf16',
-    text: 'sizeof(T) == 1 ? tuning.finish_int8 : 0',
-    replacement: 'tuning.finish_int8',
+    text: 'sizeof(T) == 1 ? tuning.epilogue_int8 : 0',
+    replacement: 'tuning.epilogue_int8',
     tests: costs,
   },
 ];

@@ -11,7 +11,7 @@ export const faults = [
   },
   {
     name: 'a list ends after its first launch',
-    text: 'at += kept.parameter_bytes;',
+    text: 'at += recorded.parameter_bytes;',
     replacement: 'at = used_;',
     tests: replayed,
   },

@@ -50,14 +50,14 @@ export const faults = [
     tests: large,
   },
   {
-    name: 'columns of the input not levelled',
-    text: 'if (kLevelling == Levelling::input) value *= lengths[i];',
+    name: 'columns of the input not scaled',
+    text: 'if (kScaling == ColumnScaling::input) value *= norms[i];',
     replacement: '',
     tests: large,
   },
   {
-    name: 'columns of the weight not levelled',
-    text: 'value = lengths[i] > 0 ? value / lengths[i] : 0;',
+    name: 'columns of the weight not scaled',
+    text: 'value = norms[i] > 0 ? value / norms[i] : 0;',
     replacement: 'value = value;',
     tests: large,
   },

@@ -96,7 +96,7 @@ std::vector<Vector> embed(const Model& model, Workspace& workspace, const std::v
                           uint32_t dimensions, bool invariant) {
   const std::vector<std::span<const uint32_t>> spans(texts.begin(), texts.end());
   const Batch batch = workspace.prepare(spans, invariant);
-  forward(*model.backend, model, batch, workspace.scratch(), [] { return true; });
+  forward(*model.backend, model, batch, workspace.activations(), [] { return true; });
   std::vector<Vector> vectors(texts.size(), {std::vector<float>(dimensions, -7), false});
   std::vector<Pooled> outputs;
   for (uint32_t i = 0; i < texts.size(); ++i)

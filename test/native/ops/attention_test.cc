@@ -45,9 +45,9 @@ void agrees(Device& device, const Setting& setting, uint32_t chunk_rows) {
   try {
     const AttentionInputs inputs = random_inputs(setting, device.output, 11);
     Device reference = open_reference();
-    const Plan plan = plan_of(setting, chunk_rows);
-    const auto wanted = PagedAttention(reference, setting).run(inputs, plan);
-    const auto actual = PagedAttention(device, setting).run(inputs, plan);
+    const Chunks chunks = chunks_of(setting, chunk_rows);
+    const auto wanted = PagedAttention(reference, setting).run(inputs, chunks);
+    const auto actual = PagedAttention(device, setting).run(inputs, chunks);
     for (size_t i = 0; i < wanted.size(); ++i) {
       const uint32_t cols = setting.query_cols();
       std::vector<double> tolerance = rounding_errors(wanted[i], cols, device.input);
@@ -121,7 +121,7 @@ void sharp_scores(Device& device) {
 void one_token_gives_its_value(Device& device) {
   const Setting setting{4, 2, {}, {{1, {}}, {1, {}}, {1, {}}}};
   const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);  // bf16 in any format
-  const auto actual = PagedAttention(device, setting).run(inputs, plan_of(setting, 3));
+  const auto actual = PagedAttention(device, setting).run(inputs, chunks_of(setting, 3));
   for (size_t i = 0; i < actual.size(); ++i) {
     std::vector<float> wanted;
     for (uint32_t h = 0; h < setting.query_heads; ++h) {
@@ -169,7 +169,7 @@ void same_bits_in_any_batch(const BackendEntry& entry) {
   const Setting setting = many_texts();
   Device first(entry, 0);
   const AttentionInputs inputs = random_inputs(setting, first.output, 14);
-  const auto wanted = PagedAttention(first, setting).run(inputs, plan_of(setting, 1000));
+  const auto wanted = PagedAttention(first, setting).run(inputs, chunks_of(setting, 1000));
   const uint32_t cols = setting.query_cols();
   const auto expect_wanted = [&](const std::vector<std::vector<float>>& actual,
                                  const std::string& when) {
@@ -179,7 +179,7 @@ void same_bits_in_any_batch(const BackendEntry& entry) {
   };
   Device device(entry, entry.open.size() - 1);
   PagedAttention all(device, setting, 21);
-  expect_wanted(all.run(inputs, plan_of(setting, 1000)), "in other pages, on other threads");
+  expect_wanted(all.run(inputs, chunks_of(setting, 1000)), "in other pages, on other threads");
   const auto last = all.run_last_rows(inputs);
   for (size_t i = 0; i < wanted.size(); ++i) {
     expect_same_bits(last[i], {wanted[i].end() - cols, wanted[i].end()}, cols,
@@ -187,7 +187,7 @@ void same_bits_in_any_batch(const BackendEntry& entry) {
   }
   for (const uint32_t chunk_rows : {1u, 13u, 64u}) {
     if (entry.emulated && chunk_rows == 1) continue;
-    expect_wanted(PagedAttention(device, setting).run(inputs, plan_of(setting, chunk_rows)),
+    expect_wanted(PagedAttention(device, setting).run(inputs, chunks_of(setting, chunk_rows)),
                   "in chunks of " + std::to_string(chunk_rows));
   }
   Setting layered = setting;
@@ -195,10 +195,10 @@ void same_bits_in_any_batch(const BackendEntry& entry) {
   layered.layer = 1;
   layered.gap = 16;
   expect_wanted(PagedAttention(device, layered)
-                    .run(inputs, plan_of(setting, 90, {10, 4, 9, 2, 0, 7, 1, 8, 6, 3, 5})),
+                    .run(inputs, chunks_of(setting, 90, {10, 4, 9, 2, 0, 7, 1, 8, 6, 3, 5})),
                 "in another order, layer and stride");
   for (size_t i = 0; i < setting.texts.size(); i += entry.emulated ? 4 : 1) {
-    const Plan alone{{{i, 0, setting.texts[i].tokens}}};
+    const Chunks alone{{{i, 0, setting.texts[i].tokens}}};
     const auto actual = PagedAttention(device, setting).run(inputs, alone);
     expect_same_bits(actual[i], wanted[i], cols, "alone, text " + std::to_string(i));
   }
@@ -211,8 +211,8 @@ void bad_texts_fail_alone(Device& device) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const Setting setting = many_texts();
   const AttentionInputs inputs = random_inputs(setting, device.output, 15);
-  const Plan plan = plan_of(setting, 50);
-  const auto wanted = PagedAttention(device, setting).run(inputs, plan);
+  const Chunks chunks = chunks_of(setting, 50);
+  const auto wanted = PagedAttention(device, setting).run(inputs, chunks);
   AttentionInputs bad = inputs;
   std::fill(bad.key_value[1].begin() + 5, bad.key_value[1].end(), kNaN);
   std::fill(bad.query[1].begin(), bad.query[1].end(), kNaN);
@@ -221,7 +221,7 @@ void bad_texts_fail_alone(Device& device) {
   std::fill(bad.key_value[9].begin(), bad.key_value[9].end(), kNaN);
 
   PagedAttention pages(device, setting);
-  const auto actual = pages.run(bad, plan);
+  const auto actual = pages.run(bad, chunks);
   for (const size_t i : {1, 9}) {
     expect(
         std::all_of(actual[i].end() - 10, actual[i].end(), [](float x) { return std::isnan(x); }),
@@ -231,7 +231,7 @@ void bad_texts_fail_alone(Device& device) {
     expect_same_bits(actual[i], wanted[i], setting.query_cols(),
                      "text " + std::to_string(i) + " beside bad ones");
   }
-  const auto again = pages.run(inputs, plan);
+  const auto again = pages.run(inputs, chunks);
   for (size_t i = 0; i < wanted.size(); ++i) {
     expect_same_bits(again[i], wanted[i], setting.query_cols(),
                      "text " + std::to_string(i) + " after bad ones");

@@ -61,25 +61,25 @@ AttentionInputs random_inputs(const Setting& setting, DType dtype, uint64_t seed
   return inputs;
 }
 
-Plan plan_of(const Setting& setting, uint32_t chunk_rows, std::vector<size_t> order) {
+Chunks chunks_of(const Setting& setting, uint32_t chunk_rows, std::vector<size_t> order) {
   if (order.empty()) {
     for (size_t i = 0; i < setting.texts.size(); ++i) order.push_back(i);
   }
-  Plan plan(1);
+  Chunks chunks(1);
   uint32_t room = chunk_rows;
   for (const size_t text : order) {
     for (uint32_t first = 0; first < setting.texts[text].tokens;) {
       if (room == 0) {
-        plan.emplace_back();
+        chunks.emplace_back();
         room = chunk_rows;
       }
       const uint32_t rows = std::min(room, setting.texts[text].tokens - first);
-      plan.back().push_back({text, first, rows});
+      chunks.back().push_back({text, first, rows});
       first += rows;
       room -= rows;
     }
   }
-  return plan;
+  return chunks;
 }
 
 // The arena: `layers` times the pages that keep every layer, then those that live for one layer only. Every other page
@@ -191,7 +191,7 @@ std::vector<float> PagedAttention::attend(const std::vector<Piece>& chunk,
 }
 
 std::vector<std::vector<float>> PagedAttention::run(const AttentionInputs& inputs,
-                                                    const Plan& plan) {
+                                                    const Chunks& chunks) {
   for (size_t i = 0; i < prefix_runs_.size(); ++i) {
     if (prefix_runs_[i].tokens == 0) continue;
     store({{0, prefix_runs_[i].tokens, 0, {nullptr, 0, 0}, prefix_runs_[i]}}, inputs.prefix[i],
@@ -202,7 +202,7 @@ std::vector<std::vector<float>> PagedAttention::run(const AttentionInputs& input
   for (const TextShape& text : setting_.texts) {
     attended.emplace_back(size_t{text.tokens} * cols, std::numeric_limits<float>::quiet_NaN());
   }
-  for (const std::vector<Piece>& chunk : plan) {
+  for (const std::vector<Piece>& chunk : chunks) {
     store(spans_of(chunk), gather_pieces(inputs.key_value, setting_.key_value_cols(), chunk),
           inputs);
     const std::vector<float> out = attend(chunk, inputs);

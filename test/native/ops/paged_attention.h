@@ -48,18 +48,18 @@ struct Piece {
   size_t text;
   uint32_t first, rows;
 };
-using Plan = std::vector<std::vector<Piece>>;  // chunks
+using Chunks = std::vector<std::vector<Piece>>;  // chunks
 
 // All rows of all texts in chunks of `chunk_rows`, texts in the order given.
-Plan plan_of(const Setting& setting, uint32_t chunk_rows, std::vector<size_t> order = {});
+Chunks chunks_of(const Setting& setting, uint32_t chunk_rows, std::vector<size_t> order = {});
 
 class PagedAttention {
  public:
   PagedAttention(Device& device, const Setting& setting, uint64_t seed = 7);
 
-  // What attention gives each text, [tokens, query_cols]; NaN for rows that the plan leaves out. May be called again:
+  // What attention gives each text, [tokens, query_cols]; NaN for rows that the chunks leave out. May be called again:
   // the pages then hold what the last run left.
-  std::vector<std::vector<float>> run(const AttentionInputs& inputs, const Plan& plan);
+  std::vector<std::vector<float>> run(const AttentionInputs& inputs, const Chunks& chunks);
   // The same for the last row of each text alone, all in one chunk; `run` has stored their keys and values.
   std::vector<std::vector<float>> run_last_rows(const AttentionInputs& inputs);
   // Queries after norm and rotation, for one chunk.

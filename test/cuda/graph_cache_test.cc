@@ -22,19 +22,19 @@ void short_batches_are_replayed(DType input, int capability) {
                                               {random_ids(2, 5, 64)},
                                               {random_ids(3, 3, 64)},
                                               {random_ids(4, 3, 64), {7}}};
-  simt::counters = {};
+  emulator::counters = {};
   const auto other = load_tiny_model(open_emulated(input, 2, 4, capability)),
              model = load_tiny_model(open_emulated(input, 2, 4, capability));
   const auto embed_in = [&](LoadedModel& in, size_t i) {
     return embed(in, batches[i], kDimensions);
   };
-  const uint64_t loading = simt::counters.launches;
+  const uint64_t loading = emulator::counters.launches;
   std::vector<std::vector<Vector>> wanted{embed_in(*model, 0)};
-  const uint64_t one_by_one = simt::counters.launches - loading;
+  const uint64_t one_by_one = emulator::counters.launches - loading;
   for (const size_t i : {1, 2, 3}) wanted.push_back(embed_in(*other, i));
-  expect(simt::counters.graphs == 0, "a graph is made of what comes once");
+  expect(emulator::counters.graphs == 0, "a graph is made of what comes once");
   expect(wanted[0][0].values != wanted[2][0].values, "two texts have the same vector");
-  simt::counters = {};
+  emulator::counters = {};
   for (const size_t i : {1, 2, 3, 0, 3, 1, 1}) {
     const std::vector<Vector> actual = embed_in(*model, i);
     for (size_t t = 0; t < actual.size(); ++t) {
@@ -44,14 +44,14 @@ void short_batches_are_replayed(DType input, int capability) {
     }
   }
   // Two texts of a length are one graph.
-  expect(simt::counters.graphs == 3 && simt::counters.graph_launches == 5,
+  expect(emulator::counters.graphs == 3 && emulator::counters.graph_launches == 5,
          "other graphs than expected");
-  expect(one_by_one > 20 && simt::counters.launches == 2 * one_by_one,
+  expect(one_by_one > 20 && emulator::counters.launches == 2 * one_by_one,
          "graphs leave launches over");
-  expect((simt::counters.overlapping > 0) == (capability == kHopper),
+  expect((emulator::counters.overlapping > 0) == (capability == kHopper),
          "launches overlap on the wrong cards");
   for (int time = 0; time < 2; ++time) embed(*model, batches[0], kDimensions, true);
-  expect(simt::counters.graphs == 3, "a graph is made of the large plan");
+  expect(emulator::counters.graphs == 3, "a graph is made of the large plan");
 }
 
 // Lists that differ in one parameter, more than are kept, each in time for its graph. Uploads between them change what
@@ -64,8 +64,8 @@ void graphs_are_bounded_and_in_order() {
   const StoredWeight gain(device, WeightUse::gain, 1, kCols, ones);
   std::deque<GuardedMatrix> outs;
   for (uint32_t i = 0; i < kLists; ++i) outs.emplace_back(device, 1, kCols, 0, DType::bf16);
-  const size_t before = simt::live_allocations();
-  simt::counters = {};
+  const size_t before = emulator::live_allocations();
+  emulator::counters = {};
   std::vector<std::vector<float>> rows;
   for (uint32_t i = 0; i < kLists; ++i) rows.emplace_back(kCols, static_cast<float>(i + 1));
   for (uint32_t i = 0; i < kLists; ++i) {
@@ -75,8 +75,8 @@ void graphs_are_bounded_and_in_order() {
     }
   }
   device.sync();
-  expect(simt::counters.graphs == kLists, "not a graph for every list");
-  expect(simt::live_allocations() - before == kKept, "graphs are not bounded");
+  expect(emulator::counters.graphs == kLists, "not a graph for every list");
+  expect(emulator::live_allocations() - before == kKept, "graphs are not bounded");
   for (uint32_t i = 0; i < kLists; ++i) {
     const float size = rows[i][0], wanted = size / std::sqrt(size * size + static_cast<float>(i));
     expect(std::abs(outs[i].read()[0] / wanted - 1) < 0.01,
@@ -107,7 +107,7 @@ void a_query_takes_few_calls() {
   const auto model = load_tiny_model(open_emulated(DType::bf16));
   std::vector<float> vector(8);
   const auto calls_of_one = [&] {
-    simt::counters = {};
+    emulator::counters = {};
     std::atomic<bool> finished = false;
     const auto request = std::make_shared<Request>();
     request->loaded = model;
@@ -122,20 +122,20 @@ void a_query_takes_few_calls() {
     engine.submit(request);
     while (!finished) std::this_thread::yield();
     expect(!request->error, "the query fails");
-    return simt::counters.runtime_calls;
+    return emulator::counters.runtime_calls;
   };
   calls_of_one();
-  expect(simt::counters.launches > 20, "the first query does not make its launches one by one");
+  expect(emulator::counters.launches > 20, "the first query does not make its launches one by one");
   calls_of_one();
   const uint64_t calls = calls_of_one();
-  expect(simt::counters.launches == 0 && simt::counters.graph_launches == 2,
+  expect(emulator::counters.launches == 0 && emulator::counters.graph_launches == 2,
          "it is not two graphs");
   expect(calls == 14, "a query takes " + std::to_string(calls) + " calls");
 }
 
 }  // namespace
 
-void add_replay_tests(Tests& tests) {
+void add_graph_cache_tests(Tests& tests) {
   tests.push_back(
       {"cuda: short batches are replayed", [] { short_batches_are_replayed(DType::bf16, 80); }});
   tests.push_back({"cuda: hopper: short batches are replayed",

@@ -1,12 +1,12 @@
-export const file = 'replay.h';
+export const file = 'graph_cache.h';
 
 const failures = 'survives the failure';
 
 export const faults = [
   {
     name: 'a graph cut short is launched',
-    text: 'known.has_graph = !launched && !captured;',
-    replacement: 'known.has_graph = !captured;',
+    text: 'entry.has_graph = !launched && !captured;',
+    replacement: 'entry.has_graph = !captured;',
     tests: failures,
   },
   {
@@ -17,7 +17,7 @@ export const faults = [
   },
   {
     name: 'graphs never destroyed',
-    text: 'if (known.has_graph) destroy_graph(known.graph);',
+    text: 'if (entry.has_graph) destroy_graph(entry.graph);',
     replacement: '',
     tests: failures,
   },
@@ -28,7 +28,7 @@ export const faults = [
     tests: 'cuda: graphs are bounded and in order',
   },
   {
-    name: 'no list is known again',
+    name: 'no list is found again',
     text: '? ++uses_ : 0',
     replacement: '? 0 : 0',
     tests: 'cuda: short batches are replayed',

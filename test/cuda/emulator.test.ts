@@ -7,8 +7,8 @@ import { expect, it } from 'vitest';
 import { bin, nativeTests } from '../support/native_tests';
 
 it('every wrapper of ptx.cuh does what conformance.txt says', () => {
-  const output = execFileSync(path.join(bin, 'simt_conformance'), { encoding: 'utf8' });
+  const output = execFileSync(path.join(bin, 'emulator_conformance'), { encoding: 'utf8' });
   expect(output).toBe(readFileSync(path.join(__dirname, 'conformance.txt'), 'utf8'));
 });
 
-for (const program of ['simt_detector', 'simt_tests']) nativeTests(program, 900_000);
+for (const program of ['emulator_detector', 'emulator_tests']) nativeTests(program, 900_000);
