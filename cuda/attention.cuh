@@ -1,19 +1,19 @@
-// What attention_mma.cu and attention_wgmma.cu have in common: how spans are cut into tiles. And which of the two it is.
+// Shared by attention_mma.cu and attention_wgmma.cu: how spans are divided into tiles.
 #pragma once
 #include "kernels.h"
 #include "pages.cuh"
 
 namespace qwen3::cuda {
 
-// Some rows of a span. A span s has the tiles from first_row / tile_rows + s on: more than it needs, so that no list of
-// tiles has to be made. What is left over has no rows.
+// Some rows of a span. The tiles of span s start at index first_row / tile_rows + s. This reserves
+// more tiles than needed, so that no list of tiles is required; surplus tiles have no rows.
 struct Tile {
   const Span* span;
   uint32_t first;  // row of the span
   uint32_t rows;
 };
 
-// What scores are multiplied with: log2(e) / sqrt(kHeadDim), so that they are powers of two.
+// log2(e) / sqrt(kHeadDim): scaled scores are exponents of 2.
 constexpr float kScoreScale = 0.127517431f;
 
 __device__ __forceinline__ Tile tile_of(Spans spans, uint32_t index, uint32_t tile_rows) {
@@ -29,8 +29,8 @@ __host__ __device__ constexpr uint32_t tile_count(uint32_t rows, uint32_t spans,
   return rows / tile_rows + spans;
 }
 
-// attention_wgmma.cu: for cards that have wgmma, and so few query heads to a head of keys and values that a token of all of
-// them fits in a tile.
+// attention_wgmma.cu: for GPUs with wgmma, and models where one token's query heads of a key/value
+// head fit in a tile.
 bool fits_wgmma(Heads heads);
 Failure attention_wgmma(Stream stream, const Gpu& gpu, Matrix query, Heads heads, Spans spans,
                         const void* pages, Matrix out);

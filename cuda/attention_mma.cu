@@ -1,24 +1,31 @@
-// Causal attention over pages on the tensor cores of every card from sm_80 on, without ever storing the scores.
+// Causal attention over pages on the tensor cores of every GPU from sm_80. Scores are never stored.
 //
-//   out[row, h] = softmax(query[row, h] key^T / sqrt(dim)) value     over the row's positions 0 to its own,
-//                                                                    heads h / (query heads / kv heads) of key, value
+//   out[row, h] = softmax(query[row, h] key^T / sqrt(dim)) value
 //
-// A block takes 64 rows of one span and one query head, a warp 16 of them. It walks through the pages of the prefix run
-// and then of its own run, 64 tokens at a time, and keeps per row the highest score, the sum of exp(score - highest)
-// and the weighted sum of values, which it scales down whenever a higher score appears.
+// over the row's positions 0 to its own. Query head h reads key/value head h / (query heads / kv
+// heads).
 //
-//   threads 128; shared memory 64 KiB: two stages of 64 keys and 64 values, 256 bytes each, chunks at chunk ^ (row & 7);
-//   queries stay in registers as fragments; scores of two 8-column tiles are the probabilities' fragment of one step.
+// A block has 64 rows of one span and one query head, a warp 16 of them. It loops over the pages of
+// the prefix run, then of its own run, 64 tokens at a time, with an online softmax (Dao et al.,
+// FlashAttention, 2022): per row it keeps row_max, row_sum = sum of exp(score - row_max), and the
+// weighted sum of values, and rescales both sums when row_max grows.
 //
-// A page in which a row may see nothing changes none of its bits: the highest score stays, everything else is scaled by
-// 1 and has 0 added, unless a value of a later token is NaN. So a row's bits do not depend on the rows it shares a block with, nor on where a chunk begins.
+//   threads        128
+//   shared memory  64 KiB: two stages of 64 keys and 64 values, 256 bytes each; chunk c of a row is
+//                  stored at c ^ (row & 7)
+//   registers      queries, as mma fragments; the scores of two 8-column tiles become the
+//                  probability fragment of one step
+//
+// A fully masked page changes none of a row's bits: row_max stays, both sums are scaled by 1 and
+// have 0 added. (A NaN among the values of later tokens would break this.) So a row's bits depend
+// neither on the other rows of its block nor on where a chunk begins.
 #include "attention.cuh"
 
 namespace qwen3::cuda {
 namespace {
 
 constexpr uint32_t kThreads = 128;
-constexpr uint32_t kRows = 64;  // of a block
+constexpr uint32_t kRows = 64;  // per block
 constexpr uint32_t kWarpRows = 16;
 constexpr uint32_t kChunkElements = 8;
 constexpr uint32_t kChunks = kHeadDim / kChunkElements;
@@ -45,12 +52,12 @@ __global__ void __launch_bounds__(kThreads)
   wait_for_previous();
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const uint32_t head = blockIdx.y, kv_head = head / (heads.query / heads.key_value);
-  const Tile tile = tile_of(spans, gridDim.x - 1 - blockIdx.x,
-                            kRows);  // from the last row back: ends of texts come first
+  // From the last row back: rows with the most keys come first.
+  const Tile tile = tile_of(spans, gridDim.x - 1 - blockIdx.x, kRows);
   if (tile.rows == 0) return;
   const Span& span = *tile.span;
 
-  // Tokens that the tile's last row sees, in each run.
+  // Own tokens visible to the tile's last row, and the pages of both runs.
   const uint32_t own_tokens = span.position + tile.first + tile.rows - span.prefix.tokens;
   const uint32_t prefix_pages = pages_of(span.prefix.tokens);
   const uint32_t page_count = prefix_pages + pages_of(own_tokens);
@@ -61,8 +68,8 @@ __global__ void __launch_bounds__(kThreads)
     const bool in_prefix = page < prefix_pages;
     const KeyValueRun& run = in_prefix ? span.prefix : span.own;
     const uint32_t token = (in_prefix ? page : page - prefix_pages) * kPageTokens;
-    const uint32_t tokens =
-        (in_prefix ? run.tokens : own_tokens) - token;  // what is past them holds nothing
+    // Slots past these are not written and must not be read.
+    const uint32_t tokens = (in_prefix ? run.tokens : own_tokens) - token;
     const T* keys = page_rows(pages, run, spans.layer, token, heads.key_value, Part::key, kv_head);
     const T* values =
         page_rows(pages, run, spans.layer, token, heads.key_value, Part::value, kv_head);
@@ -79,7 +86,7 @@ __global__ void __launch_bounds__(kThreads)
   load(0);
   cp_async_commit();
 
-  // The lane's two rows, as the fragments of mma have them.
+  // The lane's two rows of queries, as mma fragments.
   const uint32_t first = warp * kWarpRows + lane / 4;
   const bool warp_has_rows = warp * kWarpRows < tile.rows;
   uint32_t fragment[kDimSteps][4];
@@ -102,6 +109,8 @@ __global__ void __launch_bounds__(kThreads)
     sync_block();
     if (warp_has_rows) {
       const uint32_t keys = stage_of(page), values = keys + kTileBytes;
+
+      // Scores.
       float score[kPageTokens / 8][4] = {};
 #pragma unroll
       for (uint32_t d = 0; d < kDimSteps; ++d) {
@@ -115,7 +124,7 @@ __global__ void __launch_bounds__(kThreads)
         }
       }
 
-      // Scale and mask: the last token of this page that the lane's first row sees.
+      // Scale, mask, row_max.
       const bool in_prefix = page < prefix_pages;
       const uint32_t page_first = (in_prefix ? page : page - prefix_pages) * kPageTokens;
       float new_max[2] = {row_max[0], row_max[1]};
@@ -123,8 +132,8 @@ __global__ void __launch_bounds__(kThreads)
       for (uint32_t half = 0; half < 2; ++half) {
         const uint32_t own_position =
             span.position + tile.first + first + half * 8 - span.prefix.tokens;
-        const uint32_t visible =
-            in_prefix ? span.prefix.tokens : own_position + 1;  // tokens of the run
+        // Tokens of the run.
+        const uint32_t visible = in_prefix ? span.prefix.tokens : own_position + 1;
 #pragma unroll
         for (uint32_t j = 0; j < kPageTokens / 8; ++j) {
 #pragma unroll
@@ -138,7 +147,7 @@ __global__ void __launch_bounds__(kThreads)
         new_max[half] = fmaxf(new_max[half], shuffle_xor(new_max[half], 2));
       }
 
-      // Probabilities, and what is there so far brought to the new highest score.
+      // Online softmax: rescale the sums to the new row_max; scores become probabilities.
 #pragma unroll
       for (uint32_t half = 0; half < 2; ++half) {
         const float rescale = exp2_approx(row_max[half] - new_max[half]);
@@ -160,6 +169,7 @@ __global__ void __launch_bounds__(kThreads)
         }
       }
 
+      // Weighted sum of values.
 #pragma unroll
       for (uint32_t t = 0; t < kTokenSteps; ++t) {
         const uint32_t probability[4] = {pack<T>(score[2 * t][0], score[2 * t][1]),
@@ -175,10 +185,11 @@ __global__ void __launch_bounds__(kThreads)
         }
       }
     }
-    sync_block();  // the stage is free for the page after next
+    sync_block();  // the stage may be overwritten
   }
   if (!warp_has_rows) return;
 
+    // Epilogue: normalise and store.
 #pragma unroll
   for (uint32_t half = 0; half < 2; ++half) {
     row_sum[half] += shuffle_xor(row_sum[half], 1);
@@ -215,7 +226,7 @@ Failure attention_of(Stream stream, Matrix query, Heads heads, Spans spans, cons
 Failure attention(Stream stream, Plan plan, const Gpu& gpu, Matrix query, Heads heads, Spans spans,
                   const void* pages, Matrix out) {
   if (query.rows == 0 || spans.count == 0) return nullptr;
-  // Not by the rows of the batch or of a text: their bits would depend on it.
+  // Must not depend on the number of rows: a row's bits would depend on its batch.
   if (plan == Plan::large && gpu.has_wgmma && fits_wgmma(heads)) {
     return attention_wgmma(stream, gpu, query, heads, spans, pages, out);
   }

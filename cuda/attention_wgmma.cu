@@ -1,32 +1,36 @@
-// Causal attention on Hopper: pages by tensor map (TMA), products of whole warpgroups (wgmma).
+// Causal attention on Hopper: TMA loads pages, wgmma multiplies.
 //
 //   out[row, h] = softmax(query[row, h] key^T / sqrt(dim)) value     as in attention_mma.cu
 //
-// The query heads that share a head of keys and values go together: a tile is 128 rows, row r token r / heads, head
-// r % heads of as many tokens of one span as fit. It walks through the prefix run and then its own run, 128 tokens (two
-// pages) a step.
+// A tile is 128 rows: the query heads that share a key/value head, for as many tokens of one span
+// as fit. Row r is token r / heads, head r % heads. A tile loops over the keys of the prefix run,
+// then of its own run, in steps of 128 tokens (two pages).
 //
-//   warpgroup 0   warps 0 to 2  fill a stage each: 128 keys, 128 values
-//                 warp 3        hands out tiles, the last of a head first
-//   1 and 2       attend for 64 rows of the tile each; scores, probabilities and sums stay in registers
+//   warpgroup 0     producer: warps 0 to 2 load one stage each (128 keys, 128 values);
+//                   warp 3 is the tile scheduler
+//   warpgroups 1, 2 consumers: 64 rows of the tile each; scores, probabilities and sums are in
+//                   registers
+//   shared memory   225 KiB: queries 32 KiB, 3 stages of 64 KiB, in swizzled panels of 64 columns
 //
-//   shared memory 225 KiB: queries 32 KiB, 3 stages of 64 KiB, all in panels of 64 columns, swizzled
+// Two overlaps hide the softmax, as in FlashAttention-3 (Shah et al., 2024). Within a warpgroup,
+// query * key of a step is issued before probability * value of the step before it, so the online
+// softmax runs while the latter product executes. Between warpgroups, products alternate
+// (ping-pong), so one warpgroup computes exponentials while the other multiplies.
 //
-// A step's scores are begun before the last step's probabilities are multiplied with their values, so that the softmax
-// runs beside that product, and the warpgroups take turns, so that one's softmax runs beside the other's products.
-// Blocks stay, one per multiprocessor, and draw tickets for tiles: a block that has short ones draws more.
+// Blocks are persistent, one per multiprocessor. The scheduler draws tickets from a global counter,
+// so blocks that get short tiles process more of them. Tiles with the most keys come first.
 //
-// Whole pages come by TMA. The last page of a run is copied by threads up to its last token, then zeros: what lies past
-// it may not be read, and a probability of 0 times NaN would be NaN.
+// TMA loads whole pages. Threads copy the last page of a run up to its last token and zero the
+// rest: slots past it must not be read, and a probability of 0 times NaN would be NaN.
 //
-// A step in which a row may see nothing changes none of its bits: see attention_mma.cu.
+// A step that is fully masked for a row changes none of the row's bits: see attention_mma.cu.
 #include "attention.cuh"
 #include "hopper.cuh"
 
 namespace qwen3::cuda {
 namespace {
 
-constexpr uint32_t kRows = 128;  // of a tile
+constexpr uint32_t kRows = 128;  // per tile
 constexpr uint32_t kStepTokens = 128;
 [[maybe_unused]] constexpr uint32_t kStepPages = kStepTokens / kPageTokens;
 constexpr uint32_t kStages = 3, kParts = 2;
@@ -34,7 +38,7 @@ constexpr uint32_t kConsumers = 2;  // warpgroups
 constexpr uint32_t kConsumerRows = kRows / kConsumers;
 constexpr uint32_t kThreads = (1 + kConsumers) * kWarpgroupThreads;
 
-// Of a thread, as in gemm_wgmma.cu.
+// Registers per thread, as in gemm_wgmma.cu.
 constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
 
 constexpr uint32_t kChunkElements = 8, kChunks = kHeadDim / kChunkElements;
@@ -42,13 +46,13 @@ constexpr uint32_t kPanels = kHeadDim * 2 / kSwizzledRowBytes;
 [[maybe_unused]] constexpr uint32_t kPanelChunks = kChunks / kPanels;
 [[maybe_unused]] constexpr uint32_t kBoxBytes = kPageTokens * kSwizzledRowBytes;
 
-// The tile of a block, and its head of keys and values.
+// One unit of work: a tile and its key/value head.
 struct WorkTile {
-  Tile tile;  // without rows: there is nothing more to do
+  Tile tile;  // rows == 0: no work is left
   uint32_t kv_head;
 };
 
-// A matrix of so many rows of a head, in panels of 128 bytes of every row.
+// kMatrixRows rows of one head, as panels of 128 bytes of each row.
 template <uint32_t kMatrixRows>
 struct Panels {
   SwizzledRows panel[kPanels][kMatrixRows / 8];
@@ -56,13 +60,13 @@ struct Panels {
 
 struct Shared {
   Panels<kConsumerRows> query[kConsumers];
-  Panels<kStepTokens> stage[kParts][kStages];  // of keys and of values
-  // Mbarriers: a stage is filled, and multiplied with by all; the next tile is written, and read by all.
+  Panels<kStepTokens> stage[kParts][kStages];  // keys, then values
+  // mbarriers: full when a stage (or `work`) is written, empty when all its readers are done.
   uint64_t full[kParts][kStages], empty[kParts][kStages], work_full, work_empty;
-  WorkTile work;  // the next one
+  WorkTile work;  // next tile of this block
 };
 
-// Where a chunk of a row of a matrix lies.
+// Shared-memory address of 16-byte chunk `chunk` of row `row` in Panels at `start`.
 template <uint32_t kMatrixRows>
 __device__ __forceinline__ uint32_t swizzled_address(uint32_t start, uint32_t row, uint32_t chunk) {
   return start + (chunk / kPanelChunks * kMatrixRows + row) * kSwizzledRowBytes +
@@ -82,7 +86,7 @@ struct Attention {
   uint32_t* tickets;
 
   __device__ __forceinline__ uint32_t group() const { return heads.query / heads.key_value; }
-  // Where the head of a tile's row begins in a matrix of queries or results.
+  // Offset of a tile row's head in a query or result matrix of the given stride.
   __device__ __forceinline__ size_t head_of(const WorkTile& work, uint32_t row,
                                             uint32_t stride) const {
     const uint32_t token = work.tile.span->first_row + work.tile.first + row / group();
@@ -91,27 +95,27 @@ struct Attention {
   }
 };
 
-// The steps of a tile: of the prefix run, then of its own run.
+// Key steps of a tile: those of the prefix run, then those of its own run.
 struct KeySteps {
   uint32_t prefix, total;
-  uint32_t own_first, own_last;  // places in the own run of the tile's first and last token
+  uint32_t own_first, own_last;  // positions in the own run of the tile's first and last token
 };
 
 [[maybe_unused]] __device__ __forceinline__ KeySteps key_steps_of(const Tile& tile) {
   const Span& span = *tile.span;
   const uint32_t own_first = span.position + tile.first - span.prefix.tokens;
   const uint32_t own_last = own_first + tile.rows - 1;
-  const uint32_t prefix_steps = (span.prefix.tokens + kStepTokens - 1) / kStepTokens;
-  return {prefix_steps, prefix_steps + own_last / kStepTokens + 1, own_first, own_last};
+  const uint32_t prefix = (span.prefix.tokens + kStepTokens - 1) / kStepTokens;
+  return {prefix, prefix + own_last / kStepTokens + 1, own_first, own_last};
 }
 
-// Of the run that the step belongs to.
+// The step's first token, counted within its run.
 [[maybe_unused]] __device__ __forceinline__ uint32_t first_token(const KeySteps& steps,
                                                                  uint32_t step) {
   return (step < steps.prefix ? step : step - steps.prefix) * kStepTokens;
 }
 
-// --- What the first warpgroup does -------------------------------------------------------------------------------------------
+// --- Tile scheduler and producer -----------------------------------------------------------------
 
 template <typename T>
 __device__ __forceinline__ WorkTile next_tile(const Attention<T>& a) {
@@ -121,7 +125,7 @@ __device__ __forceinline__ WorkTile next_tile(const Attention<T>& a) {
   for (;;) {
     const uint32_t ticket = atomic_add(a.tickets, 1);
     if (ticket >= all) {
-      // The last block to find nothing leaves 0 for the next launch.
+      // The last block to run out of work resets the counter for the next launch.
       if (ticket == all + gridDim.x - 1) atomic_add(a.tickets, 0 - (ticket + 1));
       return {};
     }
@@ -146,7 +150,8 @@ __device__ __forceinline__ void schedule_tiles(const Attention<T>& a, Shared* sh
   return shared->work;
 }
 
-// The first `tokens` rows of a head in a page, then zeros: every lane has its part when it returns.
+// Copies the first `tokens` rows of one head of a page and zeros the rest. Returns when the lane's
+// own copies have arrived.
 template <typename T>
 __device__ __forceinline__ void copy_page(uint32_t to, uint32_t first_row, const T* from,
                                           uint32_t tokens) {
@@ -160,15 +165,15 @@ __device__ __forceinline__ void copy_page(uint32_t to, uint32_t first_row, const
   cp_async_wait<0>();
 }
 
-// Where a step has no page: a box that ends before the first row, of zeros.
+// TMA row of a page that a step does not have: the box ends before the matrix, so TMA writes zeros.
 [[maybe_unused]] constexpr uint32_t kNoRow = 0 - kPageTokens;
 
-// Every third step, across tiles.
+// Loads every third step into `stage`, across tiles.
 template <typename T>
 __device__ __forceinline__ void produce_stage(const Attention<T>& a, const TensorMap* map,
                                               Shared* shared, uint32_t stage) {
   const bool elected = threadIdx.x % 32 == 0;
-  uint32_t step = stage, parity = 1;  // of `empty`, which passes in the first round
+  uint32_t step = stage, parity = 1;  // of `empty`: the first wait passes
   for (uint32_t work_parity = 0;; work_parity ^= 1) {
     const WorkTile work = receive_tile(shared, work_parity);
     sync_warp();
@@ -180,16 +185,16 @@ __device__ __forceinline__ void produce_stage(const Attention<T>& a, const Tenso
       const bool in_prefix = step < steps.prefix;
       const KeyValueRun& run = in_prefix ? span.prefix : span.own;
       const uint32_t first = first_token(steps, step);
-      // Tokens from the step's first on: that the tile needs, and that are stored by now.
+      // Tokens from the step's first: those the tile needs, and those already stored.
       const uint32_t needed = (in_prefix ? run.tokens : steps.own_last + 1) - first;
       const uint32_t stored =
           (in_prefix ? run.tokens : span.position + span.rows - span.prefix.tokens) - first;
-      // The page of the step that ends before its last slot.
+      // Index of the page that is only partly filled, if the step has one.
       const uint32_t cut = stored / kPageTokens;
       const bool has_cut = cut < kStepPages && cut * kPageTokens < min(stored, needed);
 #pragma unroll 1
       for (uint32_t part = 0; part < kParts; ++part) {
-        uint32_t row[kStepPages];  // looked up while the stage is not yet empty
+        uint32_t row[kStepPages];  // looked up before waiting for the stage
 #pragma unroll
         for (uint32_t page = 0; page < kStepPages; ++page) {
           const uint32_t token = page * kPageTokens;
@@ -203,7 +208,8 @@ __device__ __forceinline__ void produce_stage(const Attention<T>& a, const Tenso
         const uint32_t full = shared_address(&shared->full[part][stage]);
         const uint32_t to = shared_address(&shared->stage[part][stage]);
         mbarrier_wait(shared_address(&shared->empty[part][stage]), parity);
-        sync_warp();  // once the stage is filled it may be empty again before a late lane has looked
+        // Otherwise a late lane could miss this phase: filling and emptying may follow at once.
+        sync_warp();
         if (elected) {
           mbarrier_arrive_expecting(full,
                                     (has_cut ? kStepPages - 1 : kStepPages) * kPanels * kBoxBytes);
@@ -220,7 +226,7 @@ __device__ __forceinline__ void produce_stage(const Attention<T>& a, const Tenso
         }
         if (has_cut) {
           static_assert(kStepPages == 2);
-          const size_t from = cut == 0 ? row[0] : row[1];  // no index: they are registers
+          const size_t from = cut == 0 ? row[0] : row[1];  // not indexed, to stay in registers
           copy_page(to, cut * kPageTokens, a.pages + from * kHeadDim, stored % kPageTokens);
           fence_proxy_async();
           sync_warp();
@@ -232,9 +238,9 @@ __device__ __forceinline__ void produce_stage(const Attention<T>& a, const Tenso
   }
 }
 
-// --- What the others do --------------------------------------------------------------------------------------------------------
+// --- Consumers -----------------------------------------------------------------------------------
 
-// Numbers of named barriers, one for each warpgroup: it is its turn to multiply; its queries have come.
+// Named barriers, one per consumer warpgroup: its turn to issue products; its queries are loaded.
 [[maybe_unused]] constexpr int kTurnBarrier = 1, kQueryBarrier = kTurnBarrier + kConsumers;
 
 template <typename T>
@@ -257,7 +263,7 @@ __device__ __forceinline__ void load_queries(const Attention<T>& a, const WorkTi
 template <typename T>
 __device__ __forceinline__ void multiply_keys(float (&score)[kStepTokens / 2], uint32_t query,
                                               uint32_t keys) {
-  constexpr uint32_t kProductBytes = 32;  // of a row, in one wgmma
+  constexpr uint32_t kProductBytes = 32;  // of each row, per wgmma
 #pragma unroll
   for (uint32_t panel = 0; panel < kPanels; ++panel) {
 #pragma unroll
@@ -284,13 +290,14 @@ __device__ __forceinline__ void multiply_values(float (&sum)[kHeadDim / 2],
   wgmma_commit();
 }
 
-// The thread's two rows, `half` 0 and 1, 8 apart.
+// State of the thread's two rows, which are 8 apart: index `half`.
 struct Softmax {
-  float row_max[2] = {-INFINITY, -INFINITY}, row_sum[2] = {};  // total: of the lane's own columns
+  float row_max[2] = {-INFINITY, -INFINITY};
+  float row_sum[2] = {};  // over the lane's own columns only
 };
 
-// Scores become exp(score - highest); `rescale` is what everything so far is to be multiplied with. `scale` makes powers
-// of two of scores.
+// Replaces scores by exp(score - row_max) and returns in `rescale` the factor for earlier sums.
+// `scale` includes log2(e), so that exp2 can be used.
 [[maybe_unused]] __device__ __forceinline__ void online_softmax(Softmax& softmax,
                                                                 float (&score)[kStepTokens / 2],
                                                                 float scale, float (&rescale)[2]) {
@@ -314,7 +321,7 @@ struct Softmax {
   }
 }
 
-// As operands of the next product.
+// Probabilities as register operands of the product with values.
 template <typename T>
 __device__ __forceinline__ void pack_scores(uint32_t (&probability)[kStepTokens / 16][4],
                                             const float (&score)[kStepTokens / 2]) {
@@ -349,12 +356,13 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
     mbarrier_arrive(shared_address(&shared->empty[static_cast<uint32_t>(part)][position.stage]));
   };
 
-  if (warpgroup == 1) end_turn();  // the first one begins
+  if (warpgroup == 1) end_turn();  // warpgroup 0 has the first turn
   RingPosition<kStages> position;
   uint32_t work_parity = 0;
   WorkTile work = receive_tile(shared, work_parity);
   if (work.tile.rows > 0) load_queries(a, work, query, warpgroup, thread);
   while (work.tile.rows > 0) {
+    // Queries have arrived; the scheduler may replace the tile.
     cp_async_wait<0>();
     fence_proxy_async();
     sync_threads(kQueryBarrier + static_cast<int>(warpgroup), kWarpgroupThreads);
@@ -363,6 +371,7 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
 
     const KeySteps steps = key_steps_of(work.tile);
     const uint32_t prefix_tokens = work.tile.span->prefix.tokens;
+    // Mask: hides keys past the row's own token. Steps that all rows see need none.
     const auto mask = [&](float(&score)[kStepTokens / 2], uint32_t step) {
       const bool in_prefix = step < steps.prefix;
       const uint32_t first = first_token(steps, step);
@@ -385,6 +394,8 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
     float score[kStepTokens / 2], sum[kHeadDim / 2] = {}, rescale[2];
     uint32_t probability[kStepTokens / 16][4];
     Softmax softmax;
+
+    // First step: scores and softmax, with no earlier product to overlap.
     wait_for(Part::key, position);
     begin_turn();
     multiply_keys<T>(score, query, start_of(Part::key, position));
@@ -394,6 +405,8 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
     mask(score, 0);
     online_softmax(softmax, score, a.scale, rescale);
     pack_scores<T>(probability, score);
+
+    // Main loop: scores of this step, values of the previous one.
     for (uint32_t step = 1; step < steps.total; ++step) {
       const RingPosition<kStages> previous = position;
       position.advance();
@@ -407,14 +420,18 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
       release(Part::key, position);
       mask(score, step);
       online_softmax(softmax, score, a.scale, rescale);
-      // ptxas would move the wait above the exponentials, which are to run beside the product.
+      // Without this ptxas moves the wait above the exponentials, which should overlap the product.
       scheduling_barrier(softmax.row_sum[0] + softmax.row_sum[1] < 0);
       wgmma_wait<0>();
       release(Part::value, previous);
+
+      // Rescale the sums to the new row_max.
 #pragma unroll
       for (uint32_t i = 0; i < kHeadDim / 2; ++i) sum[i] *= rescale[i / 2 % 2];
       pack_scores<T>(probability, score);
     }
+
+    // Values of the last step. The next tile's queries load meanwhile.
     wait_for(Part::value, position);
     begin_turn();
     multiply_values<T>(sum, probability, start_of(Part::value, position));
@@ -425,6 +442,7 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
     release(Part::value, position);
     position.advance();
 
+    // Epilogue: normalise and store.
 #pragma unroll
     for (uint32_t half = 0; half < 2; ++half) {
       float total = softmax.row_sum[half];
@@ -442,8 +460,8 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
     }
     work = next;
   }
-  if (warpgroup == 0)
-    sync_threads(kTurnBarrier, kConsumers * kWarpgroupThreads);  // the turn nobody takes
+  // Consume the arrival that hands over a turn after the last tile.
+  if (warpgroup == 0) sync_threads(kTurnBarrier, kConsumers * kWarpgroupThreads);
 }
 
 template <typename T>
@@ -454,8 +472,8 @@ __global__ void __launch_bounds__(kThreads, 1)
     if (threadIdx.x == 0) {
       for (uint32_t part = 0; part < kParts; ++part) {
         for (uint32_t i = 0; i < kStages; ++i) {
-          mbarrier_init(shared_address(&shared->full[part][i]),
-                        2);  // what TMA brings; what threads copy
+          // Two arrivals: the expected TMA bytes, and the threads' copies.
+          mbarrier_init(shared_address(&shared->full[part][i]), 2);
           mbarrier_init(shared_address(&shared->empty[part][i]), kConsumers * kWarpgroupWarps);
         }
       }
@@ -477,11 +495,11 @@ __global__ void __launch_bounds__(kThreads, 1)
       consume(a, shared);
     }
   } else {
-    trap();  // built without the code that this card needs: better than results that nobody made
+    trap();  // compiled without wgmma: fail rather than leave the output unwritten
   }
 }
 
-// --- Launchers ---------------------------------------------------------------------------------------------------------------
+// --- Launchers -----------------------------------------------------------------------------------
 
 template <typename T>
 Failure attention_of(Stream stream, const Gpu& gpu, Matrix query, Heads heads, Spans spans,

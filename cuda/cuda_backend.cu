@@ -1,5 +1,5 @@
-// The Backend of NVIDIA cards: ops are enqueued on one stream, failures are kept and told by sync(). Kernels are in
-// the files beside this one, every call into CUDA is in runtime.h.
+// The Backend for NVIDIA GPUs. Ops are enqueued on one stream; the first failure is stored and
+// reported by sync(). Kernels are in the other files of this folder, calls into CUDA in runtime.h.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -16,24 +16,24 @@ namespace {
 using cuda::Failure;
 
 constexpr int kOldestMajor = 8;  // compute capability: Ampere
-constexpr size_t kRecordedBytes =
-    256 << 10;                        // of launches; the largest model's small batch has 100 KiB
-constexpr size_t kOpBytes = 4 << 10;  // of those that one op makes, at most
-constexpr int kHopperCode = 90;       // kernels compiled for it have wgmma
-constexpr int kOverlappingCode =
-    90;  // kernels compiled for it, or later, wait for those in front of them
+// Of recorded launches. The largest model's small batch needs 100 KiB.
+constexpr size_t kRecordedBytes = 256 << 10;
+constexpr size_t kOpBytes = 4 << 10;  // most that one op records
+constexpr int kHopperCode = 90;       // code for this capability has wgmma
+// From this capability on, kernels wait for their predecessors.
+constexpr int kOverlappingCode = 90;
 constexpr uint32_t kBatchRows = 8192;
-constexpr size_t kStagingBytes = 8 << 20;  // of each half
+constexpr size_t kStagingBytes = 8 << 20;  // per half
 constexpr uint32_t kPooledRows = 4096;
 constexpr size_t kPooledFloats = size_t{1} << 22;
 
-// QWEN3_EMBED_HOPPER=0 in the environment: Hopper cards are to use the kernels of all others.
+// QWEN3_EMBED_HOPPER=0 in the environment makes Hopper GPUs use the portable kernels.
 bool hopper_is_off() {
   const char* word = std::getenv("QWEN3_EMBED_HOPPER");
   return word && std::strcmp(word, "0") == 0;
 }
 
-// Host memory on its way to the device: while one half is read by the device, the other is filled.
+// Pinned double buffer for uploads: the device reads one half while the other is filled.
 class Staging {
  public:
   Failure open() {
@@ -52,14 +52,14 @@ class Staging {
     }
   }
 
-  // Waits until the next half may be filled again.
+  // Waits until the device has read the next half, then returns it.
   Failure next(void** memory) {
     current_ = 1 - current_;
     *memory = halves_[current_].memory;
     return halves_[current_].in_use ? cuda::wait_for(halves_[current_].done) : nullptr;
   }
 
-  // What was enqueued so far reads the half that `next` gave.
+  // Call after enqueuing the work that reads the half returned by `next`.
   Failure enqueued(cuda::Stream stream) {
     halves_[current_].in_use = true;
     return cuda::record(halves_[current_].done, stream);
@@ -75,7 +75,7 @@ class Staging {
   int current_ = 0;
 };
 
-// Vectors on their way out: kernels write them to host memory of this class, deliver() to where they belong.
+// Pooled vectors: kernels write them to pinned memory, deliver() copies them to their destinations.
 class PooledRows {
  public:
   Failure open() {
@@ -104,7 +104,7 @@ class PooledRows {
   cuda::PooledRow* rows() const { return static_cast<cuda::PooledRow*>(rows_memory_); }
   uint32_t size() const { return rows_used_; }
 
-  // The device has finished, or has failed: then nothing of it is believed.
+  // Call after the device has finished or failed. After a failure all vectors count as not finite.
   void deliver(bool failed) {
     for (uint32_t i = 0; i < rows_used_; ++i) {
       Pooled& output = *outputs_[i];
@@ -141,7 +141,7 @@ class CudaBackend final : public Backend {
     cuda::use_device(device_);
     release_whole_weight();
     staging_.close();
-    pooled_.close();  // which waits for the device
+    pooled_.close();  // waits for the device
     graphs_.close();
     if (gpu_.partials) cuda::release_device(gpu_.partials);
     if (gpu_.tickets) cuda::release_device(gpu_.tickets);
@@ -152,11 +152,11 @@ class CudaBackend final : public Backend {
   Failure open() {
     int count = 0;
     if (const Failure failure = cuda::count_devices(&count)) return failure;
-    if (device_ < 0 || device_ >= count) return "there is no CUDA device of that number";
+    if (device_ < 0 || device_ >= count) return "there is no CUDA device with that number";
     cuda::DeviceProperties properties;
     if (const Failure failure = cuda::describe_device(device_, &properties)) return failure;
     if (properties.major < kOldestMajor)
-      return "the card is older than Ampere (compute capability 8.0)";
+      return "the GPU is older than Ampere (compute capability 8.0)";
 
     if (const Failure failure = cuda::use_device(device_)) return failure;
     int compiled_for = 0;
@@ -165,7 +165,7 @@ class CudaBackend final : public Backend {
     const bool is_hopper = properties.major == 9 && properties.minor == 0;
     gpu_.multiprocessors = static_cast<uint32_t>(properties.multiprocessors);
     gpu_.has_wgmma = is_hopper && compiled_for == kHopperCode && !hopper_is_off();
-    // The a stands for Hopper's own kernels, which are there for sm_90a alone.
+    // The suffix a means that Hopper's own kernels run: they exist for sm_90a only.
     std::snprintf(description_, sizeof description_, "%s, sm_%d%d%s", properties.name,
                   properties.major, properties.minor, gpu_.has_wgmma ? "a" : "");
     if (const Failure failure = cuda::create_stream(&stream_)) return failure;
@@ -251,7 +251,7 @@ class CudaBackend final : public Backend {
   const char* sync() noexcept override {
     if (whole_weight_) {
       enqueue([&]() -> Failure {
-        release_whole_weight();  // waits for those who use it
+        release_whole_weight();  // waits for the kernels that read it
         return nullptr;
       });
     }
@@ -267,7 +267,7 @@ class CudaBackend final : public Backend {
 
   void release(void* memory) noexcept override {
     if (!memory) return;
-    cuda::use_device(device_);  // one that fails still gives back what it can
+    cuda::use_device(device_);  // a failed device still frees memory
     cuda::release_device(memory);
   }
 
@@ -285,7 +285,7 @@ class CudaBackend final : public Backend {
     return size_t{2} * heads.key_value * kPageTokens * heads.dim * bytes_of(half_type());
   }
 
-  // A table of halves stays as it is: gather makes f32 of any.
+  // 16-bit tables are kept as they are: gather converts any dtype to f32.
   WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
                              DType stored) const noexcept override {
     if (use == WeightUse::gain) return {DType::f32, size_t{rows} * cols * sizeof(float)};
@@ -342,10 +342,10 @@ class CudaBackend final : public Backend {
     return cuda::copy_to_device(gpu_.tickets, &none, sizeof none, stream_);
   }
 
-  // What is kept of values in 16 bits: queries, keys, values.
+  // The 16-bit format of queries, keys and values.
   DType half_type() const { return input_ == DType::s8 ? DType::bf16 : input_; }
 
-  // Memory for all rows of a weight that can only be laid out when the last one has come; until sync().
+  // Device memory for all rows of a weight that is converted after its last row. Freed by sync().
   void reserve_whole_weight(size_t bytes) {
     if (bytes <= whole_weight_bytes_) return;
     enqueue([&] {
@@ -354,7 +354,7 @@ class CudaBackend final : public Backend {
     });
     whole_weight_bytes_ = whole_weight_ ? bytes : 0;
   }
-  void release_whole_weight() {  // the device is the thread's
+  void release_whole_weight() {  // the device must be current
     if (whole_weight_) cuda::release_device(whole_weight_);
     whole_weight_ = nullptr;
     whole_weight_bytes_ = 0;
@@ -362,7 +362,7 @@ class CudaBackend final : public Backend {
 
   static const float* values_of(Matrix gain) { return static_cast<const float*>(gain.data); }
 
-  // After the first failure nothing more is asked of the device.
+  // After the first failure nothing more is sent to the device.
   template <typename Op>
   void run_unless_failed(Op op) noexcept {
     if (failure_) return;
@@ -370,8 +370,8 @@ class CudaBackend final : public Backend {
     if (!failure_) failure_ = op();
   }
 
-  // An op of a batch. Those of the small plan are kept until something else is asked of the device; they are not to ask
-  // anything of it themselves.
+  // Enqueues an op of a batch. Ops of the small plan are recorded until other work is enqueued, and
+  // must not call into the device themselves.
   template <typename Op>
   void compute(Op op) noexcept {
     if (plan_ == cuda::Plan::large) return run_unless_failed([&] { return op(stream_); });
@@ -380,7 +380,8 @@ class CudaBackend final : public Backend {
   }
   void launch_recorded() noexcept {
     if (recorded_.empty()) return;
-    // Kernels read weights before they wait for what is in front of them.
+    // Recorded kernels read weights before they wait for their predecessors, so weights must be
+    // there.
     if (weights_pending_) run_unless_failed([&] { return wait(); });
     weights_pending_ = false;
     run_unless_failed([&] {
@@ -389,13 +390,13 @@ class CudaBackend final : public Backend {
     recorded_.clear();
   }
 
-  // For all that was asked of the device.
+  // Waits for everything enqueued so far.
   Failure wait() {
     const Failure failure = cuda::record(done_, stream_);
     return failure ? failure : cuda::wait_for(done_);
   }
 
-  // Anything else, behind the ops that came before.
+  // Any other work, after the ops recorded so far.
   template <typename Op>
   void enqueue(Op op) noexcept {
     launch_recorded();

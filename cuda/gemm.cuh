@@ -1,19 +1,18 @@
-// What the matrix products of gemm_mma.cu and gemm_wgmma.cu have in common: operands, the order of tiles, and what
-// becomes of a sum.
+// Shared by gemm_mma.cu and gemm_wgmma.cu: operands, the order of tiles, the epilogues.
 #pragma once
 #include "kernels.h"
 #include "ptx.cuh"
 
 namespace qwen3::cuda {
 
-constexpr float kGatedScale = 128;  // f16 then holds gated values to 8.4 million
+constexpr float kGatedScale = 128;  // f16 then represents gated values up to 8.4 million
 
 template <typename T>
 constexpr bool kIsF16 = false;
 template <>
 constexpr bool kIsF16<f16> = true;
 
-// What products of T are added up in, and the 16-bit format that results are stored in.
+// The type of sums of T, and the 16-bit format of results.
 template <typename T>
 struct Kind {
   using Sum = float;
@@ -56,8 +55,8 @@ __host__ __device__ constexpr uint32_t tiles(uint32_t size, uint32_t side) {
   return (size + side - 1) / side;
 }
 
-// Row and column of a tile: kGroupTiles rows of tiles go through all columns together. They stay in the L2 cache, and
-// share a pass over the weight.
+// Row and column of a tile. kGroupTiles rows of tiles traverse all columns together, so their `in`
+// stays in the L2 cache and they share one pass over the weight.
 template <uint32_t kGroupTiles>
 __device__ __forceinline__ void tile_of(uint32_t index, uint32_t row_tiles, uint32_t col_tiles,
                                         uint32_t* row, uint32_t* col) {
@@ -68,7 +67,7 @@ __device__ __forceinline__ void tile_of(uint32_t index, uint32_t row_tiles, uint
   *col = within / height;
 }
 
-// silu(gate) up; in units of kGatedScale if the row has scales.
+// silu(gate) * up, in units of kGatedScale if the row has scales.
 template <typename T>
 __device__ __forceinline__ float gated(float gate, float up, bool has_scales) {
   constexpr float kLog2E = 1.44269504f;
@@ -76,7 +75,8 @@ __device__ __forceinline__ float gated(float gate, float up, bool has_scales) {
   return kIsF16<T> ? value * (has_scales ? 1 / kGatedScale : 1) : value;
 }
 
-// Sums of columns `col`, which is even, and the next.
+// Applies the epilogue to the sums of columns `col`, which is even, and col + 1, and stores the
+// result.
 template <typename T, Epilogue kEpilogue>
 __device__ __forceinline__ void apply_epilogue(const Operands<T>& x, const Result& out,
                                                uint32_t row, uint32_t col, float row_scale,
@@ -110,7 +110,7 @@ __device__ __forceinline__ void apply_epilogue(const Operands<T>& x, const Resul
   }
 }
 
-// gemm_wgmma.cu: for cards that have wgmma.
+// gemm_wgmma.cu: for GPUs with wgmma.
 template <typename T>
 Failure gemm_wgmma(Stream stream, Epilogue epilogue, const Gpu& gpu, const Operands<T>& x,
                    const Result& out);

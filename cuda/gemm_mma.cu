@@ -1,32 +1,36 @@
-// The linear ops on the tensor cores of every card from sm_80 on: cp.async, ldmatrix, mma.sync; bf16 and f16 with f32
-// sums, s8 with s32 ones, which are exact.
+// The linear ops on the tensor cores of every GPU from sm_80: cp.async, ldmatrix, mma.sync. bf16
+// and f16 have f32 sums; s8 has s32 sums, which are exact.
 //
 //   sum[T, m] = in[T, n] weight[m, n]^T, times the scales of both rows, then the epilogue:
 //     store   out[T, m] = sum                              bf16 or f16
 //     add     out[T, m] += sum                             f32
-//     swiglu  out[T, m / 2] = silu(sum[2i]) * sum[2i + 1]  gate and up rows of the weight take turns; bf16 or f16
+//     swiglu  out[T, m / 2] = silu(sum[2i]) * sum[2i + 1]  bf16 or f16; gate and up rows alternate
 //
-// Both operands are cut into steps of 64 bytes of each row (32 elements or 64), which cp.async brings to a ring of stages in
-// shared memory. A chunk of 16 bytes lies at chunk ^ (row / 2 & 3), so that the eight rows of an ldmatrix lie in eight
-// different bank groups. What is past an edge arrives as zeros; only the stores look at the edges again.
+// A step is 64 bytes of each row (32 elements, or 64 of s8). cp.async loads steps into a ring of
+// stages in shared memory. The 16-byte chunk c of a row is stored at c ^ (row / 2 & 3), so the
+// eight rows of an ldmatrix are in eight different bank groups. cp.async writes zeros past the
+// edges; only the stores check the edges again.
 //
-//   plan   block          warps      stages  shared memory  blocks per 100 KiB
-//   large  128 x 128      4 of 64^2  4       64 KiB         1    many tiles
-//          64 x 64        4 of 32^2  4       32 KiB         3    few tiles
-//   small  16..64 x 32    8          4..2    96 KiB         1    each warp has every eighth step and a ring of its
-//                                                                own; the eight sums are added in order at the end
-//          32, 64 x 128   4 of x 32  8       80, 96 KiB     1    weights of 4,096 rows and more; where tiles are few,
-//                                                                blocks share the columns of each and a second kernel
-//                                                                adds their sums in order
+//   plan   kernel         block         warps    stages  shared memory  blocks per 100 KiB
+//   large  tile_gemm      128 x 128     4, 64^2  4       64 KiB         1
+//          tile_gemm      64 x 64       4, 32^2  4       32 KiB         3   for few tiles
+//   small  sliced_k_gemm  16..64 x 32   8        4..2    96 KiB         1
+//          tile_gemm      32, 64 x 128  4, x 32  8       80, 96 KiB     1   4,096 columns and more
 //
-// In a tile every element is one chain of mma over the steps, whatever the tile: tile shapes change no bit.
-// f16 holds gated values to 65,504, and some models reach 180,000: they are stored as 1/128 of themselves.
+// sliced_k_gemm: warps share a tile's K. Each warp has every eighth step and a ring of its own; the
+// eight sums are added in order at the end.
+// Split-K, the last line: where tiles are few, several blocks share a tile's K, and a second kernel
+// adds their partials in order.
+//
+// Within a tile every element is one chain of mma over the steps, so tile shapes change no bit.
+// Gated values can reach 180,000, past f16's 65,504: in f16 they are stored as 1/128 of their
+// value.
 #include "gemm.cuh"
 
 namespace qwen3::cuda {
 namespace {
 
-constexpr uint32_t kStepBytes = 64;  // of a row
+constexpr uint32_t kStepBytes = 64;  // per row
 constexpr uint32_t kChunkBytes = 16;
 constexpr uint32_t kChunks = kStepBytes / kChunkBytes;
 constexpr uint32_t kGroupTiles = 8;
@@ -41,9 +45,9 @@ __device__ __forceinline__ uint32_t swizzled_offset(uint32_t row, uint32_t chunk
   return row * kStepBytes + ((chunk ^ (row / 2 & 3)) << 4);
 }
 
-// --- Copies ------------------------------------------------------------------------------------------------------------
+// --- Copies --------------------------------------------------------------------------------------
 
-// Brings one chunk of row `row` of a matrix to shared memory at `to`, zeros for what is past its edges.
+// Copies one chunk of row `row` of a matrix to shared memory at `to`, with zeros past its edges.
 template <typename T>
 __device__ __forceinline__ void load_chunk(uint32_t to, const T* matrix, uint32_t stride,
                                            uint32_t rows, uint32_t inner, uint32_t row,
@@ -54,9 +58,10 @@ __device__ __forceinline__ void load_chunk(uint32_t to, const T* matrix, uint32_
   cp_async_16(to, from, static_cast<int>(inside * sizeof(T)));
 }
 
-// --- The pipeline ---------------------------------------------------------------------------------------
+// --- The pipeline --------------------------------------------------------------------------------
 
-// Asks for the first steps, of the weight before the kernel in front has ended: it does not come from there.
+// Issues the loads of the first steps. Those of the weight do not wait for the preceding kernel,
+// which does not write it.
 template <uint32_t kStages, typename LoadWeight, typename LoadIn>
 __device__ __forceinline__ void start_pipeline(uint32_t steps, const LoadWeight& load_weight,
                                                const LoadIn& load_in) {
@@ -65,13 +70,13 @@ __device__ __forceinline__ void start_pipeline(uint32_t steps, const LoadWeight&
   wait_for_previous();
   for (uint32_t step = 0; step < kStages - 1; ++step) {
     if (step < steps) load_in(step);
-    cp_async_commit();  // the first group has the weights of all these steps
+    cp_async_commit();  // the first group holds the weights of all these steps
   }
 }
 
-// Waits for step `step`, and asks for the one that takes the place of the step before it. `sync` is a barrier
-// for all who share the ring: behind it the copies of all have arrived, and nobody reads the stage that is
-// loaded next.
+// Waits for step `step`, then issues the load into the stage of the step before it. `sync` is a
+// barrier for all threads that share the ring: after it the copies of all have arrived, and no
+// thread still reads the stage that is loaded next.
 template <uint32_t kStages, typename LoadWeight, typename LoadIn, typename Sync>
 __device__ __forceinline__ void advance_pipeline(uint32_t step, uint32_t steps,
                                                  const LoadWeight& load_weight,
@@ -85,14 +90,14 @@ __device__ __forceinline__ void advance_pipeline(uint32_t step, uint32_t steps,
   cp_async_commit();
 }
 
-// --- Tiles: the large plan, and wide weights in the small one ---------------------------------------------------------------
+// --- tile_gemm: the large plan, and split-K in the small plan ------------------------------------
 
 template <uint32_t kRowCount, uint32_t kColCount, uint32_t kWarpRowCount, uint32_t kWarpColCount,
           uint32_t kStageCount, bool kIsPartial = false>
 struct Tile {
   static constexpr uint32_t kRows = kRowCount, kCols = kColCount, kStages = kStageCount;
   static constexpr uint32_t kWarpRows = kWarpRowCount, kWarpCols = kWarpColCount;
-  static constexpr bool kPartial = kIsPartial;  // what it makes is a part of each sum
+  static constexpr bool kPartial = kIsPartial;  // stores split-K partials instead of results
   static constexpr uint32_t kStageBytes = (kRows + kCols) * kStepBytes;
 };
 using Tile128 = Tile<128, 128, 64, 64, 4>;
@@ -102,7 +107,7 @@ using SplitKTile = Tile<kRows, kSplitKCols, kRows, 32, 8, kPartial>;
 
 constexpr uint32_t kTileThreads = 128;
 
-// Block (i, p) makes part p of tile i: steps of an equal share of the columns.
+// Block (i, s) computes split s of tile i: an equal share of its steps.
 template <typename T, Epilogue kEpilogue, typename Tile>
 __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result out) {
   constexpr uint32_t kStages = Tile::kStages;
@@ -149,7 +154,7 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
   for (uint32_t step = 0; step < steps; ++step) {
     advance_pipeline<kStages>(step, steps, load_weight, load_in, [] { sync_block(); });
 #pragma unroll
-    for (uint32_t k = 0; k < kChunks; k += 2) {  // 32 bytes
+    for (uint32_t k = 0; k < kChunks; k += 2) {  // 32 bytes of each row, one mma
       uint32_t a[kRowTiles][4], b[kColTiles / 2][4];
 #pragma unroll
       for (uint32_t i = 0; i < kRowTiles; ++i) {
@@ -196,7 +201,7 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
   }
 }
 
-// The sums of all parts, in order: a thread for every two columns.
+// Adds the partials of all splits in order, then applies the epilogue. One thread per two columns.
 template <typename T, Epilogue kEpilogue>
 __global__ void __launch_bounds__(kTileThreads)
     add_partials_kernel(const typename Kind<T>::Sum* partials, uint32_t count, uint32_t stride,
@@ -214,14 +219,14 @@ __global__ void __launch_bounds__(kTileThreads)
   apply_epilogue<T, kEpilogue>(x, out, row, col, x.row_scale(row), a, b);
 }
 
-// --- The small plan --------------------------------------------------------------------------------------------------------
+// --- sliced_k_gemm: the small plan ---------------------------------------------------------------
 
 constexpr uint32_t kSlicedKWarps = 8;
 constexpr uint32_t kSlicedKThreads = kSlicedKWarps * 32;
 constexpr uint32_t kSlicedKCols = 32;
 constexpr uint32_t kSlicedKSharedBytes = 96 * 1024;
-constexpr uint32_t kPartialStride =
-    kSlicedKCols + 8;  // sums; rows of a fragment then lie in different banks
+// In sums. The 8 keep rows of a fragment in different banks.
+constexpr uint32_t kPartialStride = kSlicedKCols + 8;
 
 template <uint32_t kTiles16>
 constexpr uint32_t kSlicedKStageBytes = (kTiles16 * 16 + kSlicedKCols) * kStepBytes;
@@ -241,8 +246,8 @@ __global__ void __launch_bounds__(kSlicedKThreads) sliced_k_gemm(Operands<T> x, 
   const uint32_t ring =
       shared_address(shared_memory<uint4>()) + warp * kStages * kSlicedKStageBytes<kTiles16>;
   const uint32_t steps = (x.inner + kStepElements<T> - 1) / kStepElements<T>;
-  const uint32_t mine =
-      (steps + kSlicedKWarps - 1 - warp) / kSlicedKWarps;  // steps warp, warp + 8, ...
+  // Steps warp, warp + 8, ...
+  const uint32_t mine = (steps + kSlicedKWarps - 1 - warp) / kSlicedKWarps;
   const uint32_t first_row = blockIdx.y * kRows, first_col = blockIdx.x * kSlicedKCols;
 
   const uint32_t chunk = lane % kChunks;
@@ -292,7 +297,7 @@ __global__ void __launch_bounds__(kSlicedKThreads) sliced_k_gemm(Operands<T> x, 
     }
   }
 
-  // Every warp's sums to shared memory, where the rings are no longer needed.
+  // Every warp stores its sums to shared memory, in place of the rings.
   sync_block();
   using Sum = typename Kind<T>::Sum;
   Sum* partial = shared_memory<Sum>();
@@ -324,10 +329,10 @@ __global__ void __launch_bounds__(kSlicedKThreads) sliced_k_gemm(Operands<T> x, 
   }
 }
 
-// --- Which of them -----------------------------------------------------------------------------------------------------------
+// --- Split-K -------------------------------------------------------------------------------------
 
-// How many parts a wide weight's sums are divided into: its shape alone decides. More than one make
-// `split_k_blocks` blocks at most.
+// The number of splits, which depends on the weight's shape alone. If it is over 1, there are at
+// most `split_k_blocks` blocks per tile row.
 template <typename T>
 uint32_t splits_of(const Tuning& tuning, const Operands<T>& x) {
   const uint32_t col_tiles = tiles(x.cols, kSplitKCols);
@@ -336,7 +341,7 @@ uint32_t splits_of(const Tuning& tuning, const Operands<T>& x) {
   return max(min(tuning.split_k_blocks / col_tiles, most), 1u);
 }
 
-// --- Launchers ---------------------------------------------------------------------------------------------------------------
+// --- Launchers -----------------------------------------------------------------------------------
 
 template <typename T, Epilogue kEpilogue, typename Tile>
 Failure launch_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t splits = 1) {
@@ -357,7 +362,7 @@ template <typename T, Epilogue kEpilogue>
 Failure launch_split_k(Stream stream, const Gpu& gpu, const Operands<T>& x, const Result& out) {
   const uint32_t splits = splits_of(gpu.tuning, x);
   if (splits == 1) return launch_split_k_tiles<T, kEpilogue, false>(stream, x, out, 1);
-  if (x.rows > kSmallBatchTokens) return "a small batch has too many rows";
+  if (x.rows > kSmallBatchTokens) return "a batch of the small plan has too many rows";
   const uint32_t stride = tiles(x.cols, kSplitKCols) * kSplitKCols;
   const Failure failure = launch_split_k_tiles<T, Epilogue::store, true>(
       stream, x, {gpu.partials, stride, nullptr}, splits);
@@ -378,8 +383,8 @@ template <typename T, Epilogue kEpilogue>
 Failure gemm_with(Stream stream, Plan plan, const Gpu& gpu, const Operands<T>& x,
                   const Result& out) {
   if (plan == Plan::small) {
-    // Narrower tiles would read the rows of `in` from the L2 cache as often as all of the weight from
-    // memory.
+    // For large weights, tiles of 32 columns would read as many bytes of `in` from the L2 cache as
+    // of the weight from memory.
     if (x.cols >= gpu.tuning.split_k_cols) return launch_split_k<T, kEpilogue>(stream, gpu, x, out);
     if (x.rows <= 16) return launch_sliced_k<T, kEpilogue, 1>(stream, x, out);
     if (x.rows <= 32) return launch_sliced_k<T, kEpilogue, 2>(stream, x, out);
@@ -403,7 +408,7 @@ Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Gpu& gpu, Mat
                       in.scales,
                       sizeof(T) == 1 ? weight_scales(weight) : nullptr};
   const Result result{out.data, out.stride, out.scales};
-  // Not by the number of rows: a row's bits would depend on how many others its batch has.
+  // Must not depend on the number of rows: a row's bits would depend on its batch.
   if (gpu.has_wgmma && plan == Plan::large) return gemm_wgmma(stream, epilogue, gpu, x, result);
   switch (epilogue) {
     case Epilogue::store: return gemm_with<T, Epilogue::store>(stream, plan, gpu, x, result);
@@ -415,7 +420,7 @@ Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Gpu& gpu, Mat
 
 }  // namespace
 
-// Every block of a part has a sum for each row and column of its tile.
+// One sum per block, row and column of its tile.
 size_t partials_bytes(const Tuning& tuning) {
   return sizeof(float) * kSmallBatchTokens * kSplitKCols * tuning.split_k_blocks;
 }

@@ -1,41 +1,44 @@
-// The linear ops of the large plan on Hopper: copies by tensor map (TMA), products of whole warpgroups (wgmma).
+// The linear ops of the large plan on Hopper: TMA loads and stores tiles, wgmma multiplies.
 //
 //   sum[T, m] = in[T, n] weight[m, n]^T, then the epilogues of gemm.cuh
 //
-// One skeleton for bf16, f16 (f32 sums) and s8 (s32 sums), because it counts in bytes: a step is 128 bytes of each row,
-// 64 elements or 128, which lie swizzled in shared memory as both TMA and wgmma want them.
+// One kernel serves bf16, f16 (f32 sums) and s8 (s32 sums), because it counts in bytes: a step is
+// 128 bytes of each row (64 or 128 elements), swizzled in shared memory as TMA and wgmma require.
 //
-//   form    tile       a block's two warpgroups that multiply        stages      for results
-//   wide    128 x 256  share each tile, 64 rows of it each           4 x 48 KiB  2 x 16 KiB
-//   narrow  128 x 128  take turns: one multiplies its tile while     6 x 32 KiB  2 x 16 KiB
-//                      the other finishes and stores its own
+//   form    tile       consumer warpgroups                          stages      result boxes
+//   wide    128 x 256  cooperative: each has 64 rows of every tile  4 x 48 KiB  2 x 16 KiB
+//   narrow  128 x 128  ping-pong: one multiplies its tile while     6 x 32 KiB  2 x 16 KiB
+//                      the other runs the epilogue of its own
 //
-// A block stays on its multiprocessor and takes every gridDim.x-th tile. One thread of a third warpgroup fills the ring of
-// stages, across tiles. Two mbarriers for every stage: `full` when the bytes have come, `empty` when who multiplies them
-// has read them. Results leave through shared memory, in boxes of 64 rows and 128 bytes: the next box is made, and the
-// next tile multiplied, while TMA stores the last. Edges need no care: TMA reads zeros past them, and stores nothing.
+// Blocks are persistent, one per multiprocessor: a block computes every gridDim.x-th tile. One
+// thread of a third warpgroup is the producer. It fills a ring of stages, which continues across
+// tiles. Each stage has two mbarriers: `full` when its bytes have arrived, `empty` when its
+// consumers have read them. Results go through shared memory in boxes of 64 rows x 128 bytes: TMA
+// stores a box while the next one is filled and the next tile is multiplied. Edges need no code:
+// TMA reads zeros past them and stores nothing there.
 //
-// Every element is one chain of wgmma over the steps, whatever the form: it changes no bit.
+// Every element is one chain of wgmma over the steps, in both forms: the form changes no bit.
 #include "gemm.cuh"
 #include "hopper.cuh"
 
 namespace qwen3::cuda {
 namespace {
 
-constexpr uint32_t kStepBytes = kSwizzledRowBytes;  // of a row
+constexpr uint32_t kStepBytes = kSwizzledRowBytes;  // per row
 constexpr uint32_t kTileRows = 128;
 constexpr uint32_t kConsumers = 2;  // warpgroups
 constexpr uint32_t kThreads = (1 + kConsumers) * kWarpgroupThreads;
 [[maybe_unused]] constexpr uint32_t kGroupTiles = 16;  // 2048 rows
 
-// Of a thread. The sums of a tile leave those that multiply no room in the 168 that each has at first.
+// Registers per thread. Each thread starts with 168; a consumer's sums need more, the producer
+// needs fewer.
 constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
 
 constexpr uint32_t kInBytes = kTileRows * kStepBytes;
 constexpr uint32_t kRingBytes = 192 * 1024;
 struct Wide {
   static constexpr uint32_t kCols = 256;
-  [[maybe_unused]] static constexpr uint32_t kSharers = 2;  // warpgroups to a tile
+  [[maybe_unused]] static constexpr uint32_t kSharers = 2;  // warpgroups per tile
 };
 struct Narrow {
   static constexpr uint32_t kCols = 128;
@@ -46,15 +49,15 @@ constexpr uint32_t kStageBytes = kInBytes + Form::kCols* kStepBytes;
 template <typename Form>
 constexpr uint32_t kStages = kRingBytes / kStageBytes<Form>;
 
-constexpr uint32_t kBoxRows = 64, kBoxRowBytes = 128;  // of a result: what a wgmma gives
+constexpr uint32_t kBoxRows = 64, kBoxRowBytes = 128;  // 64 rows: one wgmma
 constexpr uint32_t kBoxBytes = kBoxRows * kBoxRowBytes;
-constexpr uint32_t kBoxes = 2;  // of each warpgroup: one is filled while the other is stored
+constexpr uint32_t kBoxes = 2;  // per consumer: one is filled while the other is stored
 
 template <typename Form>
 constexpr uint32_t kSharedBytes = kRingBytes + kConsumers* kBoxes* kBoxBytes +
                                   kStages<Form> * 2 * sizeof(uint64_t);
 
-// Shared memory: the stages, boxes of results, the mbarriers.
+// Addresses in shared memory: stages, result boxes, mbarriers.
 template <typename Form>
 struct Shared {
   uint32_t start;
@@ -72,7 +75,8 @@ struct Shared {
 };
 
 struct Tiles {
-  uint32_t rows, cols, steps;  // tiles in both directions, steps of each
+  uint32_t rows, cols;  // number of tiles in each direction
+  uint32_t steps;       // steps of each tile
 
   [[maybe_unused]] __device__ __forceinline__ uint32_t count() const { return rows * cols; }
 };
@@ -89,8 +93,8 @@ __device__ __forceinline__ void produce_tiles(const Shared<Form>& shared, const 
     for (uint32_t step = 0; step < all.steps; ++step, position.advance()) {
       const uint32_t full = shared.full(position.stage);
       const auto element = static_cast<int32_t>(step * kStepElements);
-      mbarrier_wait(shared.empty(position.stage),
-                    position.parity ^ 1);  // passes in the first round
+      // The first wait on each stage passes.
+      mbarrier_wait(shared.empty(position.stage), position.parity ^ 1);
       mbarrier_arrive_expecting(full, kStageBytes<Form>);
       tma_load_2d(shared.in(position.stage), in_map, full, element,
                   static_cast<int32_t>(tile_row * kTileRows));
@@ -100,9 +104,9 @@ __device__ __forceinline__ void produce_tiles(const Shared<Form>& shared, const 
   }
 }
 
-// --- Results -----------------------------------------------------------------------------------------------------------
+// --- Epilogue ------------------------------------------------------------------------------------
 
-// What the sums of two neighbouring columns become: two values, or one.
+// Result bytes of two neighbouring columns: two values, or one for SwiGLU.
 template <Epilogue kEpilogue>
 constexpr uint32_t kPairBytes = kEpilogue == Epilogue::add     ? 8
                                 : kEpilogue == Epilogue::store ? 4
@@ -120,22 +124,22 @@ __device__ __forceinline__ void put_pair(unsigned char* to, float a, float b, bo
   }
 }
 
-// Stores 64 rows of sums from `first_row` and `first_col` on, as a warpgroup holds them. The swizzle leaves the four bytes
-// or two that its threads write at a time no banks to share.
+// Applies the epilogue to 64 rows of one warpgroup's sums, from `first_row` and `first_col`, and
+// stores them. The swizzle makes its 2- and 4-byte writes free of bank conflicts.
 template <typename T, Epilogue kEpilogue, uint32_t kSums>
 __device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kSums],
                                            uint32_t first_row, uint32_t first_col,
                                            const Operands<T>& x, const Result& out,
                                            const TensorMap* out_map, unsigned char* boxes,
                                            uint32_t block) {
-  constexpr uint32_t kBoxCols = kBoxRowBytes / kPairBytes<kEpilogue> * 2;  // of sums
+  constexpr uint32_t kBoxCols = kBoxRowBytes / kPairBytes<kEpilogue> * 2;  // columns of sums
   constexpr uint32_t kValuesOfPair = kEpilogue == Epilogue::swiglu ? 1 : 2;
   const int barrier = static_cast<int>(warpgroup_index());  // 1 or 2
   const uint32_t thread = threadIdx.x % kWarpgroupThreads,
                  own_row = thread / 32 * 16 + thread % 32 / 4;
   const bool elected = thread == 0;
 
-  // From the thread's first column on, so that all loads are from one address.
+  // Relative to the thread's first column, so that all loads share one base address.
   const uint32_t own_col = first_col + thread % 4 * 2, cols_left = x.cols - min(x.cols, own_col);
   const auto col_scale = [&, own_scales = sizeof(T) == 1 ? x.weight_scales + own_col
                                                          : nullptr](uint32_t col) {
@@ -155,7 +159,7 @@ __device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kS
   for (uint32_t box_col = 0; box_col < kSums * 2; box_col += kBoxCols) {
     unsigned char* box = boxes + (block * kSums * 2 + box_col) / kBoxCols % kBoxes * kBoxBytes;
     if (elected) tma_wait_read<kBoxes - 1>();
-    sync_threads(barrier, kWarpgroupThreads);  // the box that was here has been read
+    sync_threads(barrier, kWarpgroupThreads);  // the previous store has read this box
 #pragma unroll
     for (uint32_t col = box_col; col < box_col + kBoxCols; col += 8) {
       const uint32_t pair = (col - box_col) / 2 + thread % 4;
@@ -185,18 +189,16 @@ __device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kS
   }
 }
 
-// --- Products ----------------------------------------------------------------------------------------------------------
+// --- Consumers -----------------------------------------------------------------------------------
 
 template <typename T, Epilogue kEpilogue, typename Form>
 __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const Tiles& all,
                                               const Operands<T>& x, const Result& out,
                                               const TensorMap* out_map) {
   constexpr bool kPingPong = Form::kSharers == 1;
-  constexpr uint32_t kBlocks =
-      kTileRows / kBoxRows / Form::kSharers;  // of 64 rows, in a warpgroup's tile
-  constexpr uint32_t kProductBytes = 32;      // of a row, in one wgmma
-  constexpr int kTurns =
-      1 + kConsumers;  // the first number of the barriers by which they take turns
+  constexpr uint32_t kBlocks = kTileRows / kBoxRows / Form::kSharers;  // of 64 rows
+  constexpr uint32_t kProductBytes = 32;                               // of each row, per wgmma
+  constexpr int kTurns = 1 + kConsumers;  // first named barrier of the ping-pong turns
   constexpr int kTurnThreads = kConsumers * kWarpgroupThreads;
   const uint32_t warpgroup = warpgroup_index() - 1;
   const uint32_t share_row = kPingPong ? 0 : warpgroup * kBoxRows,
@@ -208,8 +210,11 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
   position.skip(turns_before * all.steps);
   for (uint32_t tile = blockIdx.x + turns_before * gridDim.x; tile < all.count();
        tile += kConsumers / Form::kSharers * gridDim.x) {
+    // Ping-pong: wait until the other warpgroup has issued its products. The first tile is free.
     if (kPingPong && tile >= gridDim.x)
       sync_threads(kTurns + static_cast<int>(warpgroup), kTurnThreads);
+
+    // Main loop.
     typename Kind<T>::Sum sum[kBlocks][Form::kCols / 2];
     uint32_t previous = 0;
     for (uint32_t step = 0; step < all.steps; ++step, position.advance()) {
@@ -226,19 +231,22 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
         }
       }
       wgmma_commit();
-      wgmma_wait<1>();  // this step goes on while the one before has been read
+      wgmma_wait<1>();  // the previous step is done, this one still runs
       if (releases && step > 0) mbarrier_arrive(shared.empty(previous));
       previous = position.stage;
     }
+
+    // Ping-pong: pass the turn on.
     if (kPingPong) {
-      if (tile + gridDim.x < all.count()) {  // there is a next turn
+      if (tile + gridDim.x < all.count()) {  // the other warpgroup has a tile left
         arrive_threads(kTurns + 1 - static_cast<int>(warpgroup), kTurnThreads);
       }
-      position.skip(all.steps);  // the other's
+      position.skip(all.steps);  // the other warpgroup's tile
     }
     wgmma_wait<0>();
     if (releases) mbarrier_arrive(shared.empty(previous));
 
+    // Epilogue.
     uint32_t tile_row, tile_col;
     tile_of<kGroupTiles>(tile, all.rows, all.cols, &tile_row, &tile_col);
 #pragma unroll
@@ -275,11 +283,11 @@ __global__ void __launch_bounds__(kThreads, 1)
       consume_tiles<T, kEpilogue>(shared, all, x, out, &out_map);
     }
   } else {
-    trap();  // built without the code that this card needs: better than sums that nobody made
+    trap();  // compiled without wgmma: fail rather than leave the output unwritten
   }
 }
 
-// --- Launchers ---------------------------------------------------------------------------------------------------------------
+// --- Launchers -----------------------------------------------------------------------------------
 
 template <typename T, Epilogue kEpilogue, typename Form>
 Failure launch_form(Stream stream, const Gpu& gpu, const Operands<T>& x, const Result& out) {
@@ -305,7 +313,7 @@ Failure launch_form(Stream stream, const Gpu& gpu, const Operands<T>& x, const R
                 kSharedBytes<Form>, in_map, weight_map, out_map, x, out);
 }
 
-// What finishing a wide tile costs, in the unit of Tuning.
+// Cost of a wide tile's epilogue, in the unit of Tuning.
 template <typename T, Epilogue kEpilogue>
 double epilogue_steps(const Tuning& tuning) {
   const double epilogue = kEpilogue == Epilogue::store    ? tuning.epilogue_store
@@ -314,9 +322,10 @@ double epilogue_steps(const Tuning& tuning) {
   return epilogue + (sizeof(T) == 1 ? tuning.epilogue_int8 : 0);
 }
 
-// Wide tiles are finished while nobody multiplies, two steps for every one of a narrow tile. Narrow tiles are finished
-// behind the others' products, all but a block's last, and leave fewer multiprocessors idle in the last round, but read a
-// third more for every product. docs/cuda.md has the costs, which are estimates.
+// Nothing overlaps the epilogue of a wide tile, whose step costs two units. The epilogue of a
+// narrow tile overlaps the other warpgroup's products, except for a block's last tile. Narrow tiles
+// leave fewer multiprocessors idle in the last round, but read a third more bytes per product.
+// docs/cuda.md derives the costs, which are estimates.
 template <typename T, Epilogue kEpilogue>
 bool narrow_costs_less(const Gpu& gpu, const Operands<T>& x) {
   const auto rounds = [&](uint32_t cols) {

@@ -1,5 +1,6 @@
-// Lists of launches that come again and again: a short text's are the same for every text of its length. A list is
-// launched one by one when it is new, becomes a CUDA graph when it comes again, and is one launch from then on.
+// A cache of CUDA graphs for lists of launches. All short texts of one length have the same list. A
+// new list is launched kernel by kernel; the second time it becomes a graph, which is one launch
+// from then on. The least recently used list is evicted.
 #pragma once
 #include "launches.h"
 #include "runtime.h"
@@ -8,7 +9,7 @@ namespace qwen3::cuda {
 
 class GraphCache {
  public:
-  // On a stream that keeps nothing.
+  // `stream` must not be recording.
   Failure launch(const Stream& stream, const Launches& launches) {
     if (launches.empty()) return nullptr;
     Entry* entry = find(launches);
@@ -17,7 +18,8 @@ class GraphCache {
       return launches.launch_on(stream);
     }
     entry->last_used = ++uses_;
-    if (!entry->has_graph) {  // where there is no memory for a graph, its launches may work
+    // If there is no memory for a graph, single launches may still work.
+    if (!entry->has_graph) {
       if (const Failure failure = make_graph(stream, *entry)) {
         return launches.launch_on(stream) ? failure : nullptr;
       }
@@ -33,11 +35,11 @@ class GraphCache {
   }
 
  private:
-  static constexpr size_t kMaxEntries = 128;  // lists; short texts of all lengths have 65
+  static constexpr size_t kMaxEntries = 128;  // short texts of all lengths need 65
 
   struct Entry {
     Launches launches;
-    uint64_t last_used = 0;  // never: nothing is there
+    uint64_t last_used = 0;  // 0: empty
     Graph graph{};
     bool has_graph = false;
   };
@@ -49,7 +51,8 @@ class GraphCache {
     return nullptr;
   }
 
-  // In the place of the list that was not used for longest. Where there is no memory for it, it stays new.
+  // Replaces the least recently used entry. If there is no memory for the list, the entry stays
+  // empty.
   void insert(const Launches& launches) {
     Entry* oldest = &entries_[0];
     for (Entry& entry : entries_) {
@@ -63,8 +66,8 @@ class GraphCache {
   static Failure make_graph(const Stream& stream, Entry& entry) {
     if (const Failure failure = begin_capture(stream)) return failure;
     const Failure launched = entry.launches.launch_on(stream);
-    const Failure captured =
-        end_capture(stream, &entry.graph);  // also after a failure: the stream is to be free
+    // Also after a failure, to end the capture.
+    const Failure captured = end_capture(stream, &entry.graph);
     entry.has_graph = !launched && !captured;
     if (launched && !captured) destroy_graph(entry.graph);
     return launched ? launched : captured;

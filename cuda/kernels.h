@@ -1,5 +1,6 @@
-// What the backend calls: one launcher per op, each in the file of its kernels. They enqueue and return; matrices are
-// as in backend.h. Linear weights are row-major with rows padded to kWeightRowBytes, gate and up rows in turn.
+// The launchers that the backend calls, one per op, each defined in the file of its kernels. They
+// enqueue and return. Matrices are as in backend.h. Linear weights are row-major, with rows padded
+// to kWeightRowBytes and gate and up rows interleaved.
 #pragma once
 #include "backend/backend.h"
 #include "runtime.h"
@@ -7,24 +8,25 @@
 
 namespace qwen3::cuda {
 
-constexpr uint32_t kWeightRowBytes =
-    16;  // what cp.async copies: rows of linear weights are multiples of it
+// Rows of linear weights are padded to this: one cp.async copies 16 bytes.
+constexpr uint32_t kWeightRowBytes = 16;
 constexpr uint32_t weight_stride(uint32_t cols, DType dtype) {
   const auto elements = static_cast<uint32_t>(kWeightRowBytes / bytes_of(dtype));
   return (cols + elements - 1) / elements * elements;
 }
 
-// Behind the rows of an s8 weight: a scale for each, then, where linear_add reads it, the length of every column.
+// After the rows of an s8 weight: a scale per row; then, for linear_add, the norm of every column.
 inline float* weight_scales(Matrix weight) {
   return reinterpret_cast<float*>(static_cast<char*>(weight.data) +
                                   size_t{weight.rows} * weight_stride(weight.cols, DType::s8));
 }
 inline float* weight_column_norms(Matrix weight) { return weight_scales(weight) + weight.rows; }
 
-// Where the rows of a piece go, the first of which is row `first` of the checkpoint's: gate and up rows take turns.
+// Destination of consecutive checkpoint rows, starting at row `first`: gate and up rows are
+// interleaved.
 struct RowOrder {
   uint32_t first;
-  uint32_t gates;  // gate rows, then as many up rows; 0: rows stay in order
+  uint32_t gates;  // number of gate rows, followed by as many up rows; 0: keep the order
 
   __device__ size_t place(uint32_t index) const {
     const uint32_t row = first + index;
@@ -33,34 +35,36 @@ struct RowOrder {
   }
 };
 
-// How linear ops divide their sums, and which kernel attends on Hopper. Within a plan a row's bits depend on nothing but the row.
+// How linear ops split their sums, and which attention kernel runs on Hopper. Within a plan, a
+// row's bits depend on the row alone.
 enum class Plan : uint8_t {
-  large,  // one sum over all of `in`
-  small,  // several, as the weight's shape says: for so few rows that reading the weights is what takes the time
+  large,  // one sum over all columns of `in`
+  small,  // several, split by the weight's shape: for few rows, where reading weights dominates
 };
 
-constexpr uint32_t kSmallBatchTokens = 64;  // that the small plan is for
+constexpr uint32_t kSmallBatchTokens = 64;  // the largest batch of the small plan
 
 enum class Epilogue : uint8_t { store, add, swiglu };
 
-// What decides between kernels.
+// The GPU's properties that launchers depend on, and device memory that they share.
 struct Gpu {
   uint32_t multiprocessors;
-  bool has_wgmma;  // it has, and nobody wants to do without
-  void* partials;  // partials_bytes(tuning) of its memory, for sums of a product of the small plan
-  uint32_t* tickets;  // in its memory, 0 between launches of attention
+  bool has_wgmma;     // and QWEN3_EMBED_HOPPER does not turn it off
+  void* partials;     // partials_bytes(tuning) of device memory for split-K sums
+  uint32_t* tickets;  // tile scheduler's counter in device memory, 0 between launches
   Tuning tuning;
 };
 
-// A vector to be made, in host memory that kernels can reach.
+// One vector to pool, in host memory that kernels can access.
 struct PooledRow {
   uint32_t row, dimensions;
   float* out;
-  uint32_t finite;  // written
+  uint32_t finite;  // output
 };
 
 // row_ops.cu
-// Whether the library has code for the current device, and for which compute capability.
+// check_device fails if the library has no code for the current device. `capability` is what the
+// code was compiled for.
 Failure check_device(int* capability);
 Failure gather(Stream stream, const uint32_t* ids, Matrix table, Matrix out);
 Failure rms_norm(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
@@ -82,17 +86,18 @@ Failure attention(Stream stream, Plan plan, const Gpu& gpu, Matrix query, Heads 
                   const void* pages, Matrix out);
 
 // quantize.cu
-bool fits_int8(uint32_t cols);  // rows of so many values
+bool fits_int8(uint32_t cols);  // whether a row of `cols` values fits in shared memory
 Failure rms_norm_quantized(Stream stream, Matrix x, const float* gain, float eps, Matrix out);
-// What `weight` is to be multiplied with, in place: bf16 becomes s8. Gives the s8 matrix.
+// Quantizes the input of `weight` in place, from bf16 to s8. `quantized` is the s8 matrix.
 Failure quantize_input(Stream stream, Matrix in, Matrix weight, Matrix* quantized);
-// Rows of a weight for linear and linear_swiglu; all rows of one for linear_add.
+// Rows of a weight for linear and linear_swiglu.
 Failure store_quantized(Stream stream, Matrix weight, RowOrder order, uint32_t rows,
                         const void* from, DType stored);
+// All rows of a weight for linear_add.
 Failure store_column_scaled(Stream stream, Matrix weight, const void* from, DType stored);
 
-// weights.cu: rows [first_row, first_row + rows) of `weight` from row-major values in host memory that kernels can
-// reach.
+// weights.cu: stores rows [first_row, first_row + rows) of `weight` from row-major values in host
+// memory that kernels can access.
 Failure store_rows(Stream stream, Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
                    const void* from, DType stored);
 

@@ -1,5 +1,5 @@
-// Launches that are recorded, to be made together later. Kernels, grids and parameters are there by value, bytes between
-// them are zeros: lists of the same bytes do the same.
+// Kernel launches that are recorded and made later, together. Kernels, grids and parameters are
+// stored by value and padding is zeroed, so lists with equal bytes do the same work.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@ struct Stream;  // runtime.h's
 
 class Launches {
  public:
-  // Room for so many bytes. False: there is not enough memory.
+  // Allocates room for `bytes`. False if there is not enough memory.
   bool open(size_t bytes) {
     bytes_.reset(new (std::nothrow) unsigned char[bytes]);
     size_ = bytes_ ? bytes : 0;
@@ -50,7 +50,7 @@ class Launches {
     return nullptr;
   }
 
-  // Makes all of them, and keeps them.
+  // Makes all recorded launches. The record stays.
   Failure launch_on(const Stream& stream) const {
     for (size_t at = 0; at < used_;) {
       Recorded recorded;

@@ -1,7 +1,7 @@
-// How keys and values lie in pages, and which span a row belongs to. Shared by what stores them and what reads them.
+// The layout of keys and values in pages, and the span of a row. Shared by rope.cu and attention.
 //
-// A page holds [key | value][kv head][slot][dim]: the keys (or values) of one head are kPageTokens consecutive rows of
-// 256 bytes, which is what attention copies to shared memory at once.
+// A page is [key | value][kv head][slot][dim]: the keys (or values) of one head are kPageTokens
+// consecutive rows of 256 bytes, which attention copies to shared memory as one block.
 #pragma once
 #include "backend/backend.h"
 #include "ptx.cuh"
@@ -10,14 +10,15 @@ namespace qwen3::cuda {
 
 constexpr uint32_t kHeadDim = 128;
 
-// That hold so many tokens.
+// Number of pages for `tokens` tokens.
 __device__ __forceinline__ uint32_t pages_of(uint32_t tokens) {
   return (tokens + kPageTokens - 1) / kPageTokens;
 }
 
 enum class Part : uint32_t { key, value };
 
-// The first row of one head in the page that holds token `token` of a run, as rows of the whole arena are counted.
+// First row of one head in the page that holds token `token` of a run, counted from the arena's
+// start.
 __device__ __forceinline__ size_t first_page_row(const KeyValueRun& run, uint32_t layer,
                                                  uint32_t token, uint32_t kv_heads, Part part,
                                                  uint32_t head) {
@@ -26,7 +27,7 @@ __device__ __forceinline__ size_t first_page_row(const KeyValueRun& run, uint32_
   return ((page * 2 + static_cast<uint32_t>(part)) * kv_heads + head) * kPageTokens;
 }
 
-// These rows.
+// Address of that row.
 template <typename T>
 __device__ __forceinline__ T* page_rows(T* pages, const KeyValueRun& run, uint32_t layer,
                                         uint32_t token, uint32_t kv_heads, Part part,
@@ -34,7 +35,7 @@ __device__ __forceinline__ T* page_rows(T* pages, const KeyValueRun& run, uint32
   return pages + first_page_row(run, layer, token, kv_heads, part, head) * kHeadDim;
 }
 
-// The last i in [0, count) with start(i) <= at; start is ascending and start(0) <= at.
+// The last i in [0, count) with start(i) <= at. start must be ascending, with start(0) <= at.
 template <typename Start>
 __device__ __forceinline__ uint32_t last_at_or_before(uint32_t count, uint32_t at, Start start) {
   uint32_t low = 0, high = count;

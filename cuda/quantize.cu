@@ -1,17 +1,20 @@
-// int8: rows as whole numbers with a scale each, in a basis where no column stands out.
+// int8 quantization: a scale per row, after a rotation that spreads outliers.
 //
-//   r = H x           H: Hadamard's matrix of 1 and -1, of an order that divides the columns, over each `order` of them
+//   r = H x           H: Hadamard matrix of 1 and -1, applied to blocks of `order` columns
 //   scale = max |r| / 127,  q = round(r / scale)
-//   in weight^T = (H in) (H weight)^T / order     so weights are stored as H weight, with 1 / order in their scales
+//   in weight^T = (H in) (H weight)^T / order
 //
-// A value of 16,000 in a row of ones would leave the ones nothing of 127 steps; H spreads it over a whole block.
+// Weights are stored as H weight, with 1 / order in their scales.
 //
-// Weights of linear_add are column_scaled before that: every column is brought to length 1, and the column of the input that
-// it meets is multiplied by the length. Models meet their massive gated values with columns of very small weights, of
-// which a scale for the whole row would leave nothing.
+// Without H, a value of 16,000 in a row of ones would round the ones to 0; H spreads it over a
+// block.
 //
-//   a block of 256 threads per row; shared memory: the row in f32, element i at i + i / 8, so that butterflies over
-//   neighbours and over distances of 8 and more find their elements in different banks
+// Weights of linear_add are column-scaled first: each column is divided by its norm, and the
+// input's column is multiplied by it. Models pair massive gated values with columns of tiny
+// weights, which a scale per row would round to 0.
+//
+// One block of 256 threads per row. Shared memory: the row in f32, element i at i + i / 8, so that
+// butterflies over neighbours and over distances of 8 and more have no bank conflicts.
 #include "kernels.h"
 #include "reduce.cuh"
 
@@ -21,22 +24,22 @@ namespace {
 constexpr uint32_t kLargestOrderBits = 12;  // 4,096: spreads a spike by 64
 constexpr float kLargest = 127;
 constexpr float kSmallestPeak = 0x1p-100f;  // rows below it are zeros
-constexpr size_t kSharedLimit = 99 * 1024;  // that a block can have on every card from sm_80 on
+constexpr size_t kSharedLimit = 99 * 1024;  // per block, on every GPU from sm_80
 
 __host__ __device__ constexpr uint32_t slot(uint32_t i) { return i + i / 8; }
 
 constexpr size_t shared_bytes(uint32_t cols) { return (kRowWarps + slot(cols)) * sizeof(float); }
 
-// Of the largest power of two that divides `cols`.
+// log2 of the order: of the largest power of two that divides `cols`, up to the largest order.
 uint32_t order_bits(uint32_t cols) {
   uint32_t bits = 0;
   while (bits < kLargestOrderBits && cols % (2u << bits) == 0) ++bits;
   return bits;
 }
 
-// --- The rotation -----------------------------------------------------------------------------------------------------
+// --- Rotation ------------------------------------------------------------------------------------
 
-// kBits stages of butterflies: on elements 1 << shift apart, then twice as far, ...
+// kBits stages of butterflies, on elements 1 << shift apart, then twice as far, and so on.
 template <uint32_t kBits>
 __device__ __forceinline__ void butterflies(float* row, uint32_t cols, uint32_t shift) {
   constexpr uint32_t kCount = 1 << kBits;
@@ -68,9 +71,9 @@ __device__ __forceinline__ void rotate(float* row, uint32_t cols, uint32_t bits)
   if (bits - shift == 1) butterflies<1>(row, cols, shift);
 }
 
-// --- Where rows come from, where they go ------------------------------------------------------------------------------
+// --- Sources and destination of rows -------------------------------------------------------------
 
-// The norm of residual rows.
+// RMS-normed rows of the residual.
 struct Normed {
   const float* x;
   uint32_t stride;
@@ -86,7 +89,8 @@ struct Normed {
   }
 };
 
-// Rows as they are, or column_scaled: columns of a weight divided by their norms, those of its input multiplied.
+// Rows as they are, or column-scaled: a weight's columns divided by their norms, its input's
+// multiplied.
 enum class ColumnScaling { none, weight, input };
 
 template <typename T, ColumnScaling kScaling>
@@ -111,7 +115,7 @@ struct Quantized {
   size_t stride;
   float* scales;
   RowOrder order;
-  float unit;  // that scales are multiplied by
+  float unit;  // factor of all scales
 };
 
 template <typename Source>
@@ -163,7 +167,7 @@ Failure store_quantized_from(Stream stream, Matrix weight, RowOrder order, uint3
   return quantize(stream, source, stored(weight, order), rows, weight.cols);
 }
 
-// A thread per column.
+// One thread per column.
 template <typename T>
 __global__ void __launch_bounds__(kRowThreads)
     column_norms_kernel(const T* weight, uint32_t rows, uint32_t cols, float* norms) {

@@ -1,18 +1,18 @@
-// What the threads of a block make of one value each.
+// Reductions over the threads of a block.
 #pragma once
 #include "ptx.cuh"
 
 namespace qwen3::cuda {
 
-constexpr uint32_t kRowThreads = 256;  // of a block that works on one row
+constexpr uint32_t kRowThreads = 256;  // of a block that computes one row
 constexpr uint32_t kRowWarps = kRowThreads / 32;
 
-// combine(combine(...), ...) of all threads' values, the same bits in each of them. `warps` is kRowWarps floats of
-// shared memory.
+// Combines the values of all threads. Every thread gets the same bits. `warps` is kRowWarps floats
+// of shared memory.
 template <typename Combine>
 __device__ __forceinline__ float reduce_block(float value, float* warps, Combine combine) {
   for (int mask = 16; mask > 0; mask /= 2) value = combine(value, shuffle_xor(value, mask));
-  sync_block();  // `warps` may still be read by who was here before
+  sync_block();  // an earlier reduction may still be reading `warps`
   if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = value;
   sync_block();
   value = warps[0];

@@ -1,11 +1,13 @@
-// norm_rope and norm_rope_store: RMS norm of each head, then its rotation, in place or into the pages.
+// norm_rope and norm_rope_store: RMS norm of each head, then its rotation, in place or into pages.
 //
 //   h = head / sqrt(mean(head^2) + eps) * gain[dim]
 //   out[i]            = h[i] cos_i            - h[i + dim / 2] sin_i
-//   out[i + dim / 2]  = h[i + dim / 2] cos_i  + h[i] sin_i             i < dim / 2, angles of the row's position
+//   out[i + dim / 2]  = h[i + dim / 2] cos_i  + h[i] sin_i
 //
-// One warp per row and head. Lane l holds dims l, l + 32, l + 64, l + 96, so the two of a pair meet in one lane and
-// every load and store of the warp is one run of 64 bytes, wherever the row begins.
+// for i < dim / 2, with the angles of the row's position.
+//
+// One warp per row and head. Lane l holds dims l, l + 32, l + 64, l + 96, so both elements of a
+// rotated pair are in one lane, and every load and store of the warp covers 64 consecutive bytes.
 #include "kernels.h"
 #include "pages.cuh"
 
@@ -17,7 +19,7 @@ constexpr uint32_t kThreads = kWarps * 32;
 constexpr uint32_t kPerLane = kHeadDim / 32;
 static_assert(kPerLane == 4, "a lane holds two pairs");
 
-// Where a row stands in its sequence.
+// A row's span and its position in the sequence.
 struct Place {
   const Span* span;
   uint32_t position;

@@ -1,11 +1,12 @@
-// gather, rms_norm and pool: one block per row, its threads side by side along the columns.
+// gather, rms_norm and pool: one block per row, consecutive threads on consecutive columns.
 //
 //   gather    out[i] = table[ids[i]]
 //   rms_norm  out[t] = x[t] / sqrt(mean(x[t]^2) + eps) * gain
 //   pool      y = rms_norm of x[row], cut to `dimensions`; out = y / |y|
 //
-// Loads and stores are of single elements: side by side they fill whole sectors, and any row may begin anywhere.
-// A thread adds every kRowThreads-th column, then the block adds its threads: an order that only the width decides.
+// Threads load and store single elements, which coalesce into whole sectors, so rows need no
+// alignment. A thread sums every kRowThreads-th column, then the block sums its threads: the order
+// depends on the width alone.
 #include "kernels.h"
 #include "reduce.cuh"
 
@@ -52,7 +53,7 @@ __global__ void __launch_bounds__(kRowThreads)
     squares += value * value;
   }
   squares = sum_of_block(squares, shared_memory<float>());
-  // The whole row counts: an infinity past the cut makes the scale 0, a NaN makes it NaN.
+  // The whole row is checked: an infinity past the cut makes the scale 0, a NaN makes it NaN.
   const bool finite = scale > 0 && squares < INFINITY;
   const float norm = fmaxf(sqrtf(squares), kSmallestNorm);
   for (uint32_t i = threadIdx.x; i < pooled.dimensions; i += kRowThreads) {

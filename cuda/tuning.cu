@@ -1,4 +1,4 @@
-// Reads what the environment says of Tuning. Ranges are such that no value leads to a wrong result.
+// Parses QWEN3_EMBED_CUDA_TUNING. No value within the ranges leads to a wrong result.
 #include <charconv>
 #include <cstdio>
 #include <utility>
@@ -32,7 +32,7 @@ constexpr Number kNumbers[] = {
 constexpr std::pair<std::string_view, TileForm> kTiles[] = {
     {"auto", TileForm::automatic}, {"wide", TileForm::wide}, {"narrow", TileForm::narrow}};
 
-// What stands before the first `mark`, and what behind it. Without substr, which may throw, and
+// The text before and after the first `mark`. Not by substr, which may throw, nor by
 // std::from_chars of double: both would link parts of libstdc++ that need a newer glibc.
 struct Halves {
   std::string_view before, behind;
@@ -51,7 +51,7 @@ bool parse(std::string_view text, uint32_t* value) {
   return error == std::errc() && stop == end;
 }
 
-// "1.25", of six decimals at most.
+// "1.25", with at most six decimals.
 bool parse(std::string_view text, double* value) {
   const Halves halves = split(text, '.');
   uint32_t whole, decimals = 0, unit = 1;
@@ -72,7 +72,7 @@ bool set_number(std::string_view text, const Number& number, T* to) {
   return true;
 }
 
-// One NAME=VALUE.
+// Parses one NAME=VALUE.
 bool parse_word(std::string_view word, Tuning* tuning) {
   const auto [name, value, has_value] = split(word, '=');
   if (!has_value) return false;
@@ -102,9 +102,8 @@ void explain(std::string_view word, char* message, size_t message_bytes) {
           std::snprintf(message + used, message_bytes - used, format, arguments...));
     }
   };
-  write(
-      "QWEN3_EMBED_CUDA_TUNING takes NAME=VALUE, with commas between them, and not '%.*s'. Names: ",
-      shown, word.data());
+  write("QWEN3_EMBED_CUDA_TUNING must be a list of NAME=VALUE with commas, but has '%.*s'. Names: ",
+        shown, word.data());
   write("tile=auto, wide or narrow");
   for (const Number& number : kNumbers) {
     write("; %.*s=%u to %u", static_cast<int>(number.name.size()), number.name.data(), number.least,

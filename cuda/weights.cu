@@ -1,5 +1,5 @@
-// Loading: rows of a weight from checkpoint values to what the other kernels read. One thread per element at a time;
-// int8 rows are quantize.cu's.
+// store_weight: converts rows of a weight from checkpoint values to the layout that the other
+// kernels read. One thread per element. int8 rows are converted by quantize.cu.
 #include "kernels.h"
 #include "ptx.cuh"
 
@@ -8,8 +8,8 @@ namespace {
 
 constexpr uint32_t kThreads = 256;
 constexpr uint32_t kElementsPerThread = 8;
-constexpr uint32_t kMostBlocks =
-    64;  // they wait for host memory: the rest of the card is left to batches that run
+// Blocks wait for host memory; more would take the GPU from batches that run at the same time.
+constexpr uint32_t kMostBlocks = 64;
 
 __device__ __forceinline__ void convert(float from, float* to) { *to = from; }
 template <typename T>

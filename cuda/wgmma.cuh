@@ -1,4 +1,5 @@
-// wgmma, for ptx.cuh, which alone includes this. Every sum needs an operand of its own: macros write the lists.
+// wgmma, part of ptx.cuh, its only includer. Each sum needs an asm operand of its own; macros
+// generate the lists.
 #pragma once
 #include <cstdint>
 
@@ -7,15 +8,17 @@ namespace qwen3::cuda {
 struct bf16;
 struct f16;
 
-// d[64, cols] (+)= a[64, k] b[cols, k]^T with k = 32 bytes of values; cols is twice the sums of a thread. Both operands
-// lie in shared memory, as descriptors say. Thread t of the warpgroup holds in element i: row 16 (t / 32) + t % 32 / 4
-// + 8 (i / 2 % 2), column 8 (i / 4) + 2 (t % 4) + i % 2. The sums are there after wgmma_wait; nobody touches them
-// before. Without `accumulate` they begin at 0.
+// d[64, cols] (+)= a[64, k] b[cols, k]^T, where k is 32 bytes of values and cols is 2 kSums. Both
+// operands are in shared memory, given by descriptors. Element i of thread t of the warpgroup is
+//   row 16 (t / 32) + t % 32 / 4 + 8 (i / 2 % 2), column 8 (i / 4) + 2 (t % 4) + i % 2.
+// The sums are valid after wgmma_wait and must not be accessed before. Without `accumulate` they
+// start at 0.
 template <typename T, typename Sum, uint32_t kSums>
 __device__ __forceinline__ void wgmma(Sum (&d)[kSums], uint64_t a, uint64_t b, bool accumulate);
 
-// d[64, 128] (+)= a[64, 16] b[16, 128], of 16-bit values. Warp w of the warpgroup holds rows 16w to 16w + 15 of a as mma has
-// them; b lies in shared memory row by row, 64 columns of it in one panel and 64 in another.
+// d[64, 128] (+)= a[64, 16] b[16, 128] of 16-bit values. Warp w of the warpgroup holds rows 16w to
+// 16w + 15 of a in the layout of mma. b is in shared memory, row by row, in two panels of 64
+// columns.
 template <typename T>
 __device__ __forceinline__ void wgmma_registers(float (&d)[64], const uint32_t (&a)[4], uint64_t b,
                                                 bool accumulate);
@@ -46,9 +49,9 @@ __device__ __forceinline__ void wgmma_registers(float (&d)[64], const uint32_t (
 #define QWEN3_OPERANDS_128(kind, d, i) \
   QWEN3_OPERANDS_64(kind, d, i), QWEN3_OPERANDS_64(kind, d, i + 64)
 
-// The predicate p: whether operand `at` is not 0. Then the instruction.
+// Sets predicate p to (operand `at` != 0), then begins the instruction.
 #define QWEN3_WGMMA(at) "{.reg .pred p; setp.ne.b32 p, %" #at ", 0;\nwgmma.mma_async.sync.aligned."
-// a_at, b_at, p_at: the numbers of the operands behind the sums.
+// a_at, b_at, p_at: numbers of the operands that follow the sums.
 #define QWEN3_WGMMA_SHARED(T, Sum, kind, sums, shape, flags, a_at, b_at, p_at)                 \
   template <>                                                                                  \
   __device__ __forceinline__ void wgmma<T>(Sum(&d)[sums], uint64_t a, uint64_t b,              \

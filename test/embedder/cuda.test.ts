@@ -128,7 +128,7 @@ describe('what computes', () => {
     await expect(Embedder.load(smallModel, { device: 'cuda:1' })).rejects.toMatchObject({
       code: 'DEVICE_UNAVAILABLE',
       message: expect.stringMatching(
-        /CUDA device 1 does not open: there is no CUDA device of that number/,
+        /CUDA device 1 does not open: there is no CUDA device with that number/,
       ),
     });
     await expect(
@@ -190,7 +190,7 @@ describe('a process', () => {
     const { code, stdout, stderr } = await run(cuda(emulated, body));
     expect(stderr).toBe('');
     expect(stdout).toMatch(
-      /^DEVICE_UNAVAILABLE .*QWEN3_EMBED_CUDA_TUNING takes .* not 'split_k_blocks=1025'.*; split_k_blocks=1 to 1024; /,
+      /^DEVICE_UNAVAILABLE .*QWEN3_EMBED_CUDA_TUNING must be .* has 'split_k_blocks=1025'.*; split_k_blocks=1 to 1024; /,
     );
     expect(stdout).toMatch(/^small_tokens=8 cuda$/m);
     expect(code).toBe(0);

@@ -141,8 +141,8 @@ export const faults = [
   },
   {
     name: 'a panel of values half as far',
-    text: 'kStepTokens * kSwizzledRowBytes), true',
-    replacement: 'kPageTokens * kSwizzledRowBytes), true',
+    text: 'kSwizzledRowBytes, kStepTokens * kSwizzledRowBytes)',
+    replacement: 'kSwizzledRowBytes, kPageTokens * kSwizzledRowBytes)',
     tests: hopperAttention,
   },
   {

@@ -89,7 +89,7 @@ export const faults = [
     text: `  wait_for_previous();
   for (uint32_t step = 0; step < kStages - 1; ++step) {
     if (step < steps) load_in(step);
-    cp_async_commit();  // the first group has the weights of all these steps
+    cp_async_commit();  // the first group holds the weights of all these steps
   }
 `,
     replacement: `  for (uint32_t step = 0; step < kStages - 1; ++step) {

@@ -100,8 +100,8 @@ export const faults = [
   },
   {
     name: 'a box written by those who do not know that it was read',
-    text: 'sync_threads(barrier, kWarpgroupThreads);  // the box',
-    replacement: '// the box',
+    text: 'sync_threads(barrier, kWarpgroupThreads);  // the previous',
+    replacement: '// the previous',
     tests: hopper,
   },
   {
@@ -154,8 +154,8 @@ export const faults = [
   },
   {
     name: 'a turn taken before it comes',
-    text: 'if (kPingPong && tile >= gridDim.x) sync_threads',
-    replacement: 'if (kPingPong && tile >= 2 * gridDim.x) sync_threads',
+    text: 'kPingPong && tile >= gridDim.x',
+    replacement: 'kPingPong && tile >= 2 * gridDim.x',
     tests: hopper,
   },
   {
@@ -166,7 +166,7 @@ export const faults = [
   },
   {
     name: "the other's stages not skipped",
-    text: "position.skip(all.steps);  // the other's",
+    text: "position.skip(all.steps);  // the other warpgroup's",
     replacement: '',
     tests: hopper,
   },

@@ -3,8 +3,8 @@ export const file = 'reduce.cuh';
 export const faults = [
   {
     name: "a block's sums overwritten while they are read",
-    text: '  sync_block();  // `warps` may',
-    replacement: '  // `warps` may',
+    text: '  sync_block();  // an earlier',
+    replacement: '  // an earlier',
     tests: 'pool: agrees',
   },
 ];
