@@ -1,4 +1,4 @@
-# For tools that know node-gyp only. CMakeLists.txt is the build truth; this calls the script that runs it.
+# For tools that only support node-gyp. Runs the script that builds with CMake (CMakeLists.txt).
 {
   "targets": [
     {

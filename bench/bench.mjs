@@ -1,5 +1,6 @@
-// npm run bench: measures the package on this machine and prints tables; build/bench.json gets all samples.
-// Engines take turns; a sample that other processes disturbed is taken again. npm run bench -- --help tells the parts.
+// npm run bench: measures the package on this machine and prints tables. All samples are written to
+// build/bench.json. Engines take turns, and a sample that other processes disturbed is repeated.
+// npm run bench -- --help lists the options.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -17,14 +18,15 @@ import { median, printTable, summary } from './statistics.mjs';
 
 const usage = `npm run bench -- [options]
 
-  --only PARTS      some of kernels,speed,load,memory,loop, with commas between
-  --peer            also node-llama-cpp on the same weights (installs it under build/peer, 85 MB)
-  --lengths LIST    tokens of a text for speed, 16x128 being 16 texts in one call; default 32,128,16x128,512,2048,8192
-  --precisions LIST default bf16,f32
-  --rounds N        samples of each; default 5; of texts over 1,000 tokens at most 2
-  --threads N       default 2
-  --model FOLDER    a checkpoint; default: synthetic weights of the 0.6B, made under build/models
-  --whole           embed the 32,768-token text of the memory part to its end, not for a minute only`;
+  --only PARTS       comma-separated list of kernels, speed, load, memory, loop; default: all
+  --peer             also measure node-llama-cpp on the same weights (in build/peer, 85 MB)
+  --lengths LIST     tokens per text for the speed part; 16x128 is 16 texts in one call;
+                     default 32,128,16x128,512,2048,8192
+  --precisions LIST  default bf16,f32
+  --rounds N         samples of each case; default 5; at most 2 for texts over 1,000 tokens
+  --threads N        default 2
+  --model FOLDER     a checkpoint; default: synthetic weights of the 0.6B model in build/models
+  --whole            embed the memory part's 32,768-token text to its end, not only for a minute`;
 
 const peerVersion = '3.22.1';
 const peerFolder = path.join(root, 'build', 'peer');
@@ -74,9 +76,8 @@ async function speed({ model, precisions, lengths, rounds, threads, peer }) {
         for (const [index, { name: engine, child }] of engines.entries()) {
           const sample = await undisturbed(() => child.ask({ length, count }));
           samples[index].push(sample);
-          progress(
-            `round ${round + 1}, ${name} tokens, ${engine}: ${sample.tokensPerSecond.toFixed(0)} tokens a second`,
-          );
+          const rate = sample.tokensPerSecond.toFixed(0);
+          progress(`round ${round + 1}, ${name} tokens, ${engine}: ${rate} tokens/s`);
         }
       }
     }
@@ -93,16 +94,16 @@ async function speed({ model, precisions, lengths, rounds, threads, peer }) {
   const heading = [
     'tokens',
     ...engines.map(({ name }) => name),
-    ...(peer ? [`${precisions[0]} against it`] : []),
+    ...(peer ? [`${precisions[0]} / node-llama-cpp`] : []),
   ];
-  printTable(`Tokens a second, ${threads} threads (median, ± half the range)`, heading, rows);
+  printTable(`Tokens per second, ${threads} threads (median, ± half the range)`, heading, rows);
   return cases.map(({ name, samples }) => ({
     name,
     engines: engines.map((engine, i) => [engine.name, samples[i]]),
   }));
 }
 
-/** A short sample that others disturbed is taken again. */
+/** Takes a sample. Repeats a short one, at most twice, if other processes disturbed it. */
 async function undisturbed(take) {
   for (let attempt = 0; ; attempt++) {
     const sample = await take();
@@ -110,7 +111,7 @@ async function undisturbed(take) {
   }
 }
 
-/** The samples that count: the undisturbed ones, or all if there is none. */
+/** The undisturbed samples, or all samples if there are none. */
 function clean(samples) {
   const kept = samples.filter(({ foreign }) => foreign < disturbance);
   return kept.length > 0 ? kept : samples;
@@ -129,7 +130,7 @@ async function load({ model, precisions, rounds, threads }) {
     'cat',
     fs.readdirSync(model).map((name) => path.join(model, name)),
     { stdio: 'ignore' },
-  ); // into the page cache
+  ); // reads the files into the page cache
   for (let round = 0; round < rounds; round++) {
     for (const precision of precisions) {
       samples[precision].push(
@@ -149,7 +150,7 @@ async function load({ model, precisions, rounds, threads }) {
     ),
   ]);
   printTable(
-    'Load, files cached',
+    'Loading, with the files in the page cache',
     ['precision', 'seconds', 'peak memory beyond the weights, MB'],
     rows,
   );
@@ -172,7 +173,7 @@ async function memoryUse({ model, precisions, threads, whole }) {
     whole ? 'whole text' : `first ${seconds} s`,
   ]);
   printTable(
-    'Peak memory beyond the weights and what the process had',
+    'Peak memory beyond the weights and the memory before loading',
     ['text', 'MB', 'measured'],
     rows,
   );
@@ -189,7 +190,7 @@ async function eventLoop({ model, precisions, threads }) {
   ];
   printTable(
     'Event-loop delay, ms (a 1 ms timer, so idle is about 1)',
-    ['while', 'p99', 'beyond idle', 'longest'],
+    ['while', 'p99', 'p99 - idle', 'max'],
     [
       row('idle', sample.idle),
       row('64 callers, texts of 128 tokens', sample.callers),
@@ -207,7 +208,10 @@ async function syntheticModel({ peer }) {
   return folder;
 }
 
-/** Under build/, so that the package's own node_modules and lockfile stay as they are. */
+/**
+ * Installs node-llama-cpp under build/, so that the package's node_modules and lockfile do not
+ * change.
+ */
 function installPeer() {
   const folder = path.join(peerFolder, 'node_modules', 'node-llama-cpp');
   if (fs.existsSync(folder)) return;
@@ -230,7 +234,7 @@ function installPeer() {
   });
 }
 
-/** Bytes of all weights as the CPU keeps them; the checkpoint stores two bytes a value. */
+/** Bytes of all weights in the CPU's memory. The checkpoint has two bytes per value. */
 function weightBytes(model, precision) {
   const files = fs.readdirSync(model).filter((name) => name.endsWith('.safetensors'));
   const stored = files.reduce((sum, name) => sum + fs.statSync(path.join(model, name)).size, 0);
@@ -263,24 +267,22 @@ function readArguments() {
   const list = (name, allowed) => {
     const items = values[name].split(',');
     const wrong = items.find((item) => !allowed.test(item));
-    if (wrong !== undefined)
-      throw new Error(`--${name}: '${wrong}' is not understood.\n\n${usage}`);
+    if (wrong !== undefined) throw new Error(`--${name}: '${wrong}' is not valid.\n\n${usage}`);
     return items;
   };
-  const whole = (name) => {
-    if (!/^[1-9]\d*$/.test(values[name]))
-      throw new Error(`--${name} must be a whole number above 0.`);
+  const positiveInteger = (name) => {
+    if (!/^[1-9]\d*$/.test(values[name])) throw new Error(`--${name} must be a positive integer.`);
     return Number(values[name]);
   };
   if (values.peer && values.model)
-    throw new Error('--peer compares on the synthetic weights: leave --model out.');
+    throw new Error('--peer uses the synthetic weights and cannot be combined with --model.');
   const settings = {
     ...values,
     parts: new Set(list('only', /^(kernels|speed|load|memory|loop)$/)),
     lengths: list('lengths', /^(\d+x)?[1-9]\d*$/),
     precisions: list('precisions', /^(bf16|f32)$/),
-    rounds: whole('rounds'),
-    threads: whole('threads'),
+    rounds: positiveInteger('rounds'),
+    threads: positiveInteger('threads'),
     model: values.model && path.resolve(process.env.INIT_CWD ?? '.', values.model),
   };
   if (settings.peer && settings.parts.has('speed') && !settings.help) installPeer();

@@ -1,17 +1,19 @@
-// A measurement in a process of its own: `start` makes one, `answer` is what runs inside it.
+// Measurements in child processes: `start` starts a child, which calls `answer` to handle requests.
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 
-/** Starts bench/NAME with arguments; `ask` sends it a request and gives its answer, `end` ends it. */
+/** Starts bench/NAME with arguments. `ask` sends a request and resolves to its result. */
 export function start(name, ...args) {
   const child = fork(path.join(import.meta.dirname, name), args.map(String));
   let waiting;
   child.on('message', ({ result, error }) =>
     error ? waiting.reject(new Error(error)) : waiting.resolve(result),
   );
-  child.on('exit', (code) => waiting?.reject(new Error(`bench/${name} ended with ${code}`)));
+  child.on('exit', (code) =>
+    waiting?.reject(new Error(`bench/${name} ended with exit code ${code}`)),
+  );
   return {
     ask(request) {
       return new Promise((resolve, reject) => {
@@ -22,13 +24,13 @@ export function start(name, ...args) {
     async end() {
       waiting = undefined;
       if (child.exitCode !== null) return;
-      child.kill('SIGKILL'); // work that was cancelled may still run
+      child.kill('SIGKILL'); // cancelled work may still run
       await once(child, 'exit');
     },
   };
 }
 
-/** One question to a fresh process. */
+/** Sends one request to a new process. */
 export async function askOnce(name, args, request) {
   const child = start(name, ...args);
   try {
@@ -38,7 +40,7 @@ export async function askOnce(name, args, request) {
   }
 }
 
-/** Inside a child: answers every request with what `handle` gives. */
+/** In a child: answers every request with the result of `handle`. */
 export function answer(handle) {
   process.on('message', async (request) => {
     try {

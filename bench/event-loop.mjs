@@ -1,4 +1,5 @@
-// Child: how long the event loop is held, idle and while texts are tokenized and embedded.
+// Child process: measures how long the event loop is blocked, idle and while texts are tokenized
+// and embedded.
 //
 //   event-loop.mjs FOLDER PRECISION THREADS
 
@@ -15,18 +16,18 @@ const embedder = await Embedder.load(folder, {
   precision,
   threads: Number(threads),
 });
-await embedder.embed(randomProse(127)); // tokenizer and buffers are there
+await embedder.embed(randomProse(127)); // initialises the tokenizer and buffers
 
 answer(async ({ seconds }) => {
   const idle = await delay(() => sleep(seconds * 1000));
   const callers = await delay(() => manyCallers(64, 127, seconds));
-  const longText = randomProse(embedder.maxTokens); // a token a word or more: as long as may be
-  // What holds the loop comes first; the whole text would compute for minutes.
+  const longText = randomProse(embedder.maxTokens); // at least a token per word: the maximal length
+  // Tokenizing, which blocks the loop, comes first. Embedding the whole text would take minutes.
   const long = await delay(() => embedUntil(longText, AbortSignal.timeout(seconds * 1000)));
   return { idle, callers, long, longTokens: embedder.maxTokens };
 });
 
-/** Milliseconds that the event loop was late, beyond the timer's own, while `work` ran. */
+/** The 99th percentile and the maximum of the event loop's delay in ms while `work` runs. */
 async function delay(work) {
   const histogram = monitorEventLoopDelay({ resolution: 1 });
   histogram.enable();
@@ -35,7 +36,7 @@ async function delay(work) {
   return { p99: histogram.percentile(99) / 1e6, max: histogram.max / 1e6 };
 }
 
-/** Each caller embeds one text after another. */
+/** `count` concurrent callers, each of which embeds one text after another. */
 async function manyCallers(count, words, seconds) {
   const signal = AbortSignal.timeout(seconds * 1000);
   const caller = async () => {

@@ -1,16 +1,17 @@
-// The header of a GGUF file (version 3) for a Qwen3 embedding model: what llama.cpp reads before the weights.
-// The vocabulary is made of placeholders: the benchmark gives token ids, never text.
+// Builds the header of a GGUF file (version 3) for a Qwen3 embedding model, which llama.cpp reads
+// before the weights. The vocabulary consists of placeholders, because the benchmark embeds token
+// ids, never text.
 
 const kinds = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 };
 const alignment = 32;
 const endOfText = 151643;
 
-/** The header's bytes, and the tensors with `begin` (bytes after the header) and `bytesPerValue`. */
+/** Returns the header, and the tensors with `begin` (byte offset after it) and `bytesPerValue`. */
 export function ggufHeader(tensors, shape) {
   let end = 0;
   const placed = tensors.map((tensor) => {
     const begin = end;
-    const bytesPerValue = tensor.gain ? 4 : 2; // llama.cpp wants gains in float32
+    const bytesPerValue = tensor.gain ? 4 : 2; // llama.cpp requires gains in float32
     end = Math.ceil((begin + tensor.values * bytesPerValue) / alignment) * alignment;
     return { ...tensor, begin, bytesPerValue };
   });
@@ -79,7 +80,10 @@ function metadata({ hidden, intermediate, layers, queryHeads, keyValueHeads, hea
   ];
 }
 
-/** The first 256 stand for single bytes, as byte-level BPE writes them; llama.cpp looks for the line feed. */
+/**
+ * The name of a token. The first 256 are single bytes in the notation of byte-level BPE, because
+ * llama.cpp looks up the line feed.
+ */
 function token(id) {
   if (id === endOfText) return '<|endoftext|>';
   if (id >= 256) return `token${id}`;

@@ -1,11 +1,12 @@
-// The kernel benchmark (bench/native), which measures GEMM and attention against the machine's own peak.
+// Runs the kernel benchmark (bench/native), which compares GEMM and attention with the machine's
+// measured peak.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { buildDirectory, buildTree } from '../scripts/install/build-native.mjs';
 
-/** Builds and runs it; its tables go to the terminal, its figures come back. */
+/** Builds and runs the benchmark. It prints its tables. Returns its figures. */
 export async function kernels({ threads, rounds, precisions }) {
   await buildTree(buildDirectory, ['-DQWEN3_EMBED_TESTS=ON'], ['kernel_bench']);
   const json = path.join(buildDirectory, 'kernels.json');
@@ -24,6 +25,8 @@ export async function kernels({ threads, rounds, precisions }) {
     stdio: 'inherit',
   });
   if (result.status !== 0)
-    throw new Error(`The kernel benchmark ended with ${result.signal ?? result.status}.`);
+    throw new Error(
+      `The kernel benchmark failed with ${result.signal ?? `exit code ${result.status}`}.`,
+    );
   return JSON.parse(fs.readFileSync(json, 'utf8'));
 }

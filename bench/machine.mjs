@@ -1,13 +1,14 @@
-// How busy the machine is, and how much memory this process uses. Reads /proc; elsewhere it knows nothing, and says so.
+// Measures the load of the machine and the memory of this process. Reads /proc: on other systems
+// the load of other processes counts as 0, and `memory` throws.
 
 import fs from 'node:fs';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Above this share of the machine, others' work disturbs a measurement. */
+/** The share of the machine's CPU time above which other processes disturb a measurement. */
 export const disturbance = 0.05;
 
-/** Waits, at most ten seconds, until others leave the machine alone. */
+/** Waits until other processes are idle, at most ten seconds. */
 export async function quiet() {
   for (let attempt = 0; attempt < 25; attempt++) {
     const watch = startWatch();
@@ -16,7 +17,10 @@ export async function quiet() {
   }
 }
 
-/** Call the result for what happened since: seconds, this process's cores in use, and others' share of the machine. */
+/**
+ * Starts a measurement. The returned function gives the elapsed `seconds`, the `cores` that this
+ * process used, and the share of the machine that other processes used (`foreign`).
+ */
 export function startWatch() {
   const begin = performance.now();
   const ownBegin = process.cpuUsage();
@@ -34,7 +38,7 @@ export function startWatch() {
   };
 }
 
-/** CPU time that all processes, and other guests of the host, have used since the machine started. */
+/** CPU seconds since boot of all processes, and of other guests of the host (steal time). */
 function busySeconds() {
   if (!fs.existsSync('/proc/stat')) return 0;
   const [user, nice, system, , , interrupts, softInterrupts, stolen] = fs
@@ -47,7 +51,7 @@ function busySeconds() {
   return (user + nice + system + interrupts + softInterrupts + stolen) / 100; // USER_HZ
 }
 
-/** Bytes of memory in use now, and at the most since `resetPeakMemory`. */
+/** Resident memory in bytes: now, and the peak since `resetPeakMemory`. */
 export function memory() {
   const status = fs.readFileSync('/proc/self/status', 'utf8');
   const bytes = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)[1]) * 1024;

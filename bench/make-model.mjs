@@ -1,16 +1,21 @@
-// Writes a synthetic Qwen3-Embedding checkpoint of a published size, for benchmarks: real shapes, made-up weights.
+// Writes a synthetic Qwen3-Embedding checkpoint for benchmarks, with the shapes of a published size
+// and random weights.
 //
 //   npm run make-model -- [--size 0.6b|4b|8b] [--out FOLDER] [--tokenizer FOLDER] [--gguf]
 //
 //   --out         default build/models/synthetic-SIZE
-//   --tokenizer   folder whose tokenizer.json is copied; default: Qwen3's own, from the development dependencies
-//   --gguf        also model-bf16.gguf: the same values for llama.cpp, with placeholders for a vocabulary
+//   --tokenizer   folder of the tokenizer to copy; default: Qwen3's own, a development dependency
+//   --gguf        also write model-bf16.gguf: the same values for llama.cpp, with a placeholder
+//                 vocabulary
 //
-// Every value comes from its tensor's name and its own index i, so that any language can repeat it, in any order:
+// A value depends only on its tensor's name and its index i, so that any program can generate it,
+// in any order:
 //   seed  = FNV-1a(name), 32 bits
-//   a, b  = mix(2i + seed), mix(2i + 1 + seed)       mix: the 32-bit finaliser of MurmurHash3
-//   sum   = low and high 16 bits of a and b, added   nearly normal: mean 131070, deviation 37837.2217557
-//   value = bfloat16(float32((sum - 131070) * 0.02 / 37837.2217557)); for gains 1 + the same with 0.05
+//   a, b  = mix(2i + seed), mix(2i + 1 + seed)      mix: the 32-bit finaliser of MurmurHash3
+//   sum   = low and high 16 bits of a and b, added  nearly normal: mean 131070,
+//                                                   standard deviation 37837.2217557
+//   value = bfloat16(float32((sum - 131070) * 0.02 / 37837.2217557)); for a gain, 1 + the same with
+//           0.05 instead of 0.02
 // bfloat16 rounds to nearest, ties to even.
 
 import fs from 'node:fs';
@@ -46,11 +51,11 @@ const headDim = 128;
 const deviation = 37837.2217557;
 const valuesPerJob = 1 << 22;
 
-/** Writes the checkpoint into `folder` unless it is there already, and gives the folder. */
+/** Writes the checkpoint into `folder`, except existing weight files. Returns the folder. */
 export async function makeModel(size, folder, { tokenizer, gguf = false } = {}) {
   const shape = sizes[size];
   if (!shape)
-    throw new Error(`There is no size '${size}': say one of ${Object.keys(sizes).join(', ')}.`);
+    throw new Error(`There is no size '${size}': use one of ${Object.keys(sizes).join(', ')}.`);
   const tensors = tensorsOf(shape);
   fs.mkdirSync(folder, { recursive: true });
   await writeUnlessThere(path.join(folder, 'model.safetensors'), (file) =>
@@ -68,7 +73,9 @@ export async function makeModel(size, folder, { tokenizer, gguf = false } = {}) 
   return folder;
 }
 
-/** Qwen3's tokenizer, made the embedding models': they append <|endoftext|> by a template. */
+/**
+ * Copies Qwen3's tokenizer and adds the embedding models' template, which appends <|endoftext|>.
+ */
 function copyTokenizer(from, to) {
   const tokenizer = JSON.parse(fs.readFileSync(path.join(from, 'tokenizer.json'), 'utf8'));
   if (tokenizer.post_processor?.type === 'ByteLevel') {
@@ -96,7 +103,7 @@ function copyTokenizer(from, to) {
   fs.copyFileSync(path.join(from, 'tokenizer_config.json'), path.join(to, 'tokenizer_config.json'));
 }
 
-/** Names and shapes, in file order; `ggufName` is llama.cpp's. */
+/** The tensors in file order; `ggufName` is llama.cpp's name. */
 function tensorsOf({ hidden, intermediate, layers, queryHeads, rows }) {
   const query = queryHeads * headDim;
   const keyValue = keyValueHeads * headDim;
@@ -174,7 +181,7 @@ async function writeGguf(file, tensors, shape) {
   await writeFile(file, header, placed);
 }
 
-/** Header first, then the values, which all cores make and write piece by piece. */
+/** Writes the header, then the values, which all cores generate and write in pieces. */
 async function writeFile(file, header, tensors) {
   fs.writeFileSync(file, header);
   const jobs = tensors.flatMap(({ name, values, gain, begin, bytesPerValue }) =>
@@ -204,7 +211,7 @@ async function writeFile(file, header, tensors) {
   );
 }
 
-/** Under another name until it is whole, so that an interrupted run leaves nothing that looks done. */
+/** Writes to `${file}.part` and then renames it, so that `file` is always complete. */
 async function writeUnlessThere(file, write) {
   if (fs.existsSync(file)) return;
   await write(`${file}.part`);
@@ -215,15 +222,17 @@ function runJobs({ file, jobs }) {
   const descriptor = fs.openSync(file, 'r+');
   const tables = { weight: roundedValues(0, 0.02), gain: roundedValues(1, 0.05) };
   for (const { name, gain, first, count, offset, bytesPerValue } of jobs) {
-    const values = bytesPerValue === 2 ? new Uint16Array(count) : new Uint32Array(count); // bit patterns
+    // The values' bit patterns.
+    const values = bytesPerValue === 2 ? new Uint16Array(count) : new Uint32Array(count);
     fill(values, name, first, gain ? tables.gain : tables.weight);
-    if (bytesPerValue === 4) for (let i = 0; i < count; i++) values[i] <<= 16; // bfloat16 as float32
+    // A bfloat16 as float32.
+    if (bytesPerValue === 4) for (let i = 0; i < count; i++) values[i] <<= 16;
     fs.writeSync(descriptor, values, 0, values.byteLength, offset);
   }
   fs.closeSync(descriptor);
 }
 
-/** The bfloat16 of every sum that there can be. */
+/** The bfloat16 value of every possible sum. */
 function roundedValues(mean, scale) {
   const table = new Uint16Array(4 * 65535 + 1);
   const value = new Float32Array(1);

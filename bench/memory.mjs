@@ -1,4 +1,5 @@
-// Child: memory and time of loading, and memory of embedding one text. A fresh process for every figure.
+// Child process: measures time and memory of loading, and the memory of embedding one text. Every
+// measurement uses a new process.
 //
 //   memory.mjs FOLDER PRECISION THREADS
 
@@ -9,7 +10,10 @@ import { randomTexts } from './texts.mjs';
 
 const [folder, precision, threads] = process.argv.slice(2);
 
-/** `length` 0: load only. After `seconds` the text is given up: memory has been at its peak since the first layer. */
+/**
+ * With `length` 0 it only loads. The text is cancelled after `seconds`, because memory reaches its
+ * peak in the first layer.
+ */
 answer(async ({ length, seconds }) => {
   const { Embedder } = createRequire(import.meta.url)('..');
   resetPeakMemory();

@@ -1,4 +1,4 @@
-// Child: tokens a second of one engine, one sample a request.
+// Child process: measures the tokens per second of one engine, one sample per request.
 //
 //   speed.mjs own FOLDER PRECISION THREADS    this package
 //   speed.mjs peer GGUF NODE_LLAMA_CPP THREADS
@@ -15,9 +15,12 @@ const shortestSample = 0.6; // seconds
 const [kind, ...args] = process.argv.slice(2);
 const embed = await (kind === 'peer' ? openPeer(...args) : openOwn(...args));
 
-/** Embeds `count` fresh texts of `length` tokens at once, again and again until the sample is long enough. */
+/**
+ * Embeds `count` new texts of `length` tokens in one call, repeatedly until the sample is long
+ * enough.
+ */
 answer(async ({ length, count }) => {
-  await embed(randomTexts(count, Math.min(length, 512))); // caches and clocks warm, memory there
+  await embed(randomTexts(count, Math.min(length, 512))); // warms up caches, clocks and memory
   await quiet();
   const watch = startWatch();
   let tokens = 0;
@@ -39,7 +42,9 @@ async function openOwn(folder, precision, threads) {
   return (texts) => embedder.embed(texts);
 }
 
-/** node-llama-cpp with its defaults, as its documentation shows it. It embeds one text at a time. */
+/**
+ * node-llama-cpp with its default options, as in its documentation. It embeds one text at a time.
+ */
 async function openPeer(gguf, folder, threads) {
   const { getLlama, LlamaLogLevel } = await import(
     pathToFileURL(path.join(folder, 'dist', 'index.js'))
@@ -63,7 +68,7 @@ async function openPeer(gguf, folder, threads) {
       });
       contextSize = needed;
     }
-    // It appends the end token where it is missing, which would make the text longer than ours.
+    // It appends the end token if it is missing. Ending each text with it keeps the length equal.
     await Promise.all(texts.map((ids) => context.getEmbeddingFor([...ids.subarray(1), endOfText])));
   };
 }

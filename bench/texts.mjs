@@ -1,4 +1,5 @@
-// What the benchmarks embed: random token ids, and plain text for what measures the tokenizer too.
+// The inputs of the benchmarks: random token ids, and plain text for measurements that include the
+// tokenizer.
 
 let state = 7;
 
@@ -7,7 +8,10 @@ function random() {
   return state >>> 8;
 }
 
-/** `count` texts of `length` token ids, other ones at every call, that even a small vocabulary has. */
+/**
+ * `count` texts of `length` token ids that also a small vocabulary has. Every call returns new
+ * ones.
+ */
 export function randomTexts(count, length) {
   return Array.from({ length: count }, () =>
     Uint32Array.from({ length }, () => 1000 + (random() % 15000)),
@@ -15,9 +19,12 @@ export function randomTexts(count, length) {
 }
 
 const words =
-  'the program reads a file and writes every line that matches to standard output or an error when nothing was found';
+  'the program reads a file and writes every line that matches to standard output ' +
+  'or an error when nothing was found';
 
-/** Plain English of so many words, other ones at every call; Qwen3's tokenizer makes one token of each. */
+/**
+ * `count` random English words, each one token of Qwen3's tokenizer. Every call returns a new text.
+ */
 export function randomProse(count) {
   const vocabulary = words.split(' ');
   return Array.from({ length: count }, () => vocabulary[random() % vocabulary.length]).join(' ');

@@ -1,4 +1,5 @@
-# Builds for 64-bit Windows with MinGW-w64 (Debian: g++-mingw-w64-x86-64-posix), nothing but Windows' own DLLs needed.
+# Builds for 64-bit Windows with MinGW-w64 (Debian: g++-mingw-w64-x86-64-posix). The result depends
+# only on DLLs that Windows has.
 set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)
 set(CMAKE_CXX_COMPILER x86_64-w64-mingw32-g++-posix)

@@ -1,8 +1,10 @@
-// Ends a call early: at its caller's signal, or for a reason of its own.
+// Cancellation of a call, by its caller's signal or by the call itself.
 
 /**
- * Runs `work` and settles as it does, or rejects with the reason as soon as `signal` is aborted or `cancel` is called.
- * `work` learns of it through `cancelled`. Whatever happens, no listener stays on `signal`.
+ * Runs `work` and settles with its result. Rejects as soon as `signal` is aborted (with the
+ * signal's reason) or `work` calls `cancel` (with the reason passed to it); both abort `cancelled`.
+ * If `signal` is already aborted, `work` is not started. No listener remains on `signal` after the
+ * promise has settled.
  */
 export function cancellable<T>(
   signal: AbortSignal | undefined,
@@ -12,19 +14,20 @@ export function cancellable<T>(
   return new Promise((resolve, reject) => {
     const controller = new AbortController();
     const cancel = (reason: unknown) => {
-      leave();
+      unlisten();
       reject(reason);
       controller.abort(reason);
     };
-    const leave = signal ? listen(signal, () => cancel(signal.reason)) : () => {};
-    work(controller.signal, cancel).finally(leave).then(resolve, reject);
+    const unlisten = signal ? listen(signal, () => cancel(signal.reason)) : () => {};
+    work(controller.signal, cancel).finally(unlisten).then(resolve, reject);
   });
 }
 
-// Calls that wait on a signal share one listener: Node warns of a leak where a signal has more than ten.
+// Callbacks by signal. All callbacks of a signal share one listener, because Node warns of a leak
+// when a signal has more than ten listeners.
 const waiting = new WeakMap<AbortSignal, Set<() => void>>();
 
-/** Calls `callback` when `signal` is aborted. What is returned takes it away again. */
+/** Calls `callback` when `signal` is aborted. Returns a function that removes the callback. */
 function listen(signal: AbortSignal, callback: () => void): () => void {
   let callbacks = waiting.get(signal);
   if (!callbacks) {

@@ -1,7 +1,7 @@
-// The public class: a loaded model and the calls on it. What the parts of a call do stands in other files; here is the
-// order in which they come.
+// The public class: a loaded model and the calls on it. This file determines the order of the steps
+// of a call; other files implement the steps.
 
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { debuglog } from 'node:util';
 import { addon } from './addon/binary';
 import { nativeWork } from './addon/native_call';
@@ -21,21 +21,36 @@ import { checkFolder, checkLoadOptions, type LoadOptions, type LoadRequest } fro
 import { countTokens, tokenIds } from './text/token_ids';
 import { Tokenizer } from './text/tokenizer';
 
-// NODE_DEBUG=qwen3-embed says which device was taken, and why no other.
+// NODE_DEBUG=qwen3-embed logs which CUDA library was opened, or why `auto` did not select a GPU.
 const debug = debuglog('qwen3-embed');
 
-// Rows that are made views before the event loop has its turn: 1 ms.
+// Views to create before yielding to the event loop: 1 ms of work.
 const viewsPerTurn = 4_096;
 
-// Models of embedders that nobody closed and nobody holds any more.
-const forgotten = new FinalizationRegistry<number>((model) => addon.unload(model));
+// Unloads the models of embedders that are garbage-collected without having been closed.
+const finalization = new FinalizationRegistry<number>((model) => addon.unload(model));
 
 /**
- * A loaded Qwen3-Embedding model.
+ * A loaded Qwen3-Embedding model. Create one with {@link Embedder.load}.
  *
- * Calls from anywhere in the process join one queue and are computed in batches; a text's vector has the same bits
- * whatever shares its batch (on a card, with `batchInvariant`). Mistakes in arguments reject with a `TypeError` or `RangeError`, a cancelled call with its
- * signal's reason, all else with an {@link EmbedderError} whose `code` says what to do.
+ * The calls of all embedders in the process share one queue and are computed in batches, off the
+ * event loop. The vector of a text has the same bits, whichever texts share its batch (on a GPU:
+ * if loaded with `batchInvariant`).
+ *
+ * Methods reject with a `TypeError` or `RangeError` if an argument is invalid, with the signal's
+ * reason if the call is cancelled, and otherwise with an {@link EmbedderError} whose `code` names
+ * the cause.
+ *
+ * @example
+ * const embedder = await Embedder.load('models/Qwen3-Embedding-0.6B');
+ * const documents = await embedder.embed([
+ *   'Cats sleep most of the day.',
+ *   'Compilers turn source into code.',
+ * ]);
+ * const query = await embedder.embed('How long do cats sleep?', {
+ *   instruction: 'Given a web search query, retrieve relevant passages that answer the query',
+ * });
+ * await embedder.close();
  */
 export class Embedder {
   readonly #checkpoint: Checkpoint;
@@ -57,16 +72,22 @@ export class Embedder {
     this.#maxBatchTokens = request.maxBatchTokens ?? loaded.batchTokens;
     this.#batchInvariant = request.batchInvariant;
     this.#tokenizer = tokenizer;
-    forgotten.register(this, loaded.model, this);
+    finalization.register(this, loaded.model, this);
   }
 
   /**
-   * Loads a checkpoint as Hugging Face publishes it: a folder with `config.json`, `model.safetensors` (or shards and
-   * their index) and `tokenizer.json`; without the last, the model takes token ids only. Loads of the same folder,
-   * device and precision share the weights.
+   * Loads a checkpoint in Hugging Face's layout.
    *
-   * Fails with `MODEL_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`, `DEVICE_UNAVAILABLE`, `PRECISION_UNSUPPORTED`
-   * or `OUT_OF_MEMORY`.
+   * Loads of the same folder, device and precision share the weights in memory. Parsing
+   * `tokenizer.json` blocks the event loop, for 0.7 s with the 11 MB file of the published models.
+   *
+   * @param folder Path of a folder with `config.json`, `model.safetensors` (or shards and
+   * `model.safetensors.index.json`) and `tokenizer.json`. Without `tokenizer.json` the model
+   * accepts token ids only.
+   * @throws {TypeError} An argument or option has the wrong type, or an option is unknown.
+   * @throws {RangeError} An option has an invalid value.
+   * @throws {EmbedderError} `MODEL_NOT_FOUND`, `MODEL_INVALID`, `MODEL_UNSUPPORTED`,
+   * `DEVICE_UNAVAILABLE`, `PRECISION_UNSUPPORTED`, `OUT_OF_MEMORY` or `DEVICE_FAILED`.
    */
   static async load(folder: string, options?: LoadOptions): Promise<Embedder> {
     const checkedFolder = checkFolder(folder);
@@ -83,7 +104,7 @@ export class Embedder {
     cancel: (reason: unknown) => void,
   ): Promise<Embedder> {
     const { device, precision, threads, onProgress } = request;
-    // Read here: a worker has an environment of its own.
+    // Read in JavaScript, because each worker has its own copy of the environment variables.
     const { QWEN3_EMBED_CPU: instructionSet = '', QWEN3_EMBED_CUDA_LIBRARY: cudaLibrary = '' } =
       process.env;
     const checkpoint = await readCheckpoint(folder);
@@ -97,7 +118,7 @@ export class Embedder {
         }
       });
     cancelled.throwIfAborted();
-    // The tokenizer is parsed on this thread while native reads the weights on its own.
+    // The tokenizer is parsed on this thread while the native loader thread reads the weights.
     const loading = nativeWork(cancelled, () =>
       addon.load(
         checkpoint.source,
@@ -118,38 +139,50 @@ export class Embedder {
     return new Embedder(checkpoint, loaded.value, request, opened.value);
   }
 
-  /** Width of a full vector, in values. */
+  /** Values of a full vector: the model's hidden size. */
   get dimensions(): number {
     return this.#checkpoint.source.config.hidden;
   }
 
-  /** Longest input, in tokens, prompt and end token counted: the model's, or what a card has memory for. */
+  /**
+   * The longest input, in tokens, including the prompt and the end token: the model's limit, or
+   * fewer if the GPU does not have memory for more.
+   */
   get maxTokens(): number {
     return this.#loaded.maxTokens;
   }
 
-  /** What computes, for people to read. */
+  /** The device that computes, described for display. */
   get device(): DeviceInfo {
     return this.#loaded.device;
   }
 
-  /** What the weights are kept in, as in the option of that name. */
+  /** The precision in use: the one that was requested, or the one that `auto` selected. */
   get precision(): Precision {
     return this.#loaded.precision;
   }
 
-  /** The checkpoint's folder, as an absolute path. */
+  /** Absolute path of the checkpoint's folder. */
   get model(): string {
     return this.#checkpoint.folder;
   }
 
   /**
-   * Embeds a text, or token ids that are taken as they are: a unit vector of `options.dimensions` values, the final
-   * hidden state of the last token. For an array, one vector for each input in their order: views of one packed array
-   * that native wrote, so keeping one keeps all of the call.
+   * Embeds a text, token ids, or an array of either.
    *
-   * Fails with `INPUT_TOO_LONG`, `NON_FINITE` (whose `indices` name the inputs that failed and whose `vectors` hold the
-   * others), `OUT_OF_MEMORY`, `DEVICE_FAILED` or `CLOSED`.
+   * @param input A string; a `Uint32Array` of token ids, to which nothing is added; or an array of
+   * these. An empty array results in an empty array.
+   * @returns For a single input, its vector; for an array, one vector per input, in order. A vector
+   * has `options.dimensions` values (default: {@link Embedder.dimensions}) and length 1. It is the
+   * final hidden state of the last token. The vectors of a call are views of one buffer, so a
+   * reference to one of them keeps the memory of all of them.
+   * @throws {TypeError} An argument or option has the wrong type, or an option is unknown.
+   * @throws {RangeError} An option has an invalid value, token ids are empty or outside of the
+   * vocabulary, or a text contains special tokens that `specialTokens: 'error'` refuses.
+   * @throws {EmbedderError} `INPUT_TOO_LONG`; `NON_FINITE`, with the failed inputs in `indices` and
+   * the vectors of the remaining inputs in `vectors`; `OUT_OF_MEMORY`; `DEVICE_FAILED`; `CLOSED`;
+   * for texts also `MODEL_NOT_FOUND` (the model has no `tokenizer.json`) and `MODEL_INVALID` (its
+   * `tokenizer.json` fails or belongs to another model).
    */
   embed(input: Input, options?: EmbedOptions): Promise<Float32Array>;
   embed(input: readonly Input[], options?: EmbedOptions): Promise<Float32Array[]>;
@@ -166,8 +199,12 @@ export class Embedder {
   }
 
   /**
-   * How many tokens `embed` would compute for a text with its prompt and end token, however many the model takes; for an
-   * array, the number of each input.
+   * Counts the tokens of a text, or of each input of an array, including the prompt and the end
+   * token that {@link Embedder.embed} adds. The count may exceed {@link Embedder.maxTokens}. Token
+   * ids count as they are.
+   *
+   * Rejects as {@link Embedder.embed} does, except with `INPUT_TOO_LONG` and the errors of the
+   * computation.
    */
   countTokens(input: Input, options?: CountOptions): Promise<number>;
   countTokens(input: readonly Input[], options?: CountOptions): Promise<number[]>;
@@ -184,20 +221,23 @@ export class Embedder {
     return Array.isArray(input) ? counts : (counts[0] as number);
   }
 
-  /** Refuses new calls with `CLOSED`, waits for those that run, then frees the model. May be called again. */
+  /**
+   * Rejects new calls with `CLOSED`, waits for running calls to settle, then frees the model's
+   * memory unless another embedder shares it. Further calls return the same promise.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** For `await using`. */
+  /** Calls {@link Embedder.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#running);
-    forgotten.unregister(this);
+    finalization.unregister(this);
     addon.unload(this.#loaded.model);
   }
 
@@ -241,7 +281,7 @@ export class Embedder {
     const named = `${nonFinite.slice(0, 10).join(', ')}${nonFinite.length > 10 ? ', ...' : ''}`;
     throw new EmbedderError(
       'NON_FINITE',
-      `No finite vector for input ${named}: the error's vectors hold the others.`,
+      `No finite vector for input ${named}: the vectors of the other inputs are in error.vectors.`,
       {
         indices: nonFinite,
         vectors: rows.map((row, index) => (failed.has(index) ? null : row)),
@@ -254,7 +294,7 @@ async function rowsOf(vectors: Float32Array, dimensions: number): Promise<Float3
   const rows: Float32Array[] = [];
   for (let start = 0; start < vectors.length; start += dimensions) {
     rows.push(vectors.subarray(start, start + dimensions));
-    if (rows.length % viewsPerTurn === 0) await turn();
+    if (rows.length % viewsPerTurn === 0) await yieldToEventLoop();
   }
   return rows;
 }

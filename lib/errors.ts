@@ -1,4 +1,4 @@
-// The one error class of the package and its codes. native/error.h holds the same list.
+// The package's error class and its codes. native/error.h has the same list of codes.
 
 export const errorCodes = [
   'MODEL_NOT_FOUND',
@@ -13,19 +13,34 @@ export const errorCodes = [
   'CLOSED',
 ] as const;
 
-/** Why an operation failed. README.md says what to do about each. */
+/**
+ * Why an operation failed.
+ *
+ * - `MODEL_NOT_FOUND`: the model folder, or a file in it, does not exist or cannot be read.
+ * - `MODEL_INVALID`: files of the checkpoint are damaged or contradict each other.
+ * - `MODEL_UNSUPPORTED`: the checkpoint is valid, but its architecture, pooling or data type is not
+ *   supported.
+ * - `INPUT_TOO_LONG`: an input has more than `maxTokens` tokens.
+ * - `DEVICE_UNAVAILABLE`: the device does not exist or cannot be opened.
+ * - `OUT_OF_MEMORY`: the device or the host does not have enough memory.
+ * - `DEVICE_FAILED`: the device failed and stays failed: load the model again.
+ * - `NON_FINITE`: the vectors of some inputs contain NaN or infinity.
+ * - `PRECISION_UNSUPPORTED`: the device does not compute in the requested precision.
+ * - `CLOSED`: the embedder was used after `close()`.
+ */
 export type ErrorCode = (typeof errorCodes)[number];
 
 /**
- * Everything that can go wrong apart from programming mistakes (`TypeError`, `RangeError`) and cancelling (the
- * signal's own reason).
+ * The error of every failed operation, except invalid arguments (`TypeError`, `RangeError`) and
+ * cancellation (the reason of the `AbortSignal`).
  */
 export class EmbedderError extends Error {
   override readonly name = 'EmbedderError';
+  /** Why the operation failed. */
   readonly code: ErrorCode;
-  /** `NON_FINITE`: which inputs of the call gave no finite vector. */
+  /** With `NON_FINITE` only: indices, ascending, of the inputs that have no finite vector. */
   readonly indices?: readonly number[];
-  /** `NON_FINITE`: the vectors of the call, `null` where the text failed. */
+  /** With `NON_FINITE` only: one entry per input, `null` for the inputs in `indices`. */
   readonly vectors?: readonly (Float32Array | null)[];
 
   constructor(

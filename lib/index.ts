@@ -1,4 +1,4 @@
-// The package's public names.
+// The package's public API.
 
 export type { DeviceInfo, Precision } from './addon/types';
 export { Embedder } from './embedder';

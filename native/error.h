@@ -1,4 +1,4 @@
-// What can go wrong, in the words that the TypeScript side shows. The same codes stand in lib/errors.ts.
+// Error codes, with the names that TypeScript shows. lib/errors.ts has the same codes.
 #pragma once
 #include <stdexcept>
 #include <string>

@@ -1,4 +1,5 @@
-// npm run build:lib: the TypeScript build, into an empty dist/: a folder of lib/ that moved must leave nothing there.
+// npm run build:lib: the TypeScript build. dist/ is emptied first, so that no output of a moved or
+// deleted source remains in it.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -13,7 +14,7 @@ export function buildLibrary() {
     cwd: root,
     stdio: 'inherit',
   });
-  if (result.status !== 0) throw new Error('TypeScript found errors; they stand above.');
+  if (result.status !== 0) throw new Error('The TypeScript build failed; see the errors above.');
 }
 
 if (isMain(import.meta)) {

@@ -1,5 +1,6 @@
-// Makes a checkout ready to run: npm packages, compiler and CMake, the native build, the TypeScript build.
-// What is already done costs a few milliseconds. Uses Node alone, because node_modules may be missing.
+// Makes a checkout ready to run: installs the npm packages, the compiler and CMake, then runs the
+// native build and the TypeScript build. A step that is already done costs a few milliseconds.
+// Imports only Node's own modules, because node_modules may be missing.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -10,7 +11,7 @@ import { installTools } from './install/compiler.mjs';
 import { fail, isMain } from './install/report.mjs';
 import { root, unlessUnchanged } from './install/stamp.mjs';
 
-/** Everything that the demo and the tests need; with `tests`, the C++ tests too. */
+/** Sets up everything that the demo and the tests need; with `tests`, builds the C++ tests too. */
 export async function setup({ tests = false } = {}) {
   checkNode();
   if (!packagesInstalled()) installPackages();
@@ -50,7 +51,10 @@ function checkNode() {
   }
 }
 
-/** Whether node_modules holds what package-lock.json says, optional packages (of other platforms) apart. */
+/**
+ * Whether node_modules has the versions of package-lock.json. Optional packages are ignored,
+ * because those of other platforms are not installed.
+ */
 function packagesInstalled() {
   const installedFile = path.join(root, 'node_modules', '.package-lock.json');
   if (!fs.existsSync(installedFile)) return false;
@@ -64,7 +68,7 @@ function packagesInstalled() {
 
 function installPackages() {
   console.log('Installing npm packages');
-  // The package's own install script would build at once, without progress; here the build is a step of its own.
+  // Without --ignore-scripts the package's own install script would build here, without progress.
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const npm = process.env.npm_execpath;
   const result = npm
@@ -72,7 +76,7 @@ function installPackages() {
     : spawnSync('npm', args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
   if (result.status !== 0) {
     throw new Error(
-      'npm could not install the packages (its words stand above). Is the registry reachable?',
+      'npm could not install the packages; see its output above. Is the registry reachable?',
     );
   }
 }

@@ -1,5 +1,5 @@
-// npm test: set-up, then every test. The C++ tests are run by vitest too, through test/native/native.test.ts.
-// Arguments go to vitest: npm test -- tokenizer
+// npm test: runs the setup, then all tests. vitest also runs the C++ tests, through
+// test/native/native.test.ts. Arguments are passed to vitest: npm test -- tokenizer
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';

@@ -1,12 +1,15 @@
-// npm packages that only checks need: put below build/tools at a fixed version when first asked for, so that nobody
-// else waits for them.
+// npm packages that only the checks need. Each is installed below build/tools, at a fixed version,
+// when a check first requests it, so that a normal setup does not download it.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { root } from './install/stamp.mjs';
 
-/** The folder of an npm package, `spec` as npm takes it: 'publint@0.3.25'. Other platforms' packages too. */
+/**
+ * Installs an npm package if necessary and returns its folder. `spec` is npm's form, such as
+ * 'publint@0.3.25'. Packages of other platforms are accepted.
+ */
 export function tool(spec) {
   const name = spec.slice(0, spec.lastIndexOf('@'));
   const folder = path.join(root, 'build', 'tools', spec.replace('/', '+'));
@@ -28,7 +31,7 @@ export function tool(spec) {
   return installed;
 }
 
-/** The Node binary of a version, for this machine or another. */
+/** Returns the path of the Node binary of a version, for this or another platform. */
 export function nodeBinary(version, platform = process.platform, arch = process.arch) {
   const names = { win32: 'win', darwin: 'darwin', linux: 'linux' };
   const folder = tool(`node-${names[platform]}-${arch}@${version}`);

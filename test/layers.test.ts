@@ -1,4 +1,4 @@
-// The layering rules of docs/architecture.md, held by reading the sources.
+// Checks the layering rules of docs/architecture.md by reading the sources.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -9,11 +9,11 @@ import { errorCodes } from '../lib/errors';
 const root = path.join(__dirname, '..');
 
 interface Source {
-  /** From the project's folder, with slashes. */
+  /** Path from the project's root, with slashes. */
   readonly file: string;
-  /** Without comments. */
+  /** The text without comments. */
   readonly code: string;
-  /** What it includes, imports or requires, in its own words. */
+  /** The names that it includes, imports or requires, as written. */
   readonly imports: readonly string[];
 }
 
@@ -24,10 +24,14 @@ function sources(folder: string, pattern: RegExp): Source[] {
     .filter((file) => pattern.test(file))
     .map((file) => {
       const code = withoutComments(readFileSync(path.join(root, file), 'utf8'));
-      const imported =
-        /^\s*#\s*include\s+(["<].+[">])|\bfrom\s+'([^']+)'|\b(?:require|import)\(\s*'([^']+)'\s*\)|^import\s+'([^']+)'/gm;
-      const imports = [...code.matchAll(imported)].map(
-        (found) => found.slice(1).find((name) => name) ?? '',
+      const patterns = [
+        /^\s*#\s*include\s+(["<].+[">])/gm,
+        /\bfrom\s+'([^']+)'/gm,
+        /\b(?:require|import)\(\s*'([^']+)'\s*\)/gm,
+        /^import\s+'([^']+)'/gm,
+      ];
+      const imports = patterns.flatMap((pattern) =>
+        [...code.matchAll(pattern)].map(([, name]) => name ?? ''),
       );
       return { file, code, imports };
     });
@@ -40,17 +44,20 @@ function withoutComments(text: string): string {
   );
 }
 
-/** The project's file that an import names, from the project's folder; nothing for a package or a system header. */
-function imported({ file }: Source, name: string): string | undefined {
+/**
+ * The path from the project's root of the file that an import names. Undefined for a package or a
+ * system header.
+ */
+function resolveImport({ file }: Source, name: string): string | undefined {
   const isRelative = name.startsWith('.');
   const quoted = isRelative ? name : /^"(.+)"$/.exec(name)?.[1];
   if (quoted === undefined) return undefined;
-  const beside = path.posix.join(path.posix.dirname(file), quoted);
+  const relative = path.posix.join(path.posix.dirname(file), quoted);
   const candidates = isRelative
-    ? [`${beside}.ts`, `${beside}/index.ts`]
-    : [beside, path.posix.join('native', quoted)];
+    ? [`${relative}.ts`, `${relative}/index.ts`]
+    : [relative, path.posix.join('native', quoted)];
   const found = candidates.find((each) => existsSync(path.join(root, each)));
-  if (!found) throw new Error(`${file} imports ${name}, which is not there`);
+  if (!found) throw new Error(`${file} imports ${name}, which does not exist`);
   return found;
 }
 
@@ -60,12 +67,14 @@ const lib = sources('lib', /\.ts$/);
 const shipped = [...native, ...cuda, ...lib];
 const named = (list: readonly Source[], file: string) => {
   const found = list.find((source) => source.file === file);
-  if (!found) throw new Error(`there is no ${file}`);
+  if (!found) throw new Error(`${file} does not exist`);
   return found;
 };
 const files = (list: readonly Source[]) => list.map((source) => source.file);
 
-/** Every layer (a folder, or files of one name), lowest first, and which others its files may import. */
+/**
+ * Every layer (a folder, or files of one name), lowest first, with the layers that it may import.
+ */
 const layers: Readonly<Record<string, readonly string[]>> = {
   'native/error': [],
   'native/platform': ['native/error'],
@@ -114,7 +123,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'lib/index': ['lib/errors', 'lib/addon/types', 'lib/options', 'lib/embedder'],
 };
 
-/** The layer of a file: the longest name in the table that fits. */
+/** The layer of a file: the longest name in the table that matches its path. */
 function layerOf(file: string): string {
   const fitting = Object.keys(layers).filter(
     (layer) => file.startsWith(`${layer}/`) || file.startsWith(`${layer}.`),
@@ -122,24 +131,24 @@ function layerOf(file: string): string {
   const layer = fitting.sort((a, b) => b.length - a.length)[0];
   if (!layer)
     throw new Error(
-      `${file} belongs to no layer: name one in this table and in docs/architecture.md`,
+      `${file} belongs to no layer: add one to this table and to docs/architecture.md`,
     );
   return layer;
 }
 
-/** What the files of a layer import of other layers. Fails where there is no such file. */
+/** The imports of a layer from other layers. Fails if the layer has no files. */
 function importsOf(layer: string): { by: string; file: string; layer: string }[] {
   const own = shipped.filter(({ file }) => layerOf(file) === layer);
   expect(own).not.toEqual([]);
   return own
     .flatMap((source) =>
-      source.imports.map((name) => ({ by: source.file, file: imported(source, name) })),
+      source.imports.map((name) => ({ by: source.file, file: resolveImport(source, name) })),
     )
     .flatMap(({ by, file }) => (file === undefined ? [] : [{ by, file, layer: layerOf(file) }]))
     .filter((found) => found.layer !== layer);
 }
 
-describe('layers import only what the table says', () => {
+describe('a layer imports only the layers that the table allows', () => {
   it.each(Object.keys(layers))('%s', (layer) => {
     for (const found of importsOf(layer)) {
       expect(layers[layer], `${found.by} imports ${found.file}`).toContain(found.layer);
@@ -147,7 +156,7 @@ describe('layers import only what the table says', () => {
   });
 });
 
-it('each layer imports only layers that stand before it in the table', () => {
+it('a layer imports only layers before it in the table', () => {
   const names = Object.keys(layers);
   for (const [layer, allowed] of Object.entries(layers)) {
     for (const other of allowed)
@@ -155,20 +164,20 @@ it('each layer imports only layers that stand before it in the table', () => {
   }
 });
 
-it('every import that the table allows is there', () => {
+it('every import that the table allows exists', () => {
   for (const [layer, allowed] of Object.entries(layers)) {
     const seen = importsOf(layer).map((found) => found.layer);
-    for (const other of allowed)
-      expect(seen, `${layer} imports something of ${other}`).toContain(other);
+    for (const other of allowed) expect(seen, `${layer} imports from ${other}`).toContain(other);
   }
 });
 
-it('the backend interface includes the two headers of plain types, nothing more', () => {
+it('the backend interface includes only <cstddef> and <cstdint>', () => {
   expect(named(native, 'native/backend/backend.h').imports).toEqual(['<cstddef>', '<cstdint>']);
 });
 
-// The linker keeps one copy of an inline function for the whole program: perhaps the one compiled for another CPU.
-it('what is compiled for one instruction set includes no C++ library', () => {
+// The linker keeps one copy of an inline function for the whole program, which may be the one that
+// was compiled for an instruction set that the CPU does not have.
+it('code compiled for one instruction set includes no C++ library headers', () => {
   const compiled = native.filter(
     ({ file }) => /^native\/cpu\/isa\/.*\.cc$/.test(file) && !file.endsWith('/isa.cc'),
   );
@@ -176,7 +185,7 @@ it('what is compiled for one instruction set includes no C++ library', () => {
   const plain = ['<cstddef>', '<cstdint>', '<math.h>', '<immintrin.h>', '<arm_neon.h>'];
   const check = (source: Source, by: string) => {
     for (const name of source.imports) {
-      const file = imported(source, name);
+      const file = resolveImport(source, name);
       if (file) check(named(native, file), `${by} > ${file}`);
       else expect(plain, by).toContain(name);
     }
@@ -184,29 +193,30 @@ it('what is compiled for one instruction set includes no C++ library', () => {
   for (const source of compiled) check(source, source.file);
 });
 
-it('a header of the tests has a path of its own', () => {
+it('no test header has the path of another header', () => {
   for (const file of files(sources('test/native', /\.h$/))) {
-    if (file.startsWith('test/native/avx512_emulation/')) continue; // to take another's place
+    // This folder replaces a header of native/ on purpose.
+    if (file.startsWith('test/native/avx512_emulation/')) continue;
     expect(existsSync(path.join(root, file.replace('test/', ''))), file).toBe(false);
   }
 });
 
-it('only platform/ tells operating systems apart, and the addon where Node does', () => {
-  const telling = [...native, ...cuda].filter(({ code }) =>
+it('only platform/ and addon/ distinguish operating systems', () => {
+  const distinguishing = [...native, ...cuda].filter(({ code }) =>
     /_WIN32|__linux__|__APPLE__/.test(code),
   );
-  for (const { file } of telling) expect(file).toMatch(/^native\/(platform|addon)\//);
+  for (const { file } of distinguishing) expect(file).toMatch(/^native\/(platform|addon)\//);
 });
 
-it('only addon/ knows Node', () => {
-  const knowing = [...native, ...cuda].filter(({ imports }) =>
+it('only addon/ includes Node headers', () => {
+  const including = [...native, ...cuda].filter(({ imports }) =>
     imports.some((name) => /\b(napi|node_api|js_native_api|node|uv|v8)\.h/.test(name)),
   );
-  expect(files(knowing)).not.toEqual([]);
-  for (const { file } of knowing) expect(file).toMatch(/^native\/addon\//);
+  expect(files(including)).not.toEqual([]);
+  for (const { file } of including) expect(file).toMatch(/^native\/addon\//);
 });
 
-it('only load_addon.ts finds the addon, only tokenizer.ts knows its library', () => {
+it('only load_addon.ts loads the addon, only tokenizer.ts imports tokenizers', () => {
   const importing = (name: string) => files(lib.filter(({ imports }) => imports.includes(name)));
   expect(importing('node-gyp-build')).toEqual(['lib/addon/load_addon.ts']);
   expect(importing('tokenizers')).toEqual(['lib/text/tokenizer.ts']);
@@ -214,11 +224,11 @@ it('only load_addon.ts finds the addon, only tokenizer.ts knows its library', ()
   for (const { file, code } of others) expect(code.match(/\.node'/)?.[0], file).toBeUndefined();
 });
 
-it('importing the addon’s types loads nothing: there is nothing else in them', () => {
+it('lib/addon/types.ts exports only types, so that importing it loads nothing', () => {
   expect(named(lib, 'lib/addon/types.ts').code).not.toMatch(/^export (?!interface |type )/m);
 });
 
-it('native code knows neither JSON nor a name of Hugging Face’s', () => {
+it('native code has no JSON and no Hugging Face names', () => {
   for (const { file, code } of [...native, ...cuda]) {
     expect(
       code.match(/embed_tokens|self_attn|_proj\b|layernorm|model_type|data_offsets|json\.h/i)?.[0],
@@ -230,7 +240,7 @@ it('native code knows neither JSON nor a name of Hugging Face’s', () => {
   ]);
 });
 
-it('asm and device intrinsics stand in ptx.cuh and its wgmma.cuh, launches in runtime.h', () => {
+it('asm and device intrinsics are in ptx.cuh and wgmma.cuh, launches in runtime.h', () => {
   for (const { file, code } of cuda) {
     if (!['cuda/ptx.cuh', 'cuda/wgmma.cuh'].includes(file))
       expect(code.match(/\basm\b|\b__(shfl|ldg|cvta|nanosleep|dp4a)/)?.[0], file).toBeUndefined();
@@ -239,13 +249,13 @@ it('asm and device intrinsics stand in ptx.cuh and its wgmma.cuh, launches in ru
   }
 });
 
-it('nothing that ships imports tests, benches or scripts', () => {
+it('shipped code imports no tests, benchmarks or scripts', () => {
   for (const { file, imports } of shipped) {
     for (const name of imports) expect(name, file).not.toMatch(/(^|[/"])(test|bench|scripts)\//);
   }
 });
 
-it('of the scripts only install/ ships, and it imports none that do not', () => {
+it('scripts/install/ alone ships, and imports no other scripts', () => {
   const { files: packed } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
   expect(packed.filter((name: string) => name.startsWith('scripts'))).toEqual(['scripts/install']);
   for (const { file, imports } of sources('scripts/install', /\.mjs$/)) {
@@ -253,7 +263,7 @@ it('of the scripts only install/ ships, and it imports none that do not', () => 
   }
 });
 
-it('there is no folder for odds and ends', () => {
+it('no file or folder has a catch-all name such as utils', () => {
   const folders = ['lib', 'native', 'cuda', 'test', 'bench', 'scripts'].flatMap((folder) =>
     existsSync(path.join(root, folder))
       ? readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
@@ -266,7 +276,7 @@ it('there is no folder for odds and ends', () => {
 describe('the forward pass', () => {
   const { code } = named(native, 'native/model/forward.cc');
 
-  it('knows no device and no precision', () => {
+  it('names no device and no precision', () => {
     expect(code).not.toMatch(/DType|Precision|precision|cpu|cuda|bf16|f16|int8|reference/);
   });
 
@@ -280,14 +290,14 @@ describe('the forward pass', () => {
   });
 });
 
-it('the error codes of both sides are one list', () => {
+it('native and lib have the same error codes', () => {
   const codes = [...named(native, 'native/error.h').code.matchAll(/return "([A-Z_]+)";/g)].map(
     ([, code]) => code,
   );
   expect(new Set(codes)).toEqual(new Set(errorCodes));
 });
 
-it('the CUDA library’s interface has another number whenever its headers change', () => {
+it('the version of the CUDA library’s interface changes with its headers', () => {
   const seam = ['native/backend/backend.h', 'native/backend/cuda_interface.h'].map((file) =>
     named(native, file)
       .code.replaceAll(/#\s*include.*/g, '')
@@ -295,6 +305,7 @@ it('the CUDA library’s interface has another number whenever its headers chang
   );
   const number = /kCudaInterfaceVersion = (\d+)/.exec(seam.join())?.[1];
   const hash = createHash('sha256').update(seam.join()).digest('hex').slice(0, 16);
-  // Where this fails: raise kCudaInterfaceVersion in cuda_interface.h, unless no release has had this number.
+  // If this fails and a release has had this version, increment kCudaInterfaceVersion in
+  // cuda_interface.h. Then update the values below.
   expect({ number, hash }).toEqual({ number: '1', hash: '75fc9a8b4aa0be5b' });
 });

@@ -1,5 +1,5 @@
-// Causal attention of whole texts, as many of a length as make a full batch. Counted are the products that the mask lets
-// through: 4 x heads x dim for each query and key.
+// Times causal attention of texts of equal length that fill a batch. Counts 4 x heads x dim
+// operations for each pair of query and key that the mask admits.
 #include <algorithm>
 #include <numeric>
 
@@ -72,10 +72,10 @@ void time_case(const Options& options, Backend& on, const Case& c) {
   }
   const double seconds = seconds_per_run(options, on, 1, [&](uint32_t) { attend(); });
   const double pairs = 0.5 * texts * c.tokens * (c.tokens + 1.0);
-  print_line(
-      R"({"kind":"attention","heads":"%u/%u","dtype":"%s","tokens":%u,"texts":%u,"seconds":%.4g,"tflops":%.4g})",
-      c.query_heads, c.key_value_heads, word_of(c.input), c.tokens, texts, seconds,
-      4.0 * c.query_heads * kDim * pairs / seconds / 1e12);
+  print_line(R"({"kind":"attention","heads":"%u/%u","dtype":"%s","tokens":%u,"texts":%u,)"
+             R"("seconds":%.4g,"tflops":%.4g})",
+             c.query_heads, c.key_value_heads, word_of(c.input), c.tokens, texts, seconds,
+             4.0 * c.query_heads * kDim * pairs / seconds / 1e12);
 }
 
 }  // namespace

@@ -18,11 +18,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kRandomValues = size_t{4} << 20;
-constexpr uint32_t kRowPadding =
-    64;  // as the model pads its rows: a multiple of 16 bytes in every type
+// The padding of rows in the model: a multiple of 16 bytes in every dtype.
+constexpr uint32_t kRowPadding = 64;
 constexpr double kSampleSeconds = 0.01;
 constexpr uint32_t kSamples = 7;
-constexpr uint32_t kMostRuns = 2000;  // enqueued at once
+constexpr uint32_t kMostRuns = 2000;  // enqueued without a sync
 
 const Clock::time_point start = Clock::now();
 
@@ -30,8 +30,8 @@ double seconds_since(Clock::time_point when) {
   return std::chrono::duration<double>(Clock::now() - when).count();
 }
 
-// The driver's switch for profilers, where the library has loaded a driver: the emulated device has
-// none.
+// The driver's profiler control. Missing if the library has loaded no driver, as on the emulated
+// device.
 class Profiler {
  public:
   bool exists() const { return start_ && stop_; }
@@ -44,7 +44,7 @@ class Profiler {
   static void call(Function function) {
     const int error = function ? function() : 0;
     if (error)
-      throw std::runtime_error("the profiler cannot be switched: CUDA error " +
+      throw std::runtime_error("cannot start or stop the profiler: CUDA error " +
                                std::to_string(error));
   }
   Function find(const char* name) const {
@@ -103,14 +103,14 @@ bool chosen(const std::vector<std::string>& words, const std::string& word) {
 }
 
 bool time_is_left(const Options& options) {
-  static bool told = false;
+  static bool reported = false;
   if (seconds_since(start) < options.seconds) return true;
-  if (!told) print_line(R"({"kind":"stopped","seconds":%.0f})", options.seconds);
-  told = true;
+  if (!reported) print_line(R"({"kind":"stopped","seconds":%.0f})", options.seconds);
+  reported = true;
   return false;
 }
 
-// --- Memory -----------------------------------------------------------------------------------------------------------
+// --- Memory --------------------------------------------------------------------------------------
 
 const std::vector<float>& random_floats() {
   static const std::vector<float> values = [] {
@@ -130,7 +130,7 @@ std::vector<uint16_t> random_halves(float size) {
     const float scaled = size * value;
     uint32_t bits;
     std::memcpy(&bits, &scaled, sizeof bits);
-    halves.push_back(static_cast<uint16_t>(bits >> 16));  // any rounding will do
+    halves.push_back(static_cast<uint16_t>(bits >> 16));  // truncated, not rounded
   }
   return halves;
 }
@@ -198,7 +198,7 @@ Matrix Buffers::weight(WeightUse use, uint32_t rows, uint32_t cols) {
   return weight;
 }
 
-// --- Timing -----------------------------------------------------------------------------------------------------------
+// --- Timing --------------------------------------------------------------------------------------
 
 void sync(Backend& on) {
   if (const char* failure = on.sync())
@@ -231,10 +231,10 @@ void run_once(Backend& on, const OnceCase& c, const std::function<void()>& enque
   const Matrix marker = buffers.matrix(1, 1, DType::f32);
   const float value = 0;
   sync(on);
-  print_line(
-      R"({"kind":"once","case":%u,"section":"%s","model":"%s","op":"%s","dtype":"%s","rows":%u%s,"profiled":%s})",
-      ++number, c.section, c.model, c.op, word_of(c.dtype), c.rows, tokens.c_str(),
-      profiler.exists() ? "true" : "false");
+  print_line(R"({"kind":"once","case":%u,"section":"%s","model":"%s","op":"%s","dtype":"%s",)"
+             R"("rows":%u%s,"profiled":%s})",
+             ++number, c.section, c.model, c.op, word_of(c.dtype), c.rows, tokens.c_str(),
+             profiler.exists() ? "true" : "false");
   profiler.start();
   on.store_weight(marker, WeightUse::gain, 0, 1, &value, DType::f32);
   enqueue();

@@ -1,4 +1,4 @@
-// What the sections of the benchmark share: options, shapes, memory, timing, and the lines that they print.
+// Shared by the sections of the benchmark: options, shapes, memory, timing, output.
 #pragma once
 #include <chrono>
 #include <functional>
@@ -17,8 +17,8 @@ struct Options {
   std::vector<uint32_t> rows;               // of linear; empty: from 1 to 8,192
   std::string library = "build/Release/libqwen3_embed_cuda.so";
   std::string scratch = ".";  // folder for a file as large as the largest tensor
-  double seconds = 300;       // no case begins later
-  bool toy = false;           // every call, next to no work
+  double seconds = 300;       // time limit: no case begins later
+  bool toy = false;           // every call, at tiny sizes
   bool once = false;          // for a profiler, see main.cc
 };
 
@@ -27,32 +27,33 @@ struct NamedModel {
   ModelConfig config;
 };
 
-// The first card; CUDA_VISIBLE_DEVICES picks another. Prints a line with its name, which tells whose
-// kernels run. Throws Error(device_unavailable).
+// Opens the first GPU; CUDA_VISIBLE_DEVICES selects another. Prints a line with its name, which
+// contains the architecture of the kernels that run. Throws Error(device_unavailable).
 std::unique_ptr<Backend> open(const Options& options, DType input);
 
-// Each prints a line of JSON per case, the important cases first.
+// Each prints one line of JSON per case, the important cases first.
 void time_linear(const Options& options);
 void time_attention(const Options& options);
 void time_rows(const Options& options);
 void time_models(const Options& options);
 
-// In the order of their importance; `toy` has one that is tiny.
+// The chosen models, the most important first; with `toy` one tiny model.
 std::vector<NamedModel> models(const Options& options);
-// As their words in the options: "bf16", "f16", "int8".
+// The name of a dtype in the options and the output: "bf16", "f16", "int8".
 const char* word_of(DType input);
+// Whether `words` is empty or contains `word`.
 bool chosen(const std::vector<std::string>& words, const std::string& word);
-// False: the time is over; says once, as a line of JSON, that cases are left out.
+// Returns false after the time limit. The first time it then prints a line with "kind":"stopped".
 bool time_is_left(const Options& options);
 
-// --- Memory -----------------------------------------------------------------------------------------------------------
+// --- Memory --------------------------------------------------------------------------------------
 
-// Normally distributed around 0, of size 1, the same in every run.
+// Values of a normal distribution with mean 0 and deviation 1, the same in every run.
 const std::vector<float>& random_floats();
-// As bf16, `size` times as large.
+// The same values times `size`, as bf16.
 std::vector<uint16_t> random_halves(float size);
 
-// Matrices of a backend, filled with random values where something reads them.
+// Owns memory of a backend. Creates matrices in it, with random values if they are inputs.
 class Buffers {
  public:
   explicit Buffers(Backend& on) : on_(on) {}
@@ -66,9 +67,9 @@ class Buffers {
   }
   Matrix matrix(uint32_t rows, uint32_t cols, DType dtype);
   Matrix random_f32(uint32_t rows, uint32_t cols);
-  // What linear ops read, made as the model makes it: by the norm.
+  // An input of linear ops, computed by rms_norm as in the model.
   Matrix normed(uint32_t rows, uint32_t cols);
-  // What `linear` writes.
+  // An output of `linear`.
   Matrix projected(uint32_t rows, uint32_t cols);
   Matrix weight(WeightUse use, uint32_t rows, uint32_t cols);
 
@@ -79,31 +80,33 @@ class Buffers {
   std::vector<BackendMemory> memory_;
 };
 
-// --- Timing -----------------------------------------------------------------------------------------------------------
+// --- Timing --------------------------------------------------------------------------------------
 
-// Throws where the device has failed.
+// Throws if the device has failed.
 void sync(Backend& on);
 
-// Median over samples of what one run takes when many are enqueued one after another, in seconds. `enqueue` is given
-// the number of the run. A sample takes 10 ms at least and `least_runs` runs, so that what the runs take turns with all
-// has its turn.
+// Returns the median over samples of the seconds per run, if runs are enqueued one after another. A
+// sample has at least 10 ms and `least_runs` runs, so that runs can take turns with that many
+// weights. `enqueue` is called with the number of the run in its sample.
 double seconds_per_run(const Options& options, Backend& on, uint32_t least_runs,
                        const std::function<void(uint32_t run)>& enqueue);
 
-// Of a profiler's run; `tokens` of a text, 0 where rows are no texts.
+// A case of --once. `tokens` is the length of a text, 0 if rows are not texts.
 struct OnceCase {
   const char *section, *model, *op;
   DType dtype;
   uint32_t rows, tokens = 0;
 };
 
-// Prints the case's line, which tells whether the driver's switch was found. Then, while profiling is
-// on, launches store_kernel, which marks the case, and what `enqueue` launches.
+// Prints the case's line, which states whether the driver's profiler control was found. Then, with
+// profiling on, launches store_kernel, which marks the start of the case, and what `enqueue`
+// launches.
 void run_once(Backend& on, const OnceCase& c, const std::function<void()>& enqueue);
 
 double median(std::vector<double> values);
 
-// Prints a line at once: who is stopped by a time limit has told what it knows.
+// Prints a line and flushes it, so that a run that is killed at a time limit has printed its
+// results.
 [[gnu::format(printf, 1, 2)]] void print_line(const char* format, ...);
 
 }  // namespace qwen3::bench

@@ -1,10 +1,12 @@
-// Every matrix product of every model, with what is fused to it, for one row to thousands.
+// Times every matrix product of every model, with its fused operations, for one to thousands of
+// rows.
 //
-// Runs take turns among weights that together are larger than any card's cache, as a model's layers are; inputs stay.
-// linear_add may overwrite its input: another product makes it anew each time, whose own time is taken off.
+// Runs take turns among weights that together exceed any GPU's cache, like the layers of a model.
+// The input stays the same. linear_add may overwrite its input, so another product computes the
+// input before each run, and its own time is subtracted.
 //
-// In int8, linear_add quantises its input besides. Lines with "part":"product" have the product alone: that of
-// `linear`, of the same shape and of an input that is s8 already.
+// In int8, linear_add also quantises its input. Lines with "part":"product" time the product alone:
+// that of `linear`, with the same shape and an input that is already s8.
 #include <algorithm>
 
 #include "harness.h"
@@ -12,7 +14,7 @@
 namespace qwen3::bench {
 namespace {
 
-constexpr size_t kLargerThanCaches = size_t{320} << 20;  // the largest today have 126 MB
+constexpr size_t kLargerThanCaches = size_t{320} << 20;  // the largest cache has 126 MB
 constexpr uint32_t kMostWeights = 64;
 
 struct LinearOp {
@@ -82,28 +84,28 @@ void time_op(const Options& options, Backend& on, const char* model, const Linea
     if (!time_is_left(options)) return;
     in.rows = out.rows = source.rows = rows;
     on.begin_batch(rows, false);
-    const auto renew = [&](uint32_t) {
+    const auto write_input = [&](uint32_t) {
       if (overwritten) on.linear(source, spread, in);
     };
     if (options.once) {
-      renew(0);
+      write_input(0);
       run_once(on, {"linear", model, op.name, precision, rows},
                [&] { run(on, op, in, weights[0], out); });
       continue;
     }
-    const double renewing = overwritten ? seconds_per_run(options, on, weight_count, renew) : 0;
+    const double input_seconds =
+        overwritten ? seconds_per_run(options, on, weight_count, write_input) : 0;
     const double seconds = seconds_per_run(options, on, weight_count,
                                            [&](uint32_t i) {
-                                             renew(i);
+                                             write_input(i);
                                              run(on, op, in, weights[i % weight_count], out);
                                            }) -
-                           renewing;
-    print_line(
-        R"({"kind":"linear","model":"%s","op":"%s","dtype":"%s","rows":%u,"out":%u,"in":%u,"seconds":%.4g,)"
-        R"("tflops":%.4g,"weight_gb_per_second":%.4g%s})",
-        model, op.name, word_of(precision), rows, op.rows, op.cols, seconds,
-        2.0 * rows * op.rows * op.cols / seconds / 1e12, weight_bytes / seconds / 1e9,
-        op.product_alone ? R"(,"part":"product")" : "");
+                           input_seconds;
+    print_line(R"({"kind":"linear","model":"%s","op":"%s","dtype":"%s","rows":%u,"out":%u,"in":%u,)"
+               R"("seconds":%.4g,"tflops":%.4g,"weight_gb_per_second":%.4g%s})",
+               model, op.name, word_of(precision), rows, op.rows, op.cols, seconds,
+               2.0 * rows * op.rows * op.cols / seconds / 1e12, weight_bytes / seconds / 1e9,
+               op.product_alone ? R"(,"part":"product")" : "");
   }
 }
 

@@ -1,16 +1,17 @@
-// Times the CUDA backend through its own interface, as the addon uses it: ops, then whole models with random weights.
-// Calls are enqueued many at a time and timed on the host's clock; medians. Prints a line of JSON per
-// case, and one for every backend that it opens, with the device's name, which tells whose kernels run.
+// Times the CUDA backend through the interface that the addon uses: single ops, and models with
+// random weights. Many calls are enqueued at a time and timed with the host's clock; figures are
+// medians. Prints one line of JSON per case, and one for every backend that it opens, with the
+// device's name, which contains the architecture of the kernels that run.
 //
-// --once is for a profiler. A case is one op of the 8B, launched once, and the driver's profiling is on
-// for it alone:
+// --once is for a profiler. A case is one op of the 8B model, launched once, with the driver's
+// profiling on only during the case:
 //
 //   ncu --profile-from-start off --csv ... gpu_bench --once
 //
-// A case may be several kernels: in int8, linear_add quantises its input first; in the small plan a
-// second kernel adds parts. So each begins with a launch of store_kernel, which nothing else launches
-// while profiling is on. In the order of launches, what lies between the n-th store_kernel and the next
-// are the kernels of the line with "case":n.
+// A case may launch several kernels: in int8, linear_add quantises its input first; in the small
+// plan, a second kernel adds split-K partials. Therefore each case begins with a launch of
+// store_kernel, which is not launched otherwise while profiling is on. In launch order, the kernels
+// between the n-th store_kernel and the next one belong to the line with "case":n.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -25,18 +26,17 @@
 namespace qwen3::bench {
 namespace {
 
-constexpr int kNoDevice = 77;  // the exit code of what was skipped
+constexpr int kNoDevice = 77;  // exit code of a skipped check
 constexpr const char* kUsage =
     "usage: gpu_bench [options]\n"
     "  --sections linear,model,attention,rows   default: all, in this order\n"
     "  --models 8B,0.6B,4B   --dtypes bf16,int8,f16   --rows 8192,512 (of linear)\n"
     "  --library PATH        default: build/Release/libqwen3_embed_cuda.so\n"
     "  --scratch FOLDER      for a file of 1.2 GB while models are timed; default: here\n"
-    "  --seconds N           no case begins later; default 300\n"
+    "  --seconds N           time limit after which no case begins; default: 300\n"
     "  --toy                 every call once or twice, at tiny sizes\n"
-    "  --once                for a profiler: each op of a short list once, with profiling on "
-    "around it; no "
-    "models\n";
+    "  --once                for a profiler: runs each op of a short list once, with profiling on\n"
+    "                        during the op; no models\n";
 
 std::vector<std::string> split(const std::string& list) {
   std::vector<std::string> words;
@@ -45,7 +45,7 @@ std::vector<std::string> split(const std::string& list) {
   return words;
 }
 
-// Numbers from 1 to a million; 0 in the place of anything else.
+// Parses numbers from 1 to 1,000,000; anything else becomes 0.
 std::vector<uint32_t> counts(const std::string& list) {
   std::vector<uint32_t> numbers;
   for (const std::string& word : split(list)) {
@@ -55,7 +55,7 @@ std::vector<uint32_t> counts(const std::string& list) {
   return numbers;
 }
 
-// False: an option that is not known, one without its value, or no number of rows.
+// Returns false for an unknown option, an option without its value, or an invalid number of rows.
 bool parse(int argc, char** argv, Options* options) {
   const std::map<std::string_view, std::function<void(const std::string&)>> setters{
       {"--sections", [&](const std::string& value) { options->sections = split(value); }},
@@ -82,7 +82,7 @@ bool parse(int argc, char** argv, Options* options) {
   return std::find(options->rows.begin(), options->rows.end(), 0u) == options->rows.end();
 }
 
-// False: there is no such section.
+// Returns false for an unknown section.
 bool run(const Options& options) {
   const std::map<std::string, void (*)(const Options&)> sections{{"linear", time_linear},
                                                                  {"model", time_models},

@@ -1,5 +1,6 @@
-// Whole models with random weights, from token ids to vectors, through the loader, the workspace and the forward pass
-// that the addon uses. Every tensor of the checkpoint is the same piece of one file, which is as large as the largest.
+// Times models with random weights, from token ids to vectors, with the loader, workspace and
+// forward pass of the addon. All weights of the checkpoint are the same piece of one file, which is
+// as large as the largest weight; so are all gains.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -17,7 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Texts = std::vector<std::vector<uint32_t>>;
 
-constexpr float kWeightSize = 0.02f;  // what goes through such weights keeps about its size
+constexpr float kWeightSize = 0.02f;  // activations keep their magnitude, approximately
 constexpr double kSecondsPerCase = 2;
 constexpr uint32_t kQueryTokens = 32, kQueryRuns = 60;
 
@@ -25,9 +26,9 @@ double seconds_since(Clock::time_point when) {
   return std::chrono::duration<double>(Clock::now() - when).count();
 }
 
-// --- Weights ----------------------------------------------------------------------------------------------------------
+// --- Weights -------------------------------------------------------------------------------------
 
-// A file that goes away with its name: ones for the gains, then random weights.
+// A file of ones, for the gains, followed by random weights. The destructor removes it.
 class WeightFile {
  public:
   WeightFile(const Options& options, size_t weights, size_t gains)
@@ -72,15 +73,16 @@ ModelSource source_of(const ModelConfig& config, const WeightFile& file) {
   return source;
 }
 
-// Parameters of the linear weights: what one short query has to read.
+// The number of parameters of the linear weights, all of which a short query must read.
 double linear_weights(const ModelConfig& c) {
   const double queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
   return c.layers * c.hidden * (2.0 * queries + 2.0 * keys + 3.0 * c.intermediate);
 }
 
-// --- Texts ------------------------------------------------------------------------------------------------------------
+// --- Texts ---------------------------------------------------------------------------------------
 
-// Lengths from 16 to 1,039 tokens, in the order in which a linear congruential generator gives them.
+// Pseudorandom lengths from 16 to 1,039 tokens, of a linear congruential generator, `tokens` or
+// more in total.
 std::vector<uint32_t> ragged_lengths(uint32_t tokens) {
   std::vector<uint32_t> lengths;
   uint32_t state = 1;
@@ -102,7 +104,7 @@ Texts texts_of(const std::vector<uint32_t>& lengths, uint32_t vocabulary) {
   return texts;
 }
 
-// As the queue does it: in order, as many as the batch has room for.
+// Fills batches in order, as the queue does: each has as many texts as fit.
 std::vector<Texts> batches_of(Texts texts, uint32_t most_tokens) {
   std::vector<Texts> batches;
   size_t tokens = most_tokens;
@@ -136,14 +138,14 @@ void embed(LoadedModel& loaded, const Texts& texts, bool invariant) {
   }
 }
 
-// --- Cases ------------------------------------------------------------------------------------------------------------
+// --- Cases ---------------------------------------------------------------------------------------
 
 void print_skipped(const char* model, DType input, const std::string& why) {
   print_line(R"({"kind":"skipped","model":"%s","dtype":"%s","why":"%s"})", model, word_of(input),
              why.c_str());
 }
 
-// Median over as many runs as two seconds hold, three at least, after one that does not count.
+// Returns the median over the runs of about two seconds, at least three, after a warm-up run.
 double seconds_of(const Options& options, LoadedModel& loaded, const std::vector<Texts>& batches) {
   std::vector<double> samples;
   const auto begin = Clock::now();
@@ -166,10 +168,10 @@ void time_query(const Options& options, LoadedModel& loaded, const char* name, D
     embed(loaded, query, invariant);
     samples.push_back(seconds_since(run));
   }
-  print_line(
-      R"({"kind":"query","model":"%s","dtype":"%s","tokens":%zu,"invariant":%s,"seconds":%.4g,"weight_bytes":%.0f})",
-      name, word_of(input), query[0].size(), invariant ? "true" : "false", median(samples),
-      linear_weights(loaded.model->config) * bytes_of(input));
+  print_line(R"({"kind":"query","model":"%s","dtype":"%s","tokens":%zu,"invariant":%s,)"
+             R"("seconds":%.4g,"weight_bytes":%.0f})",
+             name, word_of(input), query[0].size(), invariant ? "true" : "false", median(samples),
+             linear_weights(loaded.model->config) * bytes_of(input));
 }
 
 void time_lengths(const Options& options, LoadedModel& loaded, const char* name, DType input,
@@ -184,8 +186,8 @@ void time_lengths(const Options& options, LoadedModel& loaded, const char* name,
         seconds_of(options, loaded,
                    batches_of(texts_of(all, model.config.vocabulary), std::max(rows, length)));
     print_line(
-        R"({"kind":"model","model":"%s","dtype":"%s","lengths":"%s","texts":%zu,"tokens":%.0f,"seconds":%.4g,)"
-        R"("tokens_per_second":%.6g})",
+        R"({"kind":"model","model":"%s","dtype":"%s","lengths":"%s","texts":%zu,"tokens":%.0f,)"
+        R"("seconds":%.4g,"tokens_per_second":%.6g})",
         name, word_of(input), what, all.size(), tokens, seconds, tokens / seconds);
   };
   for (const uint32_t length : lengths) {
@@ -216,18 +218,18 @@ void time_model(const Options& options, const WeightFile& file, const NamedModel
   time_query(options, *loaded, named.name, input, false);
   time_query(options, *loaded, named.name, input, true);
   time_lengths(options, *loaded, named.name, input, lengths);
-  // While batches run only graphs of short ones take memory: this is the high-water mark.
-  print_line(
-      R"({"kind":"memory","model":"%s","dtype":"%s","load_seconds":%.3g,"device_bytes":%.0f,"longest":%u})",
-      named.name, word_of(input), load_seconds,
-      free_before - static_cast<double>(loaded->model->backend->available_bytes()),
-      *std::max_element(lengths.begin(), lengths.end()));
+  // After loading, only graphs of short batches allocate memory, so this is the peak.
+  print_line(R"({"kind":"memory","model":"%s","dtype":"%s","load_seconds":%.3g,)"
+             R"("device_bytes":%.0f,"longest":%u})",
+             named.name, word_of(input), load_seconds,
+             free_before - static_cast<double>(loaded->model->backend->available_bytes()),
+             *std::max_element(lengths.begin(), lengths.end()));
 }
 
 }  // namespace
 
 void time_models(const Options& options) {
-  if (options.once) return;  // a model runs the ops of the other sections
+  if (options.once) return;  // the other sections have the ops of a model
   size_t weights = 0, gains = 0;
   for (const NamedModel& model : models(options)) {
     const ModelConfig& c = model.config;
@@ -242,7 +244,7 @@ void time_models(const Options& options) {
     DType input;
     std::vector<uint32_t> lengths;  // 0: ragged
   };
-  // The lengths that have a target first.
+  // Cases and lengths that have a target come first.
   std::vector<Case> cases{
       {"8B", DType::bf16, {512, 2048, 32768, 0, 128, 32, 8192}},
       {"0.6B", DType::bf16, {512, 0, 2048, 32, 128, 8192, 32768}},

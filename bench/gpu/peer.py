@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""The shapes of gpu_bench with torch, and whole models with transformers, for comparison.
+"""Times the shapes of gpu_bench with torch, and models with transformers, for comparison.
 
-Needs torch with CUDA; transformers for whole models. Prints a line of JSON per case, with the names
-that gpu_bench uses. Weights are random; times are medians, by CUDA events. Products take turns
-among weights larger than any cache, and are torch's alone: without what our kernels fuse to them
-(SwiGLU, the residual, scales).
+Needs torch with CUDA, and transformers for models. Prints one line of JSON per case, with the
+names that gpu_bench uses. Weights are random; times are medians, by CUDA events. Products take
+turns among weights that together exceed any cache. They are plain products, without the operations
+that the backend's kernels fuse with them (SwiGLU, the residual, scales).
 
   python3 bench/gpu/peer.py [--sections linear,attention,model] [--seconds N | linear=N,model=N]
                             [--toy]
 
---seconds limits each section: none of its cases begins later. A number alone holds for every
-section. --toy runs every section on the CPU at tiny sizes and says so in every line.
+--seconds limits the time of each section: no case begins after it. A number alone applies to every
+section. --toy runs every section on the CPU at tiny sizes and adds "toy": true to every line.
 
-Ends with 77 where there is no torch or no GPU, with 1 if a whole section failed.
+Exits with 77 if torch or a GPU is missing, with 1 if a section failed as a whole.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import time
 LARGER_THAN_CACHES = 320 << 20
 SAMPLES = 7
 SAMPLE_SECONDS = 0.01
-MODEL_SECONDS = 0.5  # of runs per batch size, or two runs
+MODEL_SECONDS = 0.5  # of runs per batch size, at least two runs
 HEAD_DIM = 128
 SECONDS = {"linear": 60, "attention": 30, "model": 90}
 
@@ -40,19 +40,19 @@ class Gpu:
         "0.6B": (1024, 3072, 28, 16, 8, 151669, 32768),
         "4B": (2560, 9728, 36, 32, 8, 151665, 40960),
     }
-    # What has a target comes first, here and below: (precision, models, rows).
+    # (precision, models, rows). Here and below, cases that have a target come first.
     products = (
         ("bf16", ("8B",), (8192, 2048)),
         ("int8", ("8B",), (8192, 2048)),
         ("bf16", ("0.6B", "4B"), (8192, 2048)),
         ("bf16", ("8B", "0.6B", "4B"), (1, 16, 64, 512, 256)),
         ("int8", ("0.6B", "4B"), (8192, 2048)),
-        ("int8", ("8B", "0.6B", "4B"), (64, 512, 256)),  # torch._int_mm takes 17 rows and more
+        ("int8", ("8B", "0.6B", "4B"), (64, 512, 256)),  # torch._int_mm needs >= 17 rows
         ("f16", ("8B", "0.6B", "4B"), (8192, 2048, 1, 16, 64, 512, 256)),
     )
     heads = ((32, 8), (16, 8))
     attended = (2048, 4096, 32768, 512, 128, 1024, 8192, 256, 16384)
-    # Tokens of a text; 0: ragged.
+    # Tokens per text; 0: ragged lengths.
     lengths = {
         "8B": (512, 2048, 32768, 0, 32, 128, 8192),
         "0.6B": (512, 0, 2048, 32, 128, 8192, 32768),
@@ -79,7 +79,7 @@ class Toy:
 sizes = Gpu
 
 
-def tell(**line):
+def emit(**line):
     print(json.dumps({**line, "toy": True} if sizes.toy else line), flush=True)
 
 
@@ -108,7 +108,7 @@ def empty_cache():
 
 
 def seconds_of_runs(run, runs):
-    """Of one of many runs in a row, by the GPU's own clock where there is one."""
+    """Seconds per run of consecutive runs, by CUDA events if there is a GPU."""
     if sizes.toy:
         begin = time.perf_counter()
         for i in range(runs):
@@ -168,9 +168,9 @@ def time_products(time_is_left, word, model, op, out, width, row_counts):
         try:
             seconds = seconds_per_run(lambda i: multiply(x, weights[i % count].t()), count)
         except RuntimeError as error:
-            tell(kind="skipped", section="linear", **names, why=short(error))
+            emit(kind="skipped", section="linear", **names, why=short(error))
             continue
-        tell(kind="linear", **names, seconds=seconds,
+        emit(kind="linear", **names, seconds=seconds,
              tflops=2 * rows * out * width / seconds / 1e12)
 
 
@@ -192,20 +192,20 @@ def time_heads(query_heads, heads, tokens):
     names = {"heads": f"{query_heads}/{heads}", "dtype": "bf16", "tokens": tokens, "texts": texts}
     tried, failed = attention_seconds(query, key, value)
     if not tried:
-        tell(kind="skipped", section="attention", **names, why="no way works", failed=failed)
+        emit(kind="skipped", section="attention", **names, why="no variant works", failed=failed)
         return
     way = min(tried, key=tried.get)
     pairs = texts * tokens * (tokens + 1) / 2
-    tell(kind="attention", **names, seconds=tried[way],
+    emit(kind="attention", **names, seconds=tried[way],
          tflops=4 * query_heads * HEAD_DIM * pairs / tried[way] / 1e12, way=way, tried=tried,
          failed=failed)
 
 
 def attention_seconds(query, key, value):
-    """Seconds of every way that works, and why the others do not.
+    """Seconds of each variant that works, and the errors of those that do not.
 
-    Each backend attends with grouped heads, and with keys and values that were repeated beforehand
-    for every query head.
+    The variants are backends of torch, each with grouped heads and with keys and values repeated
+    beforehand for every query head.
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -242,7 +242,7 @@ def ragged_lengths(tokens):
 
 
 def batches_of(lengths, tokens):
-    """Texts of about the same length together, padded to the longest."""
+    """Batches of texts of similar length, of about `tokens` tokens when padded to the longest."""
     batches = []
     for length in sorted(lengths, reverse=True):
         if not batches or (len(batches[-1]) + 1) * batches[-1][0] > max(tokens, batches[-1][0]):
@@ -272,7 +272,7 @@ def build(name):
 
 
 def embed(model, batches):
-    """Last states of the last tokens, as unit vectors on the host. Padding is on the left."""
+    """Final hidden states of last tokens, as unit vectors on the host. Padding is on the left."""
     vectors = []
     for ids, mask in batches:
         states = model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
@@ -310,13 +310,13 @@ def time_models(time_is_left):
             with torch.inference_mode():
                 time_model(name, time_is_left)
         except Exception as error:  # no transformers or an unknown version; too little memory
-            tell(kind="skipped", section="model", model=name, dtype="bf16", why=short(error))
+            emit(kind="skipped", section="model", model=name, dtype="bf16", why=short(error))
 
 
 def time_model(name, time_is_left):
     model = build(name)
     query = [inputs_of(name, [sizes.query_tokens])]
-    tell(kind="query", model=name, dtype="bf16", tokens=sizes.query_tokens,
+    emit(kind="query", model=name, dtype="bf16", tokens=sizes.query_tokens,
          seconds=host_seconds(lambda: embed(model, query), least=20))
     for length in sizes.lengths[name]:
         if not time_is_left():
@@ -338,15 +338,15 @@ def time_texts(model, name, length):
             batches = [inputs_of(name, lengths) for lengths in lists]
             seconds = host_seconds(lambda: embed(model, batches))
             results.append((sum(texts) / seconds, max(map(len, lists))))
-        except RuntimeError as error:  # out of memory: smaller batches may do
+        except RuntimeError as error:  # out of memory: smaller batches may fit
             failures.append(short(error))
             empty_cache()
     names = {"model": name, "dtype": "bf16", "lengths": str(length) if length else "ragged"}
     if not results:
-        tell(kind="skipped", section="model", **names, why="; ".join(failures))
+        emit(kind="skipped", section="model", **names, why="; ".join(failures))
         return
     best, texts = max(results)
-    tell(kind="model", **names, tokens_per_second=best, batch=texts,
+    emit(kind="model", **names, tokens_per_second=best, batch=texts,
          tried={f"{count} texts": round(rate) for rate, count in results})
 
 
@@ -366,7 +366,7 @@ def parse(arguments):
 
 def known_section(name):
     if name not in RUN:
-        raise argparse.ArgumentTypeError(f"no section '{name}': there are {', '.join(RUN)}")
+        raise argparse.ArgumentTypeError(f"unknown section '{name}'; sections are {', '.join(RUN)}")
     return name
 
 
@@ -375,7 +375,7 @@ def section_list(text):
 
 
 def time_limits(text):
-    """Of every section: what is not named keeps its default."""
+    """Time limits of all sections. Sections that are not named keep their defaults."""
     if "=" not in text:
         return {name: positive(text) for name in RUN}
     limits = dict(SECONDS)
@@ -391,12 +391,12 @@ def positive(text):
     except ValueError:
         value = 0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number of seconds")
     return value
 
 
 def run_section(name, seconds):
-    """False: it failed as a whole."""
+    """Runs a section. Returns False if it failed as a whole."""
     begin, stopped = time.monotonic(), False
 
     def time_is_left():
@@ -407,10 +407,10 @@ def run_section(name, seconds):
     try:
         RUN[name](time_is_left)
     except Exception as error:
-        tell(kind="skipped", section=name, why=f"{type(error).__name__}: {short(error)}")
+        emit(kind="skipped", section=name, why=f"{type(error).__name__}: {short(error)}")
         return False
     if stopped:
-        tell(kind="stopped", section=name, seconds=seconds)
+        emit(kind="stopped", section=name, seconds=seconds)
     return True
 
 
@@ -420,7 +420,7 @@ def main():
     try:
         import torch
     except ImportError as error:
-        print(f"there is no torch: {error}", file=sys.stderr)
+        print(f"cannot import torch: {error}", file=sys.stderr)
         return 77
     if options.toy:
         sizes = Toy
@@ -428,7 +428,7 @@ def main():
         print("torch finds no CUDA device", file=sys.stderr)
         return 77
     gpu = "none" if options.toy else torch.cuda.get_device_name()
-    tell(kind="peer", torch=torch.__version__, cuda=torch.version.cuda, gpu=gpu)
+    emit(kind="peer", torch=torch.__version__, cuda=torch.version.cuda, gpu=gpu)
     succeeded = []
     for name in options.sections:
         succeeded.append(run_section(name, options.seconds[name]))

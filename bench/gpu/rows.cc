@@ -1,4 +1,4 @@
-// The ops that only move rows: what they read and write, per second.
+// Times the ops that work on single rows, in bytes read and written per second.
 #include <algorithm>
 #include <numeric>
 
@@ -22,7 +22,7 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
   on.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
   on.store_weight(head_gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
 
-  // A table far larger than any cache, and rows from all over it.
+  // A table far larger than any cache, and rows from all parts of it.
   const uint32_t vocabulary = options.toy ? 64 : 131072;
   const Matrix table = buffers.weight(WeightUse::table, vocabulary, c.hidden);
   std::vector<uint32_t> ids(rows);
@@ -68,7 +68,7 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
       {"pool", pooled_rows, pooled_rows * c.hidden * 2 * f32,
        [&] {
          on.pool(x, gain, c.norm_eps, outputs.data(), pooled_rows);
-         sync(on);  // what the vectors wait for
+         sync(on);  // copies the vectors to the host
        }},
   };
   on.begin_batch(rows, false);
@@ -79,10 +79,10 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
       continue;
     }
     const double seconds = seconds_per_run(options, on, 1, [&](uint32_t) { each.enqueue(); });
-    print_line(
-        R"({"kind":"rows","model":"%s","op":"%s","dtype":"%s","rows":%u,"seconds":%.4g,"gb_per_second":%.4g})",
-        model.name, each.op, word_of(traits.normed), each.rows, seconds,
-        each.bytes / seconds / 1e9);
+    print_line(R"({"kind":"rows","model":"%s","op":"%s","dtype":"%s","rows":%u,)"
+               R"("seconds":%.4g,"gb_per_second":%.4g})",
+               model.name, each.op, word_of(traits.normed), each.rows, seconds,
+               each.bytes / seconds / 1e9);
   }
 }
 

@@ -1,5 +1,6 @@
-// Speed of the CPU backend's linear ops and attention, as a share of the peak that register-only loops reach on the
-// same machine in the same run. Prints tables, and with --json FILE writes the figures. kUsage tells the options.
+// Speed of the CPU backend's linear ops and attention, as a share of the peak that register-only
+// loops reach on the same machine in the same run. Prints tables; --json FILE also writes the
+// numbers. kUsage lists the options.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -31,15 +32,15 @@ constexpr Shape kShapes[] = {{"query", 2048, 1024, Shape::store},
                              {"gate_up", 6144, 1024, Shape::swiglu},
                              {"down", 1024, 3072, Shape::add},
                              {"output", 1024, 2048, Shape::add}};
-constexpr uint32_t kRowPadding = 32;  // values, as the engine pads the rows of activations
+constexpr uint32_t kRowPadding = 32;  // values; the engine pads rows of activations by as many
 constexpr uint32_t kQueryHeads = 16, kKeyValueHeads = 8, kHeadDim = 128;
-constexpr uint32_t kChunk = 512;  // rows that attention meets at once
+constexpr uint32_t kChunk = 512;  // rows of a chunk of attention
 
 constexpr const char* kUsage =
     "kernel_bench [--threads 1,2] [--weights f32,bf16] [--isa avx2] [--rows 32,128,512,2048]\n"
     "             [--tokens 512,2048,8192,32768] [--rounds 7] [--json FILE]\n"
-    "rows: of linear ops. tokens: attention of the last 512 rows of a text so long. About 15 s a "
-    "round.\n";
+    "rows: of linear ops. tokens: length of a text; attention runs its last 512 rows.\n"
+    "A round takes about 15 s.\n";
 
 struct Options {
   std::vector<uint32_t> threads{1, 2}, rows{32, 128, 512, 2048}, tokens{512, 2048, 8192, 32768};
@@ -51,7 +52,7 @@ struct Options {
 
 const char* name_of(DType dtype) { return dtype == DType::f32 ? "f32" : "bf16"; }
 
-// Memory of a backend, and the matrices in it.
+// Matrices in a backend's memory. Frees them.
 class Arena {
  public:
   explicit Arena(Backend& backend) : backend_(backend) {}
@@ -66,7 +67,8 @@ class Arena {
     if (!memory) throw std::bad_alloc();
     return owned_.emplace_back(memory);
   }
-  // Uniform in [-1, 1): enough to keep the numbers finite and the units honest.
+  // Values uniform in [-1, 1), so that results stay finite and the arithmetic units see random
+  // data.
   Matrix matrix(uint32_t rows, uint32_t cols, DType dtype) {
     const uint32_t stride = cols + kRowPadding;
     const size_t count = size_t{rows} * stride;
@@ -108,7 +110,7 @@ struct Case {
   Series series;  // flops per second
 };
 
-// Everything that one backend, one number of threads and one dtype run.
+// All cases of one number of threads and one dtype of weights.
 class Setting {
  public:
   Setting(const Options& options, uint32_t threads, DType weights)
@@ -167,7 +169,8 @@ class Setting {
     }
   }
 
-  // The last chunk of one text; only what the causal mask lets through counts.
+  // The last chunk of one text. Only pairs of query and key that the causal mask admits count as
+  // work.
   void add_attention(uint32_t tokens) {
     const Heads heads{
         kQueryHeads, kKeyValueHeads, kHeadDim, 1e-6f,
@@ -180,8 +183,8 @@ class Setting {
     const Matrix gain = arena_.matrix(1, kHeadDim, DType::f32);
     const Matrix key_value = arena_.matrix(kChunk, 2 * kKeyValueHeads * kHeadDim, DType::f32);
     uint32_t first = 0, rows = 0;
-    for (; first + rows <
-           tokens;) {  // the same keys in every chunk: what they are makes no difference
+    // All chunks store the same keys; their values do not affect the speed.
+    for (; first + rows < tokens;) {
       first += rows;
       rows = std::min(kChunk, tokens - first);
       *span = {0, rows, first, {nullptr, 0, 0}, {table, tokens, 0}};
@@ -211,7 +214,7 @@ class Setting {
   std::vector<Case> cases_;
 };
 
-// What the units can do in a cycle is a power of two: the next one above what was measured.
+// Theoretical peak per cycle: the next power of two above the measured rate.
 void print_peak(const Setting& setting, double hertz) {
   const double rate = setting.peak().median();
   if (rate == 0 || hertz == 0) {
@@ -222,10 +225,11 @@ void print_peak(const Setting& setting, double hertz) {
   double units = 1;
   while (units * 1.03 < per_cycle) units *= 2;
   std::printf(
-      "Peak (%s, registers only): %.1f GFLOP/s, %.1f a cycle at %.2f GHz, %.0f %% of %.0f%s\n",
+      "Peak (%s, registers only): %.1f GFLOP/s, %.1f per cycle at %.2f GHz, %.0f %% of %.0f%s\n",
       setting.instruction(), rate / 1e9, per_cycle, hertz / 1e9, 100 * per_cycle / units, units,
-      per_cycle / units < 0.95 ? " - BELOW 95 %: the machine was disturbed, shares are too good"
-                               : "");
+      per_cycle / units < 0.95
+          ? " - BELOW 95 %: other load slowed the peak loop, shares are too high"
+          : "");
 }
 
 void print(const Setting& setting, double hertz) {
@@ -234,8 +238,7 @@ void print(const Setting& setting, double hertz) {
   print_peak(setting, hertz);
   const double peak = setting.peak().median();
   std::printf(
-      "\n| op | rows or tokens | GFLOP/s | 10th to 90th percentile | share of peak | clean samples "
-      "|\n"
+      "\n| op | rows or tokens | GFLOP/s | p10 to p90 | share of peak | clean samples |\n"
       "| --- | --- | --- | --- | --- | --- |\n");
   std::vector<double> shares;
   size_t linear = 0;
@@ -257,9 +260,8 @@ void print(const Setting& setting, double hertz) {
   if (shares.empty()) return;
   std::sort(shares.begin(), shares.end());
   std::printf(
-      "\nLinear ops of 128 rows and more: median %.1f %%, least %.1f %% of peak (%zu of %zu with "
-      "clean "
-      "samples)\n",
+      "\nLinear ops of 128 rows and more: median %.1f %%, minimum %.1f %% of peak "
+      "(%zu of %zu with clean samples)\n",
       100 * shares[shares.size() / 2], 100 * shares.front(), shares.size(), linear);
 }
 

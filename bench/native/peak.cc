@@ -4,7 +4,7 @@
 #include <chrono>
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12 warns of its own AVX-512 header
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // GCC 12 warns about its AVX-512 header
 #include <immintrin.h>
 
 namespace qwen3::bench {
@@ -12,9 +12,10 @@ namespace {
 
 constexpr int kSteps = 100'000;
 
-// The empty asm statements hide from the compiler that all chains are the same and that nobody reads them.
+// The empty asm statements keep the compiler from merging equal chains and from removing unused
+// results.
 
-// More chains of sums than latency x units (4 x 2 to 5 x 2), few enough for the registers.
+// More chains than latency x units (4 x 2 to 5 x 2), and few enough for the registers.
 [[gnu::target("avx2,fma")]] void fma_avx2() {
   constexpr int kChains = 12;
   const __m256 half = _mm256_set1_ps(0.5f);
@@ -60,7 +61,8 @@ constexpr int kSteps = 100'000;
   for (int i = 0; i < kChains; ++i) asm volatile("" : : "v"(sum[i]));
 }
 
-// The barriers keep the compiler from adding it all up; a register operand keeps the processor from doing so.
+// The asm barriers keep the compiler from folding the additions into one. The operand is in a
+// register, so that the processor does not fold additions of a constant either.
 void additions(uint64_t count) {
   uint64_t sum = 0, one = 1;
   asm volatile("" : "+r"(one));
@@ -89,7 +91,7 @@ PeakLoop peak_loop(Isa isa, DType weights) {
 double clock_hertz() {
   using Clock = std::chrono::steady_clock;
   constexpr uint64_t kAdditions = 20'000'000;
-  double best = 0;  // whatever disturbs the loop makes it slower
+  double best = 0;  // other load can only make the loop slower
   for (int round = 0; round < 8; ++round) {
     const auto start = Clock::now();
     additions(kAdditions);

@@ -1,4 +1,4 @@
-// The most that this machine's arithmetic units can do: loops that touch nothing but registers.
+// The peak rate of this machine's arithmetic units, from loops that use only registers.
 #pragma once
 #include <cstdint>
 
@@ -6,17 +6,17 @@
 
 namespace qwen3::bench {
 
-// One operation of a loop and how it is counted.
+// A loop of one instruction. run() executes it on the calling thread.
 struct PeakLoop {
   const char* instruction;
-  double flops;   // of one call of run()
-  void (*run)();  // on one thread
+  double flops;  // of one call of run()
+  void (*run)();
 };
 
-// The loop of the instruction that the backend's linear ops are made of; null run: none is known.
+// The loop of the instruction that the backend's linear ops use. `run` is null if there is none.
 PeakLoop peak_loop(Isa isa, DType weights);
 
-// Cycles per second, from a chain of additions that takes one cycle each. 0: not known here.
+// Cycles per second, measured by a chain of additions that take one cycle each. 0: unknown.
 double clock_hertz();
 
 }  // namespace qwen3::bench

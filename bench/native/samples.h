@@ -1,4 +1,5 @@
-// Timing on a machine that others use too: every sample records what share of the processor it had.
+// Timing on a shared machine: every sample records its share of CPU time, and samples with a low
+// share are dropped.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -8,9 +9,9 @@
 
 namespace qwen3::bench {
 
-constexpr double kSampleSeconds = 0.04;  // at least
-constexpr double kCleanShare =
-    0.97;  // of the threads' time; a sample with less was disturbed and does not count
+constexpr double kSampleSeconds = 0.04;  // minimum duration
+// A sample is clean if its share is larger. Other load disturbed the rest, which do not count.
+constexpr double kCleanShare = 0.97;
 
 struct Sample {
   double seconds;  // of one call
@@ -19,7 +20,8 @@ struct Sample {
 
 inline double process_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-// Calls function() until kSampleSeconds have passed, after one call to warm up, unless that one took as long by itself.
+// Calls function() once to warm up, then until kSampleSeconds have passed. If the first call took
+// that long, it is the sample.
 template <typename Function>
 Sample measure(uint32_t threads, const Function& function) {
   using Clock = std::chrono::steady_clock;
@@ -39,7 +41,7 @@ Sample measure(uint32_t threads, const Function& function) {
   return first.seconds < kSampleSeconds ? sample(kSampleSeconds) : first;
 }
 
-// Rates of one case over all rounds.
+// Rates of one case over all rounds: work per second.
 struct Series {
   std::vector<double> clean;
   uint32_t samples = 0;
@@ -48,7 +50,7 @@ struct Series {
     ++samples;
     if (sample.share > kCleanShare) clean.push_back(work / sample.seconds);
   }
-  // 0: no clean sample.
+  // The quantile `fraction` of the clean samples. 0: no clean sample.
   double at(double fraction) const {
     if (clean.empty()) return 0;
     std::vector<double> sorted = clean;

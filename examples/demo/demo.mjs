@@ -1,5 +1,5 @@
-// npm run demo: embeds a few dozen texts in many languages with the model that comes with the package, then answers
-// queries in other languages. npm run demo -- --help tells what else it does.
+// npm run demo: embeds a few dozen texts in many languages with the repository's small model, then
+// searches them with queries in other languages. npm run demo -- --help lists the options.
 
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -43,16 +43,15 @@ async function main() {
   const { result: vectors, seconds: embedding } = await timed(() => embedder.embed(documents));
 
   const { name, instructionSet, threads } = embedder.device;
-  console.log(
-    `model     ${path.relative(process.env.INIT_CWD ?? '.', settings.model) || '.'}, ${embedder.dimensions} dimensions`,
-  );
+  console.log(`model     ${relativeToCaller(settings.model)}, ${embedder.dimensions} dimensions`);
   console.log(
     `device    ${name} (${instructionSet}), ${plural(threads, 'thread')}, ${embedder.precision}`,
   );
   console.log(`loaded    in ${time(loading)}`);
+  const what = settings.documents === texts ? ` (${languages()})` : '';
   console.log(
-    `embedded  ${plural(documents.length, 'text')}${settings.documents === texts ? ` (${languages()})` : ''}, ` +
-      `${number(tokens)} tokens, in ${time(embedding)}: ${number(tokens / embedding)} tokens a second`,
+    `embedded  ${plural(documents.length, 'text')}${what}, ${number(tokens)} tokens, ` +
+      `in ${time(embedding)}: ${number(tokens / embedding)} tokens a second`,
   );
   console.log(`\nInstruction: ${settings.instruction}`);
 
@@ -73,7 +72,7 @@ async function main() {
   await embedder.close();
 }
 
-/** The command line, checked, with the texts and queries that it asks for. */
+/** Parses and checks the command line. Returns its options, with the texts and queries to use. */
 function readArguments() {
   let parsed;
   try {
@@ -84,7 +83,7 @@ function readArguments() {
   const { values, positionals } = parsed;
   const top = Number(values.top);
   if (!Number.isInteger(top) || top < 1)
-    throw new Error(`--top must be a whole number above 0, not '${values.top}'.`);
+    throw new Error(`--top must be a positive integer, not '${values.top}'.`);
   if (positionals.some((query) => query.trim() === '')) throw new Error('A query is empty.');
   return {
     ...values,
@@ -100,18 +99,23 @@ function languages() {
   return `${tags.size - programmingLanguages.length} languages and some code`;
 }
 
-/** npm starts scripts in the package's folder; paths are meant from where the user stands. */
+/** Resolves a path against the user's folder: npm runs scripts in the package's folder. */
 function fromCaller(file) {
   return path.resolve(process.env.INIT_CWD ?? '.', file);
 }
 
+/** A path relative to the user's folder. */
+function relativeToCaller(file) {
+  return path.relative(process.env.INIT_CWD ?? '.', file) || '.';
+}
+
 function linesOf(file) {
-  if (!fs.existsSync(file)) throw new Error(`There is no file ${file} (--texts).`);
+  if (!fs.existsSync(file)) throw new Error(`${file} (--texts) does not exist.`);
   const lines = fs
     .readFileSync(file, 'utf8')
     .split(/\r?\n/)
     .filter((line) => line.trim() !== '');
-  if (lines.length === 0) throw new Error(`${file} holds no text (--texts).`);
+  if (lines.length === 0) throw new Error(`${file} (--texts) contains no text.`);
   return lines.map((line) => ['', line]);
 }
 
@@ -121,7 +125,7 @@ async function timed(work) {
   return { result, seconds: (performance.now() - begin) / 1000 };
 }
 
-/** Of two unit vectors: their cosine. */
+/** Dot product; of unit vectors, their cosine. */
 function dot(a, b) {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
@@ -138,7 +142,7 @@ function oneLine(text) {
   return text.replace(/\s+/g, ' ');
 }
 
-/** At most so many columns of a terminal, in which East Asian characters take two. */
+/** Truncates a text to `columns` terminal columns. East Asian characters have two. */
 function cut(text, columns) {
   let used = 0;
   let kept = '';
@@ -176,5 +180,6 @@ function faint(text) {
   return process.stdout.isTTY ? `\x1b[2m${text}\x1b[22m` : text;
 }
 
-process.stdout.on('error', () => process.exit(0)); // a reader that has seen enough: npm run demo | head
+// EPIPE: the reader has closed the pipe, as in npm run demo | head.
+process.stdout.on('error', () => process.exit(0));
 await main().catch(fail);

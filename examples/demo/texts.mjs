@@ -1,9 +1,9 @@
-// What the demo searches, and what it asks. The model that comes with the package was trained on descriptions of
-// programs, so the texts are about programs; every query is in another language than the text that answers it best.
+// Texts and queries of the demo. The small model was trained on descriptions of programs, so the texts
+// are about programs. The best match of each query is a text in another language.
 
 export const instruction = 'Given a short summary, retrieve the software package it describes';
 
-/** Tags of the texts that are code. */
+/** Tags of the texts that are source code. */
 export const programmingLanguages = ['py', 'c', 'sh', 'js'];
 
 /** [language, text] */
@@ -24,7 +24,8 @@ export const texts = [
   ['it', 'Programma per comporre partiture musicali e stamparle con qualità tipografica.'],
   [
     'pt',
-    'Monitora a temperatura do processador e a velocidade das ventoinhas e avisa quando algo esquenta demais.',
+    'Monitora a temperatura do processador e a velocidade das ventoinhas e avisa quando algo ' +
+      'esquenta demais.',
   ],
   [
     'ru',
@@ -56,23 +57,29 @@ export const texts = [
   ['pl', 'Program do nauki słówek metodą powtórek rozłożonych w czasie.'],
   [
     'uk',
-    'Засіб резервного копіювання: стискає дані, усуває повтори й зберігає знімки на віддаленому сервері.',
+    'Засіб резервного копіювання: стискає дані, усуває повтори й зберігає знімки на ' +
+      'віддаленому сервері.',
   ],
   [
     'py',
-    'def resize(image, width, height):\n    """Scale a picture to the given size."""\n    return image.resize((width, height))',
+    'def resize(image, width, height):\n    """Scale a picture to the given size."""\n' +
+      '    return image.resize((width, height))',
   ],
   [
     'c',
-    '/* Compress a buffer with zlib. */\nint deflate_buffer(const char *in, size_t n, char *out) { return compress(out, &n, in, n); }',
+    '/* Compress a buffer with zlib. */\n' +
+      'int deflate_buffer(const char *in, size_t n, char *out) { ' +
+      'return compress(out, &n, in, n); }',
   ],
   [
     'sh',
-    '#!/bin/sh\n# Show which directories use the most disk space.\ndu -sh -- */ | sort -rh | head -n 10',
+    '#!/bin/sh\n# Show which directories use the most disk space.\n' +
+      'du -sh -- */ | sort -rh | head -n 10',
   ],
   [
     'js',
-    "// Serve the files of a folder over HTTP.\nhttp.createServer((request, response) => fs.createReadStream('.' + request.url).pipe(response)).listen(8080);",
+    '// Serve the files of a folder over HTTP.\nhttp.createServer((request, response) => ' +
+      "fs.createReadStream('.' + request.url).pipe(response)).listen(8080);",
   ],
 ];
 

@@ -1,9 +1,9 @@
-// The utility process: a Node process of the app's own, where a fault harms no window.
+// The utility process: a separate Node process, so that a crash in it does not affect the windows.
 
 const { Embedder } = require('qwen3-embed');
 
 const loading = Embedder.load(process.argv[2]);
-loading.catch(() => {}); // every question reports it
+loading.catch(() => {}); // every request reports the failure
 
 process.parentPort.on('message', async ({ data: { id, texts, instruction } }) => {
   try {

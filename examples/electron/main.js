@@ -1,14 +1,15 @@
-// The main process: opens the window, starts the utility process that holds the model, carries questions to it.
+// The main process: opens the window, starts the utility process that loads the model, and forwards
+// requests to it.
 //
-//   npm start -- <model folder>            a window
-//   npm start -- --smoke <model folder>    no window: embeds once, prints, ends
+//   npm start -- <model folder>            opens a window
+//   npm start -- --smoke <model folder>    no window: embeds a text, prints the result, exits
 
 const path = require('node:path');
 const { app, BrowserWindow, ipcMain, utilityProcess } = require('electron');
 
-const folder = path.resolve(process.argv.filter((word) => !word.startsWith('-')).at(-1));
+const folder = path.resolve(process.argv.filter((argument) => !argument.startsWith('-')).at(-1));
 
-/** Starts the utility process. Gives a function that asks it for the vectors of texts. */
+/** Starts the utility process. Returns a function that requests the vectors of texts from it. */
 function startEmbedder() {
   const child = utilityProcess.fork(path.join(__dirname, 'embedder.js'), [folder], {
     serviceName: 'embedder',
@@ -38,9 +39,8 @@ function startEmbedder() {
 async function smoke(embed) {
   const [vector] = await embed(['Electron runs Chromium and Node in one program.']);
   const length = Math.hypot(...vector);
-  console.log(
-    `${vector.length} dimensions, length ${length.toFixed(6)}, Electron ${process.versions.electron}`,
-  );
+  const { electron } = process.versions;
+  console.log(`${vector.length} dimensions, length ${length.toFixed(6)}, Electron ${electron}`);
   app.exit(Math.abs(length - 1) < 1e-5 ? 0 : 1);
 }
 

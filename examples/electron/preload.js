@@ -1,4 +1,4 @@
-// All that the page may ask for.
+// The API that the page can use.
 
 const { contextBridge, ipcRenderer } = require('electron');
 

@@ -1,4 +1,4 @@
-// The page: one text per line, ranked by how near they are to the question.
+// The page: ranks the texts, one per line, by their similarity to the query.
 
 const element = (id) => document.getElementById(id);
 const instruction = 'Given a web search query, retrieve relevant passages that answer the query';

@@ -1,4 +1,5 @@
-// The native addon itself. Importing this file loads it and fails where there is none, so only what calls native does.
+// The loaded native addon. Importing this file loads it and throws if that fails, so only code that
+// calls the addon imports it.
 
 import path from 'node:path';
 import { loadAddon } from './load_addon';

@@ -1,6 +1,6 @@
-// The package has no types of its own.
+// node-gyp-build ships no types.
 declare module 'node-gyp-build' {
-  /** The file that was built for this platform below a package's folder. Throws where there is none. */
+  /** Path of the addon for this platform in a package's folder. Throws if there is none. */
   function resolve(folder: string): string;
   export default { resolve };
 }

@@ -1,24 +1,29 @@
-// The types of what the native addon takes and exports. Types alone: importing them loads nothing.
+// Types of the native addon's arguments, results and exports. This file has types only, so
+// importing it does not load the addon.
 
+/**
+ * Storage type of the weights, and of the inputs of matrix products where the device multiplies
+ * that type. Supported: CPU `f32`, `bf16`; GPU `bf16`, `f16`, `int8`; reference `f32`.
+ */
 export type Precision = 'f32' | 'bf16' | 'f16' | 'int8';
 
-/** How a tensor's bytes are stored in the checkpoint. */
+/** Data type of a tensor in the checkpoint. */
 export type StoredType = 'f32' | 'bf16' | 'f16';
 
-/** Where one tensor's bytes lie. Native checks them against the file and against the config once more. */
+/** Location, type and shape of a tensor. Native checks them again: against file and config. */
 export interface TensorSource {
   /** Index into `ModelSource.files`. */
   readonly file: number;
-  /** From the start of the file, in bytes. */
+  /** In bytes, from the start of the file. */
   readonly offset: number;
   readonly bytes: number;
   readonly dtype: StoredType;
-  /** A vector of n values has 1 row and n cols. */
+  /** A vector of n values has 1 row and n columns. */
   readonly rows: number;
   readonly cols: number;
 }
 
-/** The numbers of `config.json` that the forward pass needs. */
+/** The values of `config.json` that the forward pass needs. */
 export interface ModelConfig {
   readonly hidden: number;
   readonly intermediate: number;
@@ -26,14 +31,14 @@ export interface ModelConfig {
   readonly queryHeads: number;
   readonly keyValueHeads: number;
   readonly headDim: number;
-  /** Rows of the embedding table: every token id is below it. */
+  /** Rows of the embedding table. Token ids are smaller. */
   readonly vocabulary: number;
   readonly maxPositions: number;
   readonly normEps: number;
   readonly ropeTheta: number;
 }
 
-/** Tensors of one layer, by role. */
+/** The tensors of one layer, by role. */
 export interface LayerSource {
   readonly attentionNorm: TensorSource;
   readonly query: TensorSource;
@@ -48,7 +53,7 @@ export interface LayerSource {
   readonly down: TensorSource;
 }
 
-/** A checkpoint, ready to be read by native. */
+/** A checkpoint, described for the native loader. */
 export interface ModelSource {
   readonly config: ModelConfig;
   /** Absolute paths of the safetensors files. */
@@ -58,17 +63,17 @@ export interface ModelSource {
   readonly layers: readonly LayerSource[];
 }
 
-/** What computes, for people to read. */
+/** The device that computes, described for display. */
 export interface DeviceInfo {
   /** `cpu`, `cuda` or `reference`. */
   readonly name: string;
-  /** The CPU's instructions, or the card's name and architecture. */
+  /** Instruction set of the CPU, or name and architecture of the GPU. */
   readonly instructionSet: string;
-  /** Threads of the CPU, or multiprocessors of the card. */
+  /** Threads of the CPU device, or multiprocessors of the GPU. */
   readonly threads: number;
 }
 
-/** Where and in what to compute. Empty strings and 0 leave the choice to native. */
+/** Device and precision of a load. With empty strings and 0, native selects the value. */
 export interface DeviceRequest {
   readonly device: string;
   readonly precision: Precision | 'auto';
@@ -77,51 +82,53 @@ export interface DeviceRequest {
   readonly cudaLibrary: string;
 }
 
-/** A model in native memory, known to this environment (main thread or worker) by a number. */
+/** A model in native memory. */
 export interface LoadedModel {
+  /** Identifies the model in this environment (main thread or worker). */
   readonly model: number;
   readonly device: DeviceInfo;
   readonly precision: Precision;
-  /** Tokens with which a batch computes at full speed. */
+  /** Tokens at which a batch reaches the device's full speed. */
   readonly batchTokens: number;
-  /** Tokens of the longest text: the model's, or fewer where a card has no memory for more. */
+  /** Longest text, in tokens: the model's limit, or fewer if the GPU has no memory for more. */
   readonly maxTokens: number;
-  /** Which CUDA library was opened, or why `auto` took no card. Empty where neither was asked for. */
+  /** Which CUDA library was opened, or why `auto` did not select a GPU. Empty otherwise. */
   readonly note: string;
 }
 
-/** Work that native has taken. `cancel(ticket)` drops it, and `promise` then settles with nothing. */
+/** Work in progress. `cancel(ticket)` drops it; `promise` then resolves with undefined. */
 export interface Pending<T> {
   readonly ticket: number;
   readonly promise: Promise<T | undefined>;
 }
 
 export interface Vectors {
-  /** count x dimensions, packed; rows that are not finite are zeros. */
+  /** [texts, dimensions], without gaps. Rows that are not finite are written as zeros. */
   readonly vectors: Float32Array;
-  /** Rows that are not finite, ascending. */
+  /** Indices of the rows that are not finite, ascending. */
   readonly nonFinite: readonly number[];
 }
 
 /**
- * What native does. It throws and rejects with an Error whose `code` is an `ErrorCode`.
+ * The exports of the native addon. Functions throw, and promises reject with, an Error whose `code`
+ * is an `ErrorCode`, or a RangeError for an invalid argument.
  */
 export interface Addon {
   /**
-   * Reads a checkpoint into a backend's memory, on a thread of its own. Shares the weights with a model already
-   * loaded from the same files, device and precision.
+   * Reads a checkpoint into a backend's memory, on the loader thread. Shares the weights with a
+   * model that is already loaded with the same files, device and precision.
    */
   load(
     source: ModelSource,
     request: DeviceRequest,
     onProgress: ((loaded: number, total: number) => void) | undefined,
   ): Pending<LoadedModel>;
-  /** Forgets a model. Work that holds it ends first. */
+  /** Releases a model. Its memory is freed when no work and no other embedder uses it. */
   unload(model: number): void;
   /**
-   * Queues texts. `ids` holds the token ids of all texts one after another, `lengths` how many each has (none is 0).
-   * `maxBatchTokens`: how many tokens may share a batch with them. `batchInvariant`: no bit of a vector may depend on
-   * what shares its batch.
+   * Queues the texts of a call. `ids` holds the token ids of all texts one after another, `lengths`
+   * the count of each text, at least 1. `maxBatchTokens` is the largest batch, in tokens, that
+   * these texts may be part of. With `batchInvariant`, no bit of a vector depends on its batch.
    */
   embed(
     model: number,
@@ -131,9 +138,10 @@ export interface Addon {
     maxBatchTokens: number,
     batchInvariant: boolean,
   ): Pending<Vectors>;
+  /** Drops work. Does nothing if it has already settled. */
   cancel(ticket: number): void;
-  /** Address of an array's first byte. For the test that no copy is made. */
+  /** Address of an array's first byte. For the test that vectors are not copied. */
   addressOf(array: Float32Array): bigint;
-  /** Where the backend was last told to write a vector. For the same test. */
+  /** Address to which the backend last wrote a vector. For the same test. */
   lastPooledAddress(): bigint;
 }

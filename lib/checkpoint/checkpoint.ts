@@ -1,5 +1,5 @@
-// A checkpoint folder, read: what native needs to load the weights, and what the tokenizer and the user's options
-// need to know of the model. The one file that knows Hugging Face's tensor names.
+// Reads a checkpoint folder: what native needs to load the weights, and what the tokenizer and the
+// checks of options need to know about the model. Only this file knows Hugging Face's tensor names.
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -13,12 +13,12 @@ import { readPrompts } from './prompts';
 import { readTensorTable, type StoredTensor, type TensorTable } from './safetensors';
 
 export interface Checkpoint {
-  /** Absolute. */
+  /** Absolute path. */
   readonly folder: string;
   readonly source: ModelSource;
-  /** The model's own prompts by name. */
+  /** The model's prompts, by name. */
   readonly prompts: ReadonlyMap<string, string>;
-  /** Absolute path of `tokenizer.json`, where there is one. */
+  /** Absolute path of `tokenizer.json`; undefined if the folder has none. */
   readonly tokenizer: string | undefined;
 }
 
@@ -26,8 +26,8 @@ const storedTypes: Readonly<Record<string, StoredType>> = { F32: 'f32', BF16: 'b
 const bytesOf: Readonly<Record<StoredType, number>> = { f32: 4, bf16: 2, f16: 2 };
 
 /**
- * Reads everything of a checkpoint folder but the weights themselves and the tokenizer. Throws `MODEL_NOT_FOUND`,
- * `MODEL_INVALID` or `MODEL_UNSUPPORTED`.
+ * Reads and checks all files of a checkpoint folder except the weights' data and the tokenizer.
+ * Throws `MODEL_NOT_FOUND`, `MODEL_INVALID` or `MODEL_UNSUPPORTED`.
  */
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const absolute = path.resolve(folder);
@@ -43,7 +43,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   if (!found.isDirectory()) {
     throw new EmbedderError(
       'MODEL_NOT_FOUND',
-      `${absolute} is a file: name the checkpoint's folder.`,
+      `${absolute} is a file: pass the path of the checkpoint's folder.`,
     );
   }
   const config = await readConfig(absolute);
@@ -60,7 +60,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   };
 }
 
-/** Gives every tensor its role. `lm_head` and whatever else a file holds is left alone. */
+/** Finds the tensor of each role. Other tensors, such as `lm_head`, are ignored. */
 function tensorsByRole(
   config: ModelSource['config'],
   table: TensorTable,
@@ -69,7 +69,7 @@ function tensorsByRole(
   const { hidden, intermediate, headDim } = config;
   const query = config.queryHeads * headDim;
   const keyValue = config.keyValueHeads * headDim;
-  // The published embedding models leave the prefix away; rerankers and most fine-tunes have it.
+  // The published embedding models omit the prefix; rerankers and most fine-tuned models have it.
   const prefix = table.tensors.has('model.embed_tokens.weight') ? 'model.' : '';
   const matrix = (name: string, rows: number, cols: number) => {
     const full = `${prefix}${name}.weight`;
@@ -108,14 +108,14 @@ function tensorSource(
   shape: readonly number[],
   folder: string,
 ): TensorSource {
-  const unsound = (what: string) => invalid(folder, `tensor ${name} ${what}`);
-  if (!stored) throw unsound('is missing');
+  const invalidTensor = (what: string) => invalid(folder, `tensor ${name} ${what}`);
+  if (!stored) throw invalidTensor('is missing');
   if (
     stored.shape.length !== shape.length ||
     stored.shape.some((size, axis) => size !== shape[axis])
   ) {
-    throw unsound(
-      `has the shape [${stored.shape.join(', ')}], but config.json makes it [${shape.join(', ')}]`,
+    throw invalidTensor(
+      `has the shape [${stored.shape.join(', ')}], but config.json requires [${shape.join(', ')}]`,
     );
   }
   const dtype = Object.hasOwn(storedTypes, stored.dtype) ? storedTypes[stored.dtype] : undefined;
@@ -123,14 +123,14 @@ function tensorSource(
     const known = Object.keys(storedTypes).join(', ');
     throw unsupported(
       folder,
-      `tensor ${name} is stored as ${stored.dtype.slice(0, 20)}; only ${known} are read`,
+      `tensor ${name} is stored as ${stored.dtype.slice(0, 20)}; only ${known} are supported`,
     );
   }
   const rows = shape.length === 2 ? (shape[0] as number) : 1;
   const cols = shape.at(-1) as number;
   if (stored.bytes !== rows * cols * bytesOf[dtype]) {
-    throw unsound(
-      `has ${stored.bytes} bytes, but its shape makes it ${rows * cols * bytesOf[dtype]}`,
+    throw invalidTensor(
+      `has ${stored.bytes} bytes, but its shape requires ${rows * cols * bytesOf[dtype]}`,
     );
   }
   return { file: stored.file, offset: stored.offset, bytes: stored.bytes, dtype, rows, cols };

@@ -1,5 +1,5 @@
-// What `config.json` says about the model. Refuses whatever the forward pass does not compute, by name, so that no model
-// ever gives vectors that are silently not its own.
+// Reads `config.json`. Refuses every setting that the forward pass does not implement, so that no
+// model silently produces wrong vectors.
 // Fields: https://huggingface.co/docs/transformers/model_doc/qwen3 (Qwen3Config).
 
 import path from 'node:path';
@@ -8,8 +8,9 @@ import { EmbedderError } from '../errors';
 import { invalid, show, unsupported } from './errors';
 import { isObject, type JsonObject, readJsonObject } from './files';
 
-// Upper bounds that leave every published model far behind and keep sizes in bytes exact: a number past them is a
-// broken file, not a larger model. 2^20 positions make a rotation table of 512 MB.
+// Bounds far above all published models, which keep sizes in bytes exact in a double. A value
+// outside of them means a damaged file, not a larger model. 2^20 positions result in a rotation
+// table of 512 MB.
 const bounds = {
   hidden_size: [32, 65_536],
   intermediate_size: [1, 1_048_576],
@@ -20,8 +21,8 @@ const bounds = {
   max_position_embeddings: [1, 1_048_576],
 } as const;
 
-// Qwen3's own attention and activation. Left out, each has the value that is computed.
-const computed: Readonly<Record<string, unknown>> = {
+// The only supported value of each field, which is also its default.
+const supported: Readonly<Record<string, unknown>> = {
   hidden_act: 'silu',
   attention_bias: false,
   use_sliding_window: false,
@@ -36,16 +37,16 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
   if (!config)
     throw new EmbedderError(
       'MODEL_NOT_FOUND',
-      `${folder} is no checkpoint: it has no config.json.`,
+      `${folder} is not a checkpoint: it has no config.json.`,
     );
   refuseOtherModels(config, file);
-  const read = (name: keyof typeof bounds) => wholeNumber(config, name, file);
+  const read = (name: keyof typeof bounds) => integer(config, name, file);
   const queryHeads = read('num_attention_heads');
   const keyValueHeads = read('num_key_value_heads');
   if (queryHeads % keyValueHeads !== 0) {
     throw invalid(
       file,
-      `num_attention_heads ${queryHeads} is no multiple of num_key_value_heads ${keyValueHeads}`,
+      `num_attention_heads ${queryHeads} is not a multiple of num_key_value_heads ${keyValueHeads}`,
     );
   }
   return {
@@ -64,12 +65,12 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
 
 function refuseOtherModels(config: JsonObject, file: string): void {
   if (config.model_type !== 'qwen3') {
-    throw unsupported(file, `model_type is ${show(config.model_type)}; only "qwen3" is computed`);
+    throw unsupported(file, `model_type is ${show(config.model_type)}; only "qwen3" is supported`);
   }
-  for (const [name, value] of Object.entries(computed)) {
-    const asked = config[name] ?? value;
-    if (asked !== value)
-      throw unsupported(file, `${name} is ${show(asked)}; only ${show(value)} is computed`);
+  for (const [name, expected] of Object.entries(supported)) {
+    const value = config[name] ?? expected;
+    if (value !== expected)
+      throw unsupported(file, `${name} is ${show(value)}; only ${show(expected)} is supported`);
   }
   if (config.quantization_config)
     throw unsupported(file, 'the weights are quantized (quantization_config)');
@@ -77,17 +78,20 @@ function refuseOtherModels(config: JsonObject, file: string): void {
   if (!Array.isArray(layerTypes)) throw invalid(file, 'layer_types is not an array');
   const other = layerTypes.find((type) => type !== 'full_attention');
   if (other !== undefined)
-    throw unsupported(file, `layer_types holds ${show(other)}; only "full_attention" is computed`);
+    throw unsupported(
+      file,
+      `layer_types contains ${show(other)}; only "full_attention" is supported`,
+    );
   const headDim = config.head_dim ?? 128;
   if (headDim !== 128) {
     if (typeof headDim !== 'number' || !(Number.isInteger(headDim) && headDim > 0)) {
       throw invalid(file, `head_dim is ${show(headDim)}; it must be 128`);
     }
-    throw unsupported(file, `head_dim is ${headDim}; only 128 is computed`);
+    throw unsupported(file, `head_dim is ${headDim}; only 128 is supported`);
   }
 }
 
-/** The base of the rotation, at top level or in `rope_parameters`. Any kind of scaling is refused. */
+/** The RoPE base, from the top level or `rope_parameters`. Throws if RoPE scaling is configured. */
 function ropeTheta(config: JsonObject, file: string): number {
   const parameters = config.rope_parameters ?? {};
   if (!isObject(parameters)) throw invalid(file, 'rope_parameters is not an object');
@@ -95,7 +99,7 @@ function ropeTheta(config: JsonObject, file: string): number {
     if (!isObject(scaling)) throw invalid(file, 'rope_scaling is not an object');
     const kind = scaling.rope_type ?? scaling.type ?? 'default';
     if (kind !== 'default')
-      throw unsupported(file, `rope scaling is ${show(kind)}; only "default" is computed`);
+      throw unsupported(file, `rope scaling is ${show(kind)}; only "default" is supported`);
   }
   const thetas = [parameters.rope_theta, config.rope_theta].filter((theta) => theta !== undefined);
   if (thetas.length === 2 && thetas[0] !== thetas[1]) {
@@ -107,9 +111,9 @@ function ropeTheta(config: JsonObject, file: string): number {
   return realNumber(thetas[0], 'rope_theta', 1, 1e12, file);
 }
 
-function wholeNumber(config: JsonObject, name: keyof typeof bounds, file: string): number {
+function integer(config: JsonObject, name: keyof typeof bounds, file: string): number {
   const value = realNumber(config[name], name, bounds[name][0], bounds[name][1], file);
-  if (!Number.isInteger(value)) throw invalid(file, `${name} is ${value}, not a whole number`);
+  if (!Number.isInteger(value)) throw invalid(file, `${name} is ${value}, not an integer`);
   return value;
 }
 

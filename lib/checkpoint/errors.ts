@@ -1,18 +1,18 @@
-// What is wrong with a checkpoint, in the words that all who read one use.
+// Errors about a checkpoint's files.
 
 import { EmbedderError } from '../errors';
 
-/** For a file whose content cannot be right. */
+/** For a file whose content is malformed or contradictory. */
 export function invalid(file: string, what: string): EmbedderError {
   return new EmbedderError('MODEL_INVALID', `${file}: ${what}.`);
 }
 
-/** For a file that is sound and asks for what is not computed. */
+/** For a valid file that requires something that is not supported. */
 export function unsupported(file: string, what: string): EmbedderError {
   return new EmbedderError('MODEL_UNSUPPORTED', `${file}: ${what}.`);
 }
 
-/** For a file that is there and cannot be read. */
+/** For a file that exists but cannot be read. */
 export function unreadable(file: string, error: unknown): EmbedderError {
   return new EmbedderError(
     'MODEL_NOT_FOUND',
@@ -21,7 +21,7 @@ export function unreadable(file: string, error: unknown): EmbedderError {
   );
 }
 
-/** A value of a JSON file, as messages show it. */
+/** Formats a JSON value for messages, at most 60 characters. */
 export function show(value: unknown): string {
-  return value === undefined ? 'not there' : JSON.stringify(value).slice(0, 60);
+  return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60);
 }

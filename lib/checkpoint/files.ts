@@ -1,4 +1,4 @@
-// The files of a checkpoint folder: their names, their sizes, their JSON. What its fields mean is the callers' matter.
+// Access to the files of a checkpoint folder: names, sizes, JSON. Callers interpret the content.
 
 import { readFile, stat } from 'node:fs/promises';
 import { EmbedderError } from '../errors';
@@ -6,24 +6,27 @@ import { unreadable } from './errors';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-// The largest index of a published checkpoint has less than 1 MB.
+// The largest index file of a published checkpoint is smaller than 1 MB.
 const maxBytes = 64 * 1024 * 1024;
 
-/** A JSON file's object, or `undefined` where there is no such file. Throws `MODEL_INVALID`, `MODEL_NOT_FOUND`. */
+/**
+ * The object in a JSON file, or `undefined` if the file does not exist. Throws `MODEL_INVALID`, or
+ * `MODEL_NOT_FOUND` if the file cannot be read.
+ */
 export async function readJsonObject(file: string): Promise<JsonObject | undefined> {
   const value = await readJson(file);
   if (value === undefined || isObject(value)) return value;
-  throw new EmbedderError('MODEL_INVALID', `${file} must hold a JSON object.`);
+  throw new EmbedderError('MODEL_INVALID', `${file} must contain a JSON object.`);
 }
 
-/** The same for a file that holds any JSON value. */
+/** As readJsonObject, for a file that contains any JSON value. */
 export async function readJson(file: string): Promise<unknown> {
   const size = await fileSize(file);
   if (size === undefined) return undefined;
   if (size > maxBytes) {
     throw new EmbedderError(
       'MODEL_INVALID',
-      `${file} has ${size} bytes; at most ${maxBytes} are read.`,
+      `${file} has ${size} bytes; at most ${maxBytes} are accepted.`,
     );
   }
   const text = await readFile(file, 'utf8').catch((error) => {
@@ -38,12 +41,15 @@ export async function readJson(file: string): Promise<unknown> {
   }
 }
 
-/** Whether `name` names something in a folder itself, and nothing outside of it. */
+/** Whether `name` is a bare file name, which cannot refer to anything outside of its folder. */
 export function isPlainName(name: string): boolean {
   return name !== '' && name !== '.' && name !== '..' && !/[/\\\0]/.test(name);
 }
 
-/** Bytes of a file, or `undefined` where there is none. */
+/**
+ * Size of a file in bytes, or `undefined` if it does not exist. Throws `MODEL_NOT_FOUND` if it
+ * cannot be read, `MODEL_INVALID` if it is not a file.
+ */
 export async function fileSize(file: string): Promise<number | undefined> {
   try {
     const found = await stat(file);

@@ -1,23 +1,24 @@
-// The pooling that sentence-transformers' files ask for, which must be the one that is computed.
+// Checks that sentence-transformers' files configure the pooling that is implemented.
 
 import path from 'node:path';
 import { invalid, show, unsupported } from './errors';
 import { isObject, isPlainName, readJson, readJsonObject } from './files';
 
 /**
- * Checks that `modules.json` and the pooling's own `config.json`, where there are any, ask for what is computed: the
- * last token's vector of `hidden` values, nothing but a normalisation after it.
+ * Checks that `modules.json` and the pooling's `config.json`, if they exist, configure what is
+ * implemented: the last token's vector of `hidden` values, followed by nothing but normalization.
+ * Throws `MODEL_INVALID` or `MODEL_UNSUPPORTED`.
  */
 export async function checkPooling(folder: string, hidden: number): Promise<void> {
   const modulesFile = path.join(folder, 'modules.json');
   const modules = (await readJson(modulesFile)) ?? [{ type: 'Pooling', path: '1_Pooling' }];
   if (!Array.isArray(modules) || !modules.every(isObject))
-    throw invalid(modulesFile, 'it must hold an array of objects');
+    throw invalid(modulesFile, 'it must contain an array of objects');
   for (const module of modules) {
     const type = typeof module.type === 'string' ? module.type.split('.').at(-1) : undefined;
     if (type === 'Pooling') await checkPoolingFile(folder, module.path, hidden);
     else if (type !== 'Transformer' && type !== 'Normalize') {
-      throw unsupported(modulesFile, `a module of type ${show(module.type)} is asked for`);
+      throw unsupported(modulesFile, `modules of type ${show(module.type)} are not supported`);
     }
   }
 }
@@ -26,13 +27,13 @@ async function checkPoolingFile(folder: string, subfolder: unknown, hidden: numb
   if (typeof subfolder !== 'string' || !isPlainName(subfolder)) {
     throw invalid(
       path.join(folder, 'modules.json'),
-      `the pooling's path ${show(subfolder)} is no name of a folder`,
+      `the pooling's path ${show(subfolder)} is not the name of a subfolder`,
     );
   }
   const file = path.join(folder, subfolder, 'config.json');
   const pooling = await readJsonObject(file);
   if (!pooling) return;
-  // Either one flag for each mode or, since sentence-transformers 5, their names.
+  // One flag per mode or, since sentence-transformers 5, the names of the modes.
   const flags = Object.keys(pooling).filter(
     (key) => key.startsWith('pooling_mode_') && pooling[key] !== false,
   );
@@ -43,7 +44,7 @@ async function checkPoolingFile(folder: string, subfolder: unknown, hidden: numb
   if (modes.length === 0 || modes.some((mode) => mode !== 'lasttoken')) {
     throw unsupported(
       file,
-      `pooling is ${modes.map(String).join(' + ') || 'none'}; only lasttoken is computed`,
+      `pooling is ${modes.map(String).join(' + ') || 'none'}; only lasttoken is supported`,
     );
   }
   const width = pooling.word_embedding_dimension ?? pooling.embedding_dimension ?? hidden;

@@ -1,10 +1,13 @@
-// The prompts that sentence-transformers' file names.
+// Reads the prompts of sentence-transformers' configuration.
 
 import path from 'node:path';
 import { invalid, show } from './errors';
 import { isObject, readJsonObject } from './files';
 
-/** The model's own prompts by name, from `config_sentence_transformers.json`; none where there is no such file. */
+/**
+ * The model's prompts by name, from `config_sentence_transformers.json`; empty if the file does not
+ * exist. Throws `MODEL_INVALID`, or `MODEL_NOT_FOUND` if the file cannot be read.
+ */
 export async function readPrompts(folder: string): Promise<ReadonlyMap<string, string>> {
   const file = path.join(folder, 'config_sentence_transformers.json');
   const prompts = (await readJsonObject(file))?.prompts ?? {};

@@ -1,5 +1,6 @@
-// Finds every tensor of a folder's safetensors files: where its bytes lie, how they are stored, its shape. Knows the
-// format (https://huggingface.co/docs/safetensors: 8 bytes of header length, a JSON header, the bytes), not the model.
+// Reads the headers of a folder's safetensors files: location, data type and shape of every tensor.
+// Knows the format (https://huggingface.co/docs/safetensors), not the model. A file consists of the
+// header's length (8 bytes, little endian), a JSON header and the tensors' data.
 
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import path from 'node:path';
@@ -7,19 +8,19 @@ import { EmbedderError } from '../errors';
 import { invalid, unreadable } from './errors';
 import { fileSize, isObject, isPlainName, readJsonObject } from './files';
 
-/** One tensor as its file's header tells it, held against the file's length. */
+/** A tensor as described by its file's header, checked against the file's length. */
 export interface StoredTensor {
   /** Index into `TensorTable.files`. */
   readonly file: number;
-  /** From the start of the file, in bytes. */
+  /** In bytes, from the start of the file. */
   readonly offset: number;
   readonly bytes: number;
-  /** In the format's words: `F32`, `BF16`, ... */
+  /** The format's name of the data type: `F32`, `BF16`, ... */
   readonly dtype: string;
   readonly shape: readonly number[];
 }
 
-/** All tensors of a checkpoint by name. */
+/** All tensors of a checkpoint, by name. */
 export interface TensorTable {
   /** Absolute paths, symbolic links resolved. */
   readonly files: readonly string[];
@@ -32,8 +33,8 @@ const singleFile = 'model.safetensors';
 const indexFile = 'model.safetensors.index.json';
 
 /**
- * Reads the headers of `model.safetensors` or, where there is none, of the shards that
- * `model.safetensors.index.json` names. Throws `MODEL_NOT_FOUND` or `MODEL_INVALID`.
+ * Reads the header of `model.safetensors` or, if there is none, the headers of the shards listed in
+ * `model.safetensors.index.json`. Throws `MODEL_NOT_FOUND` or `MODEL_INVALID`.
  */
 export async function readTensorTable(folder: string): Promise<TensorTable> {
   const single = path.join(folder, singleFile);
@@ -52,7 +53,7 @@ export async function readTensorTable(folder: string): Promise<TensorTable> {
 
   const names = [...new Set(Object.values(weightMap))].map((name) => {
     if (typeof name === 'string' && isPlainName(name)) return name;
-    throw damaged(index, `${JSON.stringify(name)} is no name of a file in the same folder`);
+    throw damaged(index, `${JSON.stringify(name)} is not the name of a file in the same folder`);
   });
   const files: string[] = [];
   const headers = new Map<unknown, ReadonlyMap<string, StoredTensor>>();
@@ -65,7 +66,7 @@ export async function readTensorTable(folder: string): Promise<TensorTable> {
   for (const [tensor, name] of Object.entries(weightMap)) {
     const stored = headers.get(name)?.get(tensor);
     if (!stored)
-      throw damaged(index, `${tensor} should be in ${String(name)}, which does not hold it`);
+      throw damaged(index, `${tensor} should be in ${String(name)}, which does not contain it`);
     tensors.set(tensor, stored);
   }
   return { files, tensors };
@@ -86,7 +87,7 @@ async function readHeader(file: string, index: number): Promise<ReadonlyMap<stri
   try {
     const length = Number((await readBytes(handle, file, 0, 8)).readBigUInt64LE());
     if (length > maxHeaderBytes || length > size - 8) {
-      throw damaged(file, `its header should have ${length} bytes, the file has ${size}`);
+      throw damaged(file, `its header should have ${length} bytes, but the file has ${size}`);
     }
     const header = parseHeader(await readBytes(handle, file, 8, length), file);
     return tensorsOf(header, { file, index, start: 8 + length, size });
@@ -135,12 +136,15 @@ function tensorsOf(
     if (!isObject(entry)) throw damaged(file, `the header's entry for ${name} is not an object`);
     const { dtype, shape, data_offsets: offsets } = entry;
     if (typeof dtype !== 'string') throw damaged(file, `${name} has no dtype`);
-    if (!isCounts(shape)) throw damaged(file, `${name} has no sound shape`);
+    if (!isCounts(shape)) throw damaged(file, `${name} has an invalid shape`);
     if (!isCounts(offsets) || offsets.length !== 2)
-      throw damaged(file, `${name} has no sound data_offsets`);
+      throw damaged(file, `${name} has invalid data_offsets`);
     const [begin, end] = offsets as [number, number];
     if (begin > end || end > size - start) {
-      throw damaged(file, `${name} lies at ${begin} to ${end} of ${size - start} bytes`);
+      throw damaged(
+        file,
+        `${name} has invalid data_offsets [${begin}, ${end}] for ${size - start} bytes of data`,
+      );
     }
     tensors.set(name, { file: index, offset: start + begin, bytes: end - begin, dtype, shape });
   }

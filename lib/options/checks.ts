@@ -1,19 +1,19 @@
-// The checks that arguments share. Each says what was asked for, and what was given.
+// Shared checks of arguments. Each message states what is expected and what was passed.
 
-/** Options whose names are known and whose values are not checked yet. */
+/** Options whose names have been checked and whose values have not. */
 export type Given<Name extends string> = Readonly<Partial<Record<Name, unknown>>>;
 
-/** For an argument that is of another type than it must be. */
+/** For an argument of the wrong type. */
 export function wrongType(name: string, wanted: string, value: unknown): TypeError {
   return new TypeError(`${name} must be ${wanted}, not ${kindOf(value)}.`);
 }
 
-/** For a string that is none of those that an argument may be. */
+/** For a string that is not one of the argument's valid values. */
 export function unknownValue(name: string, value: string, remedy: string): RangeError {
   return new RangeError(`${name} "${value}" is unknown: ${remedy}.`);
 }
 
-/** Refuses names that are not known, and names the nearest that is. */
+/** Throws a `TypeError` if an option is unknown; the message suggests the most similar one. */
 export function checkNames<Name extends string>(
   options: unknown = {},
   known: readonly Name[],
@@ -27,13 +27,13 @@ export function checkNames<Name extends string>(
       distance(name, other) < distance(name, best) ? other : best,
     );
     throw new TypeError(
-      `Unknown option "${name}": did you mean "${nearest}"? There are ${known.join(', ')}.`,
+      `Unknown option "${name}": did you mean "${nearest}"? Known options: ${known.join(', ')}.`,
     );
   }
   return options as Given<Name>;
 }
 
-/** Edits (a letter put in, taken out or changed) from one word to another, whatever their case. */
+/** Levenshtein distance between two words, ignoring case. */
 function distance(from: string, to: string): number {
   const a = from.toLowerCase();
   const b = to.toLowerCase();
@@ -67,11 +67,11 @@ export function checkOneOf<Value extends string>(
 export function checkWholeNumber(name: string, value: unknown, low: number, high: number): number {
   if (typeof value !== 'number') throw wrongType(name, 'a number', value);
   if (Number.isInteger(value) && value >= low && value <= high) return value;
-  throw new RangeError(`${name} is ${value}: it must be a whole number from ${low} to ${high}.`);
+  throw new RangeError(`${name} is ${value}: it must be an integer from ${low} to ${high}.`);
 }
 
 export function checkSignal(signal: unknown): AbortSignal | undefined {
-  // Not instanceof: test runners and Electron have more than one AbortSignal.
+  // Not instanceof: test runners and Electron have more than one AbortSignal class.
   const given = signal as Partial<AbortSignal> | null | undefined;
   if (given === undefined) return undefined;
   if (typeof given?.aborted === 'boolean' && typeof given.addEventListener === 'function')

@@ -1,32 +1,60 @@
-// What a call on texts takes: options, defaults, checks. Nothing behind this folder checks an argument again.
+// Options of embed and countTokens: types, defaults, checks. Later code does not repeat the checks.
 
 import { checkNames, checkOneOf, checkSignal, checkWholeNumber, type Given } from './checks';
 import type { Input } from './inputs';
 import { prefixOf } from './prompt';
 
-/** What to do with special tokens (`<|endoftext|>`, `<think>`, ...) that a text or its instruction spells out. */
+/**
+ * How to treat special tokens (`<|endoftext|>`, `<think>`, ...) that occur in a text or its prompt:
+ * as tokens (`parse`), as ordinary text (`text`), or as an error (`error`).
+ */
 export type SpecialTokens = 'parse' | 'text' | 'error';
 
+/** Options of `Embedder.countTokens`. */
 export interface CountOptions {
-  /** Makes the text a query: `Instruct: {instruction}\nQuery:` is put before it. */
+  /**
+   * Turns the texts into queries, by prepending `Instruct: {instruction}\nQuery:`. Write one
+   * sentence, in English, that states what is searched for. Excludes `prompt`, and token ids as
+   * input.
+   */
   readonly instruction?: string;
-  /** Puts one of the model's own prompts before the text, by its name in `config_sentence_transformers.json`. */
+  /**
+   * Prepends one of the model's prompts, by its name in `config_sentence_transformers.json`.
+   * Excludes `instruction`, and token ids as input.
+   */
   readonly prompt?: string;
   /**
-   * Default `parse`, as Hugging Face does: they become their own tokens. `text`: they are read as any other text.
-   * `error`: the call is refused with a `RangeError`.
+   * How to treat special tokens (`<|endoftext|>`, `<think>`, ...) that occur in a text or its
+   * prompt.
+   *
+   * - `parse`: each becomes its own token, as with Hugging Face.
+   * - `text`: they are read as ordinary text. The first such call parses `tokenizer.json` again,
+   *   which blocks the event loop, for 0.7 s with the published models.
+   * - `error`: the call rejects with a `RangeError`.
+   *
+   * @default 'parse'
    */
   readonly specialTokens?: SpecialTokens;
-  /** Cancels the call, which then rejects with the signal's reason. */
+  /** Cancels the call, which rejects at once with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
+/** Options of `Embedder.embed`. */
 export interface EmbedOptions extends CountOptions {
-  /** Values per vector, 32 to the model's width (the default): the vector is cut, then made a unit vector again. */
+  /**
+   * Values per vector, an integer from 32 to the model's hidden size (`Embedder.dimensions`). A
+   * shorter vector is the start of the full one, normalized to length 1 again.
+   *
+   * @default the model's hidden size
+   */
   readonly dimensions?: number;
   /**
-   * What to do with an input longer than `maxTokens`. Default `error`: the call rejects with `INPUT_TOO_LONG`. `end`:
-   * its end is cut off; the last token, which is the one that is pooled, stays last.
+   * What to do with an input of more than `Embedder.maxTokens` tokens.
+   *
+   * - `error`: the call rejects with `INPUT_TOO_LONG`.
+   * - `end`: its end is removed, except for the last token, whose hidden state is the vector.
+   *
+   * @default 'error'
    */
   readonly truncate?: 'error' | 'end';
 }
@@ -37,7 +65,7 @@ const embedOptions = [...countOptions, 'dimensions', 'truncate'] as const;
 const minDimensions = 32;
 
 export interface CountRequest {
-  /** What stands before every text. */
+  /** Prepended to every text. */
   readonly prefix: string;
   readonly specialTokens: SpecialTokens;
   readonly signal: AbortSignal | undefined;

@@ -1,4 +1,4 @@
-// What a load takes: options, defaults, checks. Nothing behind this folder checks an argument again.
+// Options of Embedder.load: types, defaults, checks. Later code does not repeat the checks.
 
 import type { Precision } from '../addon/types';
 import {
@@ -12,46 +12,71 @@ import {
 } from './checks';
 
 /**
- * Where to compute. `cuda` is the first NVIDIA card, `cuda:1` the second. `auto` is the first card, if it opens and
- * computes the precision, else the CPU. `reference` is the CPU with plain loops: slow, and what the others must equal.
+ * Where to compute.
+ *
+ * - `auto`: the first NVIDIA GPU if it can be opened and computes the precision, else the CPU.
+ * - `cpu`: the CPU.
+ * - `cuda`, `cuda:N`: an NVIDIA GPU; `cuda` and `cuda:0` are the first.
+ * - `reference`: the CPU with plain loops in f32. Slow; the reference that other devices are tested
+ *   against.
  */
 export type Device = 'auto' | 'cpu' | 'cuda' | `cuda:${number}` | 'reference';
 
-/** Bytes of weights read so far, and all there are to read. */
+/** Progress of loading the weights. */
 export interface Progress {
+  /** Bytes read so far. */
   readonly loaded: number;
+  /** Bytes to read in total. */
   readonly total: number;
 }
 
+/** Options of `Embedder.load`. */
 export interface LoadOptions {
-  /** Default `auto`. */
+  /**
+   * Where to compute.
+   *
+   * @default 'auto'
+   */
   readonly device?: Device;
   /**
-   * What the weights are kept in, and the inputs of matrix products where the device multiplies that; sums are f32.
-   * The CPU computes f32 and bf16, a card bf16, f16 and int8. Default `auto`: as the checkpoint stores its matrices where
-   * the device computes that, else the first of those.
+   * Storage type of the weights, and of the inputs of matrix products where the device multiplies
+   * that type. Sums are computed in f32 (products of int8: in 32-bit integers).
+   *
+   * The CPU supports `f32` and `bf16`, a GPU `bf16`, `f16` and `int8`, `reference` only `f32`.
+   * `auto` is the type that the checkpoint is stored in if the device supports it, else the first
+   * type in the device's list.
+   *
+   * @default 'auto'
    */
   readonly precision?: Precision | 'auto';
   /**
-   * Threads of the CPU device, 1 to 1,024. They are the process's: the first load sets the number, by default one per
-   * physical core, and a later load that asks for another is refused.
+   * Threads of the CPU device, an integer from 1 to 1,024. The whole process shares them: the first
+   * load sets the number, and a later load that passes a different one rejects with a `RangeError`.
+   *
+   * @default one per physical core
    */
   readonly threads?: number;
   /**
-   * Tokens that may share a batch, 1 to 1,048,576. A longer text runs alone. Default 512 on the CPU and 8,192 on a card:
-   * with these a batch computes at full speed, and what waits behind it waits no longer than it must.
+   * Most tokens that are computed in one batch, an integer from 1 to 1,048,576. A longer text runs
+   * alone. The default is the smallest batch that reaches the device's full speed: larger batches
+   * only make the texts queued after them wait longer.
+   *
+   * @default 512 on the CPU, 8192 on a GPU
    */
   readonly maxBatchTokens?: number;
   /**
-   * Default `false`: on a card a vector's last bits differ between batches of up to 64 tokens, which are computed in a way
-   * that is faster for few, and larger ones. `true`: a text's vector always has the same bits. On the CPU it always has.
+   * Whether the vector of a text has the same bits in every batch on a GPU too. With `false`, a GPU
+   * computes batches of up to 64 tokens by a faster method whose results differ in the last bits.
+   * On the CPU the bits are always the same.
+   *
+   * @default false
    */
   readonly batchInvariant?: boolean;
-  /** Cancels loading. */
+  /** Cancels loading, which rejects at once with the signal's reason. */
   readonly signal?: AbortSignal;
   /**
-   * Called now and then while the weights are read, never where they are shared with a model that is loaded already.
-   * An error that it throws ends loading.
+   * Called repeatedly while the weights are read. Not called if the weights are shared with a model
+   * that is already loaded. If it throws, loading rejects with that error.
    */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -70,9 +95,9 @@ const precisions = ['auto', 'f32', 'bf16', 'f16', 'int8'] as const;
 export interface LoadRequest {
   readonly device: string;
   readonly precision: Precision | 'auto';
-  /** 0: as the process has them, or one per physical core. */
+  /** 0: the process's number or, if this is its first load, one per physical core. */
   readonly threads: number;
-  /** Undefined: as many as the device needs for its full speed. */
+  /** Undefined: as many as the device needs to reach its full speed. */
   readonly maxBatchTokens: number | undefined;
   readonly batchInvariant: boolean;
   readonly signal: AbortSignal | undefined;
@@ -81,7 +106,8 @@ export interface LoadRequest {
 
 export function checkFolder(folder: unknown): string {
   const name = checkString('folder', folder);
-  if (name === '') throw new RangeError('folder is empty: name the folder that holds config.json.');
+  if (name === '')
+    throw new RangeError('folder is empty: pass the path of the folder that contains config.json.');
   return name;
 }
 

@@ -1,26 +1,29 @@
-// From a call's inputs to one flat array of token ids: prompts put in front, limits kept, every id checked. Works in
-// slices and gives the event loop its turn between them, so that a call with a million texts holds up nobody.
+// Converts the inputs of a call to one flat array of token ids: adds prompts, enforces limits,
+// checks every id. Works in slices and yields to the event loop between them, so that a call with a
+// million texts does not block it.
 
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { ModelConfig } from '../addon/types';
 import { EmbedderError } from '../errors';
 import type { CountRequest, EmbedRequest } from '../options/embed';
 import type { Input } from '../options/inputs';
 import type { Tokenizer } from './tokenizer';
 
-/** Token ids of all inputs one after another, and how many each input has. */
+/** Token ids of all inputs one after another, and the count of each input. */
 export interface TokenIds {
   readonly ids: Uint32Array;
   readonly lengths: Uint32Array;
 }
 
-// A slice of this many characters or ids has about 4,000 tokens, which are copied out of the tokenizer in 0.5 ms.
+// Characters and ids per slice: about 4,000 tokens, copied out of the tokenizer in 0.5 ms.
 const sliceSize = 16_384;
 const sliceInputs = 256;
 
 /**
- * Token ids of all inputs, cut or refused as `request.truncate` says. Throws `INPUT_TOO_LONG`, `MODEL_INVALID` for an
- * id past the table that the tokenizer gave, and a `RangeError` for one that the caller gave.
+ * Token ids of all inputs, each of at most `maxPositions` tokens: longer inputs are truncated or
+ * refused according to `request.truncate`. Throws `INPUT_TOO_LONG`; for an id outside of the
+ * vocabulary, `MODEL_INVALID` if it is from the tokenizer and a `RangeError` if it is from the
+ * caller; and a `RangeError` for a special token if `request.specialTokens` is `error`.
  */
 export async function tokenIds(
   inputs: readonly Input[],
@@ -37,8 +40,8 @@ export async function tokenIds(
     if (length < tokens.length && request.truncate === 'error') {
       throw new EmbedderError(
         'INPUT_TOO_LONG',
-        `input[${index}] has ${tokens.length} tokens, the model takes ${maxPositions}: split the text, or ` +
-          `cut it with truncate: 'end'.`,
+        `input[${index}] has ${tokens.length} tokens, but the limit is ${maxPositions}: split ` +
+          `the text, or use truncate: 'end'.`,
       );
     }
     if (filled + length > ids.length) {
@@ -47,7 +50,7 @@ export async function tokenIds(
       ids = larger;
     }
     for (let i = 0; i < length - 1; i++) ids[filled + i] = tokens[i] as number;
-    // The last token is the one that is pooled: it stays the last of a text that is cut.
+    // A truncated text keeps its last token, because that one is pooled.
     ids[filled + length - 1] = tokens[tokens.length - 1] as number;
     filled += length;
     lengths[index] = length;
@@ -55,7 +58,7 @@ export async function tokenIds(
   return { ids: ids.subarray(0, filled), lengths };
 }
 
-/** How many tokens each input has, however many the model takes. */
+/** Count of tokens of each input, without a limit. Throws as tokenIds, except `INPUT_TOO_LONG`. */
 export async function countTokens(
   inputs: readonly Input[],
   request: CountRequest,
@@ -70,13 +73,14 @@ export async function countTokens(
   return counts;
 }
 
+/** Calls `visit` with the token ids of each input, in order. */
 async function eachInput(
   inputs: readonly Input[],
   request: CountRequest,
   vocabulary: number,
   tokenizer: Tokenizer | undefined,
   cancelled: AbortSignal,
-  take: (tokens: ArrayLike<number>, index: number) => void,
+  visit: (tokens: ArrayLike<number>, index: number) => void,
 ): Promise<void> {
   const forbidden = request.specialTokens === 'error' ? tokenizer?.specialTokens : undefined;
   for (let first = 0; first < inputs.length; ) {
@@ -84,20 +88,21 @@ async function eachInput(
     const texts = slice
       .filter((input) => typeof input === 'string')
       .map((text) => request.prefix + text);
-    // Either way the event loop has its turn here.
-    const encoded = texts.length > 0 ? await encode(tokenizer, texts, request) : await turn([]);
+    // Both branches yield to the event loop.
+    const encoded =
+      texts.length > 0 ? await encode(tokenizer, texts, request) : await yieldToEventLoop([]);
     cancelled.throwIfAborted();
     let next = 0;
     slice.forEach((input, offset) => {
       const index = first + offset;
       if (typeof input !== 'string') {
         refuseUnknown(input, index, vocabulary);
-        take(input, index);
+        visit(input, index);
         return;
       }
       const tokens = encoded[next++] as number[];
       checkEncoded(tokens, index, vocabulary, forbidden);
-      take(tokens, index);
+      visit(tokens, index);
     });
     first += slice.length;
   }
@@ -115,7 +120,7 @@ function encode(tokenizer: Tokenizer | undefined, texts: readonly string[], requ
   if (tokenizer) return tokenizer.encode(texts, request.specialTokens === 'text');
   throw new EmbedderError(
     'MODEL_NOT_FOUND',
-    'The model folder has no tokenizer.json: give token ids, or add the file.',
+    'The model folder has no tokenizer.json: pass token ids, or add the file.',
   );
 }
 
@@ -123,7 +128,8 @@ function refuseUnknown(ids: Uint32Array, index: number, vocabulary: number): voi
   const at = ids.findIndex((id) => id >= vocabulary);
   if (at >= 0) {
     throw new RangeError(
-      `input[${index}] holds the token id ${ids[at]} at ${at}: the model has ${vocabulary} tokens.`,
+      `input[${index}] has the token id ${ids[at]} at index ${at}, but the model has ` +
+        `${vocabulary} tokens.`,
     );
   }
 }
@@ -138,16 +144,16 @@ function checkEncoded(
   if (unknown !== undefined) {
     throw new EmbedderError(
       'MODEL_INVALID',
-      `tokenizer.json makes the token id ${unknown} of input[${index}], but the model has ${vocabulary} tokens: ` +
-        'it belongs to another model.',
+      `tokenizer.json produces the token id ${unknown} for input[${index}], but the model has ` +
+        `${vocabulary} tokens: the file belongs to another model.`,
     );
   }
-  // The end token that closes every text is not the text's own.
+  // The last token is the end token, which is not part of the text.
   const special = forbidden && tokens.slice(0, -1).find((id) => forbidden.has(id));
   if (special !== undefined) {
     throw new RangeError(
-      `input[${index}] spells out the special token ${forbidden?.get(special)}: take it out, or say with specialTokens ` +
-        `whether to 'parse' it or to read it as 'text'.`,
+      `input[${index}] contains the special token ${forbidden?.get(special)}: remove it, or set ` +
+        `specialTokens to 'parse' or 'text'.`,
     );
   }
 }

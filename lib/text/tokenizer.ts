@@ -1,22 +1,22 @@
-// Text to token ids. The one file that knows the `tokenizers` package, Hugging Face's own binding, which encodes on
-// threads of its own. Prompts, limits and the checks of ids are token_ids.ts's matter.
+// Converts text to token ids. Only this file uses the `tokenizers` package, Hugging Face's binding,
+// which encodes on its own threads. token_ids.ts adds prompts, enforces limits and checks ids.
 
 import { readFile } from 'node:fs/promises';
 import { Tokenizer as Library } from 'tokenizers';
 import { EmbedderError } from '../errors';
 
-// The token that Qwen3-Embedding pools: its template puts it after every text.
+// The token that Qwen3-Embedding pools. The model's template appends it to every text.
 const endToken = '<|endoftext|>';
 
-// Files that were warned of.
+// Files for which the warning about a missing end token has been emitted.
 const warned = new Set<string>();
 
 export class Tokenizer {
-  /** Special tokens by id, `<think>` and its like among them. */
+  /** Special tokens by id: all added tokens, including `<think>` and similar ones. */
   readonly specialTokens: ReadonlyMap<number, string>;
   readonly #file: string;
   readonly #library: Library;
-  // Put after every text where the file's own template puts nothing.
+  // Appended to every text if the file's template appends nothing.
   readonly #appended: number | undefined;
   #plainLibrary: Promise<Library> | undefined;
 
@@ -33,8 +33,9 @@ export class Tokenizer {
   }
 
   /**
-   * Reads a `tokenizer.json`. The library parses it on the calling thread, 0.7 s for the 11 MB of the published models,
-   * and has no other way. Warns where the file's template appends no end token. Throws `MODEL_INVALID`.
+   * Reads a `tokenizer.json`. The library can parse it on the calling thread only: 0.7 s for the
+   * 11 MB file of the published models. Warns once per file if its template appends no end token.
+   * Throws `MODEL_INVALID`.
    */
   static async open(file: string): Promise<Tokenizer> {
     try {
@@ -42,14 +43,15 @@ export class Tokenizer {
       refuseBrokenTemplate(json);
       const specialTokens = readSpecialTokens(json);
       const library = withoutLimits(Library.fromFile(file));
-      // What the template makes of nothing is what it appends.
+      // The encoding of an empty text is what the template appends.
       const template = await library.encode('');
       if (template.getLength() > 0) return new Tokenizer(file, library, specialTokens, undefined);
       const appended = library.tokenToId(endToken);
-      if (appended === null) throw new Error(`there is no ${endToken}`);
+      if (appended === null) throw new Error(`it has no token ${endToken}`);
       if (!warned.has(file)) {
         process.emitWarning(
-          `${file} is from before its template appended ${endToken}; it is appended all the same.`,
+          `The template in ${file} does not append ${endToken}, as in early releases of the ` +
+            'model; the token is appended anyway.',
         );
       }
       warned.add(file);
@@ -60,8 +62,9 @@ export class Tokenizer {
   }
 
   /**
-   * Token ids of each text, the end token last. `asText`: special tokens that a text spells out are read as any other
-   * text. Lone surrogates become U+FFFD. Throws `MODEL_INVALID` where the tokenizer fails.
+   * Token ids of each text, including the end token. With `asText`, special tokens in a text are
+   * read as ordinary text. Lone surrogates become U+FFFD. Throws `MODEL_INVALID` if the tokenizer
+   * fails.
    */
   async encode(texts: readonly string[], asText: boolean): Promise<number[][]> {
     try {
@@ -77,10 +80,13 @@ export class Tokenizer {
     }
   }
 
-  /** The same tokenizer without its special tokens, made at its first use: the library has no switch for it. */
+  /**
+   * The same tokenizer without special tokens. Created at first use, by removing them from the
+   * JSON, because the library has no option to ignore them.
+   */
   #plain(): Promise<Library> {
     this.#plainLibrary ??= readFile(this.#file).then((json) => {
-      const { from, to } = placeOf('added_tokens', json);
+      const { from, to } = rangeOf('added_tokens', json);
       return withoutLimits(
         Library.fromString(`${json.toString('utf8', 0, from)}[]${json.toString('utf8', to)}`),
       );
@@ -89,7 +95,7 @@ export class Tokenizer {
   }
 }
 
-// What a file says of truncation and padding is meant for training.
+// Truncation and padding in the file are settings for training.
 function withoutLimits(library: Library): Library {
   library.disableTruncation();
   library.disablePadding();
@@ -97,7 +103,7 @@ function withoutLimits(library: Library): Library {
 }
 
 function readSpecialTokens(json: Buffer): ReadonlyMap<number, string> {
-  const { from, to } = placeOf('added_tokens', json);
+  const { from, to } = rangeOf('added_tokens', json);
   const tokens = JSON.parse(json.toString('utf8', from, to)) as readonly {
     id: number;
     content: string;
@@ -111,9 +117,12 @@ interface Processor {
   readonly processors?: readonly Processor[];
 }
 
-/** A template that names a token and does not say what it is ends the process: the library panics on its own thread. */
+/**
+ * Throws if the template uses a token that it does not define. The library would panic on its own
+ * thread, which ends the process.
+ */
 function refuseBrokenTemplate(json: Buffer): void {
-  const { from, to } = placeOf('post_processor', json);
+  const { from, to } = rangeOf('post_processor', json);
   const refuse = ({ single = [], special_tokens = {}, processors = [] }: Processor) => {
     for (const { SpecialToken: token } of single) {
       if (token && !Object.hasOwn(special_tokens, token.id))
@@ -125,16 +134,17 @@ function refuseBrokenTemplate(json: Buffer): void {
 }
 
 /**
- * Where the value of a key stands, in bytes: JSON.parse of the whole would hold the event loop for 0.3 s. The keys asked
- * for are not mistaken for words of the vocabulary, whose values are numbers.
+ * Byte range [from, to) of the value of `key`: an object, an array or null. Searches for it instead
+ * of parsing the whole file, which would block the event loop for 0.3 s. Entries of the vocabulary
+ * do not match, because their values are numbers.
  */
-function placeOf(key: string, json: Buffer): { from: number; to: number } {
-  // A character is a byte; quotes and brackets are the same as in UTF-8.
+function rangeOf(key: string, json: Buffer): { from: number; to: number } {
+  // In latin1 a character is a byte, and quotes and brackets are the same as in UTF-8.
   const text = json.toString('latin1');
   const start = new RegExp(`"${key}"\\s*:\\s*(?=[[{n])`).exec(text);
   if (!start) throw new Error(`it has no ${key}`);
   const from = start.index + start[0].length;
-  // Strings are passed over whole, so that brackets in them do not count.
+  // Strings match as a whole, so that brackets in them do not count.
   const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|null|[[\]{}]/g;
   tokens.lastIndex = from;
   for (let depth = 0, token = tokens.exec(text); token; token = tokens.exec(text)) {
@@ -142,7 +152,7 @@ function placeOf(key: string, json: Buffer): { from: number; to: number } {
     if (token[0] === ']' || token[0] === '}') depth--;
     if (depth === 0) return { from, to: tokens.lastIndex };
   }
-  throw new Error(`its ${key} has no end`);
+  throw new Error(`its ${key} is not terminated`);
 }
 
 function invalid(file: string, error: unknown): EmbedderError {

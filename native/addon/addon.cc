@@ -1,4 +1,4 @@
-// What Node calls when it loads the addon: the exports, and the end of the environment.
+// Entry point of the addon: registers the exports and the cleanup of the environment.
 #include <napi.h>
 
 #include <exception>
@@ -15,7 +15,7 @@
 namespace qwen3::addon {
 namespace {
 
-// Of either kind of work.
+// Drops an embed or a load.
 void Cancel(const Napi::CallbackInfo& info) {
   Environment& here = of(info);
   const std::optional<Pending> work =
@@ -23,14 +23,14 @@ void Cancel(const Napi::CallbackInfo& info) {
   if (!work) return;
   if (work->job) work->job->cancelled = true;
   if (work->request) {
-    // Under the mutex no vector is being written, and none will be: the array may go.
+    // Under the mutex, no vector is being written; afterwards none will be.
     const std::lock_guard lock(here.link->owner->mutex);
     work->request->cancelled = true;
   }
   work->promise.Resolve(here.env.Undefined());
 }
 
-// Every export catches what native throws and throws what JavaScript knows.
+// Wraps an export: converts C++ exceptions to JavaScript errors.
 template <auto function>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
   try {
@@ -53,7 +53,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   keep_loaded();
   auto* here = new Environment(env);
   env.SetInstanceData<Environment>(here);
-  // Hooks run in reverse order: this one before Node ends the thread-safe function.
+  // Hooks run in reverse order, so this one runs before Node closes the thread-safe function.
   env.AddCleanupHook([](Environment* ended) { ended->end(); }, here);
 
   exports.Set("load", Napi::Function::New<guarded<Load>>(env));

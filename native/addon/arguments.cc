@@ -6,7 +6,7 @@
 namespace qwen3::addon {
 namespace {
 
-constexpr double kMaxWhole = 9007199254740991;  // Number.MAX_SAFE_INTEGER
+constexpr double kMaxSafeInteger = 9007199254740991;  // Number.MAX_SAFE_INTEGER
 constexpr double kMaxRows = 1 << 24;
 
 double number(const Napi::Value& value, const char* name, double least, double most) {
@@ -20,7 +20,7 @@ double number(const Napi::Value& value, const char* name, double least, double m
 
 uint64_t whole(const Napi::Value& value, const char* name, double least, double most) {
   const double n = number(value, name, least, most);
-  if (n != std::floor(n)) throw std::invalid_argument(std::string(name) + " is not a whole number");
+  if (n != std::floor(n)) throw std::invalid_argument(std::string(name) + " is not an integer");
   return static_cast<uint64_t>(n);
 }
 
@@ -49,8 +49,8 @@ TensorSource tensor(const Napi::Value& value, const char* name) {
   if (dtype != "f32" && dtype != "bf16" && dtype != "f16")
     throw std::invalid_argument("unknown dtype");
   return {static_cast<uint32_t>(whole(from.Get("file"), "file", 0, 1e5)),
-          whole(from.Get("offset"), "offset", 0, kMaxWhole),
-          whole(from.Get("bytes"), "bytes", 0, kMaxWhole),
+          whole(from.Get("offset"), "offset", 0, kMaxSafeInteger),
+          whole(from.Get("bytes"), "bytes", 0, kMaxSafeInteger),
           dtype == "f32"    ? DType::f32
           : dtype == "bf16" ? DType::bf16
                             : DType::f16,
@@ -74,7 +74,7 @@ ModelConfig model_config(const Napi::Object& from) {
                            number(from.Get("ropeTheta"), "ropeTheta", 1, 1e12)};
   if (config.head_dim != 128) throw std::invalid_argument("headDim is not 128");
   if (config.query_heads % config.key_value_heads != 0)
-    throw std::invalid_argument("heads do not divide");
+    throw std::invalid_argument("queryHeads is not a multiple of keyValueHeads");
   return config;
 }
 

@@ -1,5 +1,6 @@
-// Arguments of the exports. lib/ has checked them; these checks keep a mistake there from becoming a fault here.
-// Each throws std::invalid_argument that names the argument.
+// Conversion of the exports' arguments. lib/ has checked them already; these checks prevent a bug
+// there from corrupting memory here. Each function throws std::invalid_argument with the argument's
+// name.
 #pragma once
 #include <napi.h>
 
@@ -12,6 +13,7 @@ namespace qwen3::addon {
 
 constexpr double kMaxWidth = 1 << 20;  // columns of a tensor, tokens of a batch
 
+// An integer from `least` to `most`.
 uint64_t whole(const Napi::Value& value, const char* name, double least, double most);
 Napi::Object object(const Napi::Value& value, const char* name);
 std::string text(const Napi::Value& value, const char* name);

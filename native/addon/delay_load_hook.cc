@@ -1,7 +1,8 @@
-// Windows: Node's functions come from the program that runs, whatever it is called (node.exe, electron.exe). Node's
-// import library names them as delayed imports of node.exe; this answers when the first of them is called.
+// Windows: resolves Node's functions in the running program, whatever its name (node.exe,
+// electron.exe). Node's import library declares them as delayed imports of node.exe. This hook is
+// called at the first call of one of them.
 #ifdef _WIN32
-// The second needs the first.
+// delayimp.h requires windows.h before it.
 // clang-format off
 #include <windows.h>
 #include <delayimp.h>
@@ -16,7 +17,7 @@ FARPROC WINAPI find_node(unsigned event, PDelayLoadInfo about) {
   return reinterpret_cast<FARPROC>(GetModuleHandleW(nullptr));
 }
 
-// MinGW's library defines the pointer; nothing of Node's is called before this has set it.
+// MinGW's library defines the pointer. No function of Node is called before this sets it.
 const bool hooked = ((__pfnDliNotifyHook2 = find_node), true);
 
 }  // namespace

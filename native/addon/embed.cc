@@ -1,4 +1,4 @@
-// embed, and the addresses that the test of its memory asks for.
+// The export embed, and the addresses that the test for copies compares.
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -29,7 +29,8 @@ void finish_embed(Environment& here, uint32_t ticket) {
   work->promise.Resolve(result);
 }
 
-// Made by the constructor that JavaScript uses, which throws where Node-API's own way would end the process.
+// Calls the JavaScript constructor, which throws when memory is short; Node-API's function would
+// end the process.
 Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
   const size_t values = request.texts() * request.dimensions;
   const size_t available = available_memory();
@@ -58,7 +59,7 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
       here.models.find(static_cast<uint32_t>(whole(info[0], "model", 0, UINT32_MAX)));
   if (found == here.models.end()) throw Error(ErrorCode::closed, "the model is closed");
 
-  // Copied before they are checked: their memory is the caller's.
+  // Copied before the checks, because JavaScript can change the original.
   const Napi::Uint32Array all = ids(info[1], "ids"), lengths = ids(info[2], "lengths");
   auto request = std::make_shared<Request>();
   request->loaded = found->second;
@@ -72,16 +73,17 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
     request->ends.push_back(end += length);
   }
   if (end == 0 || end != request->ids.size())
-    throw std::invalid_argument("ids and lengths disagree");
+    throw std::invalid_argument("ids are empty or do not match lengths");
   for (const uint32_t id : request->ids) {
     if (id >= config.vocabulary)
-      throw std::invalid_argument("a token id is past the embedding table");
+      throw std::invalid_argument("a token id is outside of the embedding table");
   }
   request->dimensions = static_cast<uint32_t>(whole(info[3], "dimensions", 1, config.hidden));
   request->max_batch_tokens = static_cast<uint32_t>(whole(info[4], "maxBatchTokens", 1, kMaxWidth));
   request->batch_invariant = info[5].ToBoolean();
 
-  // Memory that V8 owns and no JavaScript can reach before the promise settles: it cannot be detached or resized.
+  // V8 owns this memory. JavaScript cannot reach it before the promise settles, so it cannot be
+  // detached or resized.
   Napi::Float32Array vectors = new_vectors(here.env, *request);
   request->out = vectors.Data();
   request->owner = here.link->owner;

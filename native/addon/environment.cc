@@ -8,7 +8,9 @@
 namespace qwen3::addon {
 namespace {
 
-// process.exit() and uncaught errors run no cleanup hooks, only atexit: nothing may reach for any environment then.
+// The links of all environments. process.exit() and uncaught errors run atexit handlers but no
+// cleanup hooks; the handler registered here ends all links, so that no thread accesses an
+// environment afterwards.
 class LiveLinks {
  public:
   static LiveLinks& all() {
@@ -17,7 +19,9 @@ class LiveLinks {
   }
   void add(const std::shared_ptr<Link>& link) {
     const std::lock_guard lock(mutex_);
-#ifndef _WIN32  // where this would run after Windows has ended all other threads, perhaps while one held a mutex
+// On Windows the handler would run after all other threads were ended, perhaps while one held a
+// mutex.
+#ifndef _WIN32
     if (links_.empty() && !registered_) registered_ = std::atexit([] { all().end(); }) == 0;
 #endif
     links_.insert(link);
@@ -37,18 +41,19 @@ class LiveLinks {
   bool registered_ = false;
 };
 
-// Runs what the other threads have left. Called by Node with env null while it tears down.
+// Runs the tasks that other threads have posted. Node calls it with a null env during teardown.
 void drain(napi_env raw, napi_value, void* context, void*) noexcept {
   if (!raw) return;
   const Napi::Env env(raw);
   auto& link = *static_cast<std::shared_ptr<Link>*>(context);
-  std::vector<std::function<void(Environment&)>> done;
+  std::vector<std::function<void(Environment&)>> tasks;
   {
     const std::lock_guard lock(link->owner->mutex);
-    done.swap(link->done);
+    tasks.swap(link->tasks);
   }
-  for (const auto& task : done) {
-    // While a worker is being terminated every call fails, and an exception that left here would end the process.
+  for (const auto& task : tasks) {
+    // While a worker is being terminated every call fails. An exception that escaped would end the
+    // process.
     try {
       const Napi::HandleScope scope(env);
       task(*env.GetInstanceData<Environment>());
@@ -62,14 +67,14 @@ void drain(napi_env raw, napi_value, void* context, void*) noexcept {
 void Link::post(std::function<void(Environment&)> task) {
   const std::lock_guard lock(owner->mutex);
   if (!owner->alive) return;
-  done.push_back(std::move(task));
-  if (done.size() == 1) napi_call_threadsafe_function(wake, nullptr, napi_tsfn_nonblocking);
+  tasks.push_back(std::move(task));
+  if (tasks.size() == 1) napi_call_threadsafe_function(wake, nullptr, napi_tsfn_nonblocking);
 }
 
 void Link::end() {
   const std::lock_guard lock(owner->mutex);
   owner->alive = false;
-  done.clear();
+  tasks.clear();
 }
 
 Environment::Environment(Napi::Env env) : env(env) {
@@ -80,14 +85,15 @@ Environment::Environment(Napi::Env env) : env(env) {
   const napi_status status =
       napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "qwen3-embed"),
                                       0, 1, context, forget, context, drain, &link->wake);
-  if (status != napi_ok) throw Napi::Error::New(env, "qwen3-embed: no thread-safe function");
+  if (status != napi_ok)
+    throw Napi::Error::New(env, "qwen3-embed: Node-API cannot create a thread-safe function");
   napi_unref_threadsafe_function(env, link->wake);
   LiveLinks::all().add(link);
 }
 
 uint32_t Environment::add(Pending work) {
   if (pending.empty())
-    napi_ref_threadsafe_function(env, link->wake);  // the process stays until it settles
+    napi_ref_threadsafe_function(env, link->wake);  // keeps the process running until it settles
   const uint32_t ticket = next_ticket++;
   pending.emplace(ticket, std::move(work));
   return ticket;
@@ -100,7 +106,7 @@ std::optional<Pending> Environment::take(uint32_t ticket) {
   return std::move(node.mapped());
 }
 
-// After this no thread touches the environment or memory of its arrays.
+// After this no other thread accesses the environment or the memory of its arrays.
 void Environment::end() {
   link->end();
   LiveLinks::all().remove(link);

@@ -1,5 +1,6 @@
-// One environment (main thread, workers): the models and the calls that it knows by numbers, and how the threads of the
-// process reach it. A Link dies with its environment, and everything that reaches for the environment goes through it.
+// An environment (main thread or worker): its models and pending calls, by number, and its link,
+// through which other threads run tasks on it. Tasks posted to a link whose environment has ended
+// are dropped.
 #pragma once
 #include <napi.h>
 
@@ -17,27 +18,30 @@ namespace qwen3::addon {
 
 struct Environment;
 
-// How other threads reach an environment. `owner->mutex` guards all of it.
+// Connects other threads to an environment. `owner->mutex` guards all members.
 struct Link {
   std::shared_ptr<MemoryOwner> owner = std::make_shared<MemoryOwner>();
   napi_threadsafe_function wake = nullptr;
-  std::vector<std::function<void(Environment&)>> done;
+  std::vector<std::function<void(Environment&)>> tasks;  // posted, not yet run
 
-  // Runs `task` on the environment's thread, or never if it has ended.
+  // Runs `task` on the environment's thread, or drops it if the environment has ended. Any thread.
   void post(std::function<void(Environment&)> task);
+  // Drops all tasks, now and later. Marks the owner dead.
   void end();
 };
 
-// Work that has not settled.
+// An embed or load that has not settled.
 struct Pending {
   Napi::Promise::Deferred promise;
-  std::shared_ptr<Request> request;  // embed
+  // embed
+  std::shared_ptr<Request> request;
   Napi::Reference<Napi::Float32Array> vectors;
-  std::shared_ptr<LoadJob> job;  // load
+  // load
+  std::shared_ptr<LoadJob> job;
   Napi::FunctionReference progress;
 };
 
-// State of one environment; its thread's alone.
+// State of one environment. Accessed by its thread only.
 struct Environment {
   explicit Environment(Napi::Env env);
 
@@ -47,15 +51,16 @@ struct Environment {
   std::unordered_map<uint32_t, std::shared_ptr<LoadedModel>> models;
   uint32_t next_ticket = 1, next_model = 1;
 
+  // Returns the ticket.
   uint32_t add(Pending work);
-  // Nothing where the ticket was cancelled.
+  // Removes and returns the work of a ticket; none if it was cancelled.
   std::optional<Pending> take(uint32_t ticket);
   void end();
 };
 
 Environment& of(const Napi::CallbackInfo& info);
 
-// What an export gives back for work that it has begun: {ticket, promise}.
+// The return value of an export that started work: {ticket, promise}.
 Napi::Object pending_object(Environment& here, uint32_t ticket);
 
 }  // namespace qwen3::addon

@@ -1,4 +1,4 @@
-// Functions that JavaScript sees, as typed and described in lib/addon/types.ts.
+// Functions exported to JavaScript. lib/addon/types.ts has their types and descriptions.
 #pragma once
 #include <napi.h>
 

@@ -1,4 +1,5 @@
-// Native errors as JavaScript knows them: an Error whose `code` is an ErrorCode, a RangeError for arguments.
+// Converts native errors to JavaScript errors: std::invalid_argument to a RangeError, other
+// exceptions to an Error whose `code` is an ErrorCode.
 #pragma once
 #include <napi.h>
 

@@ -1,4 +1,4 @@
-// load and unload.
+// The exports load and unload.
 #include <algorithm>
 #include <memory>
 #include <optional>

@@ -2,7 +2,7 @@
 
 namespace qwen3::addon {
 
-// Never destroyed: their threads may be at work when the process exits.
+// Never destroyed, because their threads may be running when the process exits.
 Engine& engine() {
   static auto* const instance = new Engine;
   return *instance;

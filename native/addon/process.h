@@ -1,4 +1,4 @@
-// What belongs to the process, whoever loads the addon in it: the main thread, workers.
+// The engine and the loader, one per process: the main thread and all workers share them.
 #pragma once
 #include "engine/engine.h"
 #include "engine/loader.h"

@@ -1,20 +1,23 @@
-// How the CUDA backend is opened. It is a shared library of its own, so that one package serves machines with and
-// without a driver: whoever opens it looks these two functions up by name, once, and never closes the library.
+// The exported functions of the CUDA backend. It is a shared library of its own, so that one
+// package serves machines with and without a driver. The process opens the library once, looks up
+// these two functions by name and never closes it.
 #pragma once
 #include "backend/backend.h"
 
 namespace qwen3 {
 
-// Changes whenever backend.h or this file does.
+// Must change whenever backend.h or this file changes.
 constexpr uint32_t kCudaInterfaceVersion = 1;
 
 extern "C" {
 
-// kCudaInterfaceVersion of the library: nothing else of it may be called where it is another.
+// Returns the library's kCudaInterfaceVersion. If it differs from the caller's, the caller must not
+// call any other function of the library.
 uint32_t qwen3_cuda_interface_version();
 
-// Opens a card by its ordinal. `input` is bf16, f16 or s8: what matrix products are computed in. Deleted as any
-// Backend. Null: it could not be opened, and `message` says why, cut to fit.
+// Opens a GPU by its ordinal. `input` is the dtype of matrix products: bf16, f16 or s8. The caller
+// deletes the result as any Backend. Returns null if the GPU cannot be opened; `message` then has
+// the reason, truncated to `message_bytes`.
 Backend* qwen3_cuda_create(int32_t device, DType input, char* message, size_t message_bytes);
 }
 

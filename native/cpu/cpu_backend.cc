@@ -1,5 +1,5 @@
-// The CPU backend: cuts every op into tasks for the thread pool. What a task computes is in the kernels of one
-// instruction set; gather and pool, which no time is spent in, are here.
+// The CPU backend: divides every op into tasks for the thread pool. The kernels of an instruction
+// set compute a task. gather and pool, which take almost no time, are implemented here.
 #include "cpu/cpu_backend.h"
 
 #include <algorithm>
@@ -25,24 +25,25 @@ using cpu::Product;
 using cpu::Range;
 using cpu::Stored;
 
-// On 2 cores every product of the 0.6B already runs at its full rate, and intermediate results stay at 25 MB.
+// Enough for every product of the 0.6B model to run at its full rate on 2 cores, while intermediate
+// results take only 25 MB.
 constexpr uint32_t kBatchRows = 512;
 
-// `total` things in the fewest parts of at most `most` each, as equal as can be.
-struct Parts {
+// Divides `total` items into as few ranges of at most `max_size` as possible, of nearly equal size.
+struct Partition {
   uint32_t total, count, size;
 
-  Parts(uint32_t total, uint32_t most)
+  Partition(uint32_t total, uint32_t max_size)
       : total(total),
-        count(ceil_div(total, std::max(most, 1u))),
+        count(ceil_div(total, std::max(max_size, 1u))),
         size(count ? ceil_div(total, count) : 0) {}
-  Range operator[](uint32_t part) const {
-    const uint32_t first = std::min(part * size, total);
+  Range operator[](uint32_t index) const {
+    const uint32_t first = std::min(index * size, total);
     return {first, std::min(size, total - first)};
   }
 };
 
-// ThreadScratch memory of the pool's threads, at a fixed distance from each other.
+// Scratch memory for each thread of the pool, multiples of 4096 bytes apart.
 class ThreadScratch {
  public:
   ThreadScratch(size_t bytes_per_thread, uint32_t threads)
@@ -105,8 +106,8 @@ class CpuBackend final : public Backend {
 
   void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
                        void* pages) noexcept override {
-    // Neighbouring keys share cache lines of a page: a task takes a page's worth of rows, of one head.
-    const Parts rows(key_value.rows, kPageTokens);
+    // Neighbouring keys share cache lines of a page, so a task is up to 64 rows of one head.
+    const Partition rows(key_value.rows, kPageTokens);
     threads_->run(rows.count * heads.key_value, [&](uint32_t task, uint32_t) {
       kernels_.norm_rope_store(key_value, gain, heads, spans, pages, rows[task / heads.key_value],
                                task % heads.key_value);
@@ -115,16 +116,18 @@ class CpuBackend final : public Backend {
 
   void attention(Matrix query, Heads heads, Spans spans, const void* pages,
                  Matrix out) noexcept override {
-    const Parts rows(query.rows, kernels_.query_rows);
+    const Partition rows(query.rows, kernels_.query_rows);
     threads_->run(rows.count * heads.query, [&](uint32_t task, uint32_t thread) {
-      // Later rows have more keys to go through: the long tasks come first. Heads that share keys follow each other.
+      // Later rows have more keys, so the longest tasks start first. Tasks of heads that share keys
+      // are adjacent.
       kernels_.attend(query, heads, spans, pages, out, rows[rows.count - 1 - task / heads.query],
                       task % heads.query, scratch_.of(thread));
     });
   }
 
   void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
-    // Not on the thread pool: it may be busy loading a model, and the engine holds locks while it waits for this.
+    // Not on the thread pool, which may be busy loading a model: the engine holds locks until this
+    // returns.
     for (uint32_t i = 0; i < count; ++i) pool_row(x, gain, eps, outputs[i]);
   }
 
@@ -174,24 +177,25 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  // Some parts per thread, so that they come out even when one of them is disturbed.
+  // Several tasks per thread, so that the load stays balanced when a thread is delayed.
   static constexpr uint32_t kTasksPerThread = 4;
 
   template <typename Function>
   void for_rows(uint32_t rows, const Function& function) {
-    const Parts parts(rows,
-                      std::max(ceil_div(rows, kTasksPerThread * threads_->threads()), kLeastRows));
-    threads_->run(parts.count, [&](uint32_t task, uint32_t) { function(parts[task]); });
+    const Partition tasks(
+        rows, std::max(ceil_div(rows, kTasksPerThread * threads_->threads()), kMinTaskRows));
+    threads_->run(tasks.count, [&](uint32_t task, uint32_t) { function(tasks[task]); });
   }
-  static constexpr uint32_t kLeastRows = 8;  // less is not worth another thread's attention
+  static constexpr uint32_t kMinTaskRows = 8;  // fewer are not worth waking a thread
 
   void multiply(const Product& product, WeightUse use) {
-    const Parts rows(product.in.rows, kernels_.block_rows);
+    const Partition rows(product.in.rows, kernels_.block_rows);
     const uint32_t panels = cpu::panel_count(kernels_.width, use, product.weight.rows);
     const uint32_t wanted =
         ceil_div(kTasksPerThread * threads_->threads(), std::max(rows.count, 1u));
-    const Parts groups(panels, std::min(kernels_.block_panels, ceil_div(panels, wanted)));
-    // A block of rows meets all panels before the next one does: it stays in the cache, and weights stream by.
+    const Partition groups(panels, std::min(kernels_.block_panels, ceil_div(panels, wanted)));
+    // All panels for a block of rows come before the next block: the rows stay in the cache while
+    // the weights stream through it.
     threads_->run(rows.count * groups.count, [&](uint32_t task, uint32_t thread) {
       kernels_.multiply(product, rows[task / groups.count], groups[task % groups.count],
                         scratch_.of(thread));
@@ -209,10 +213,11 @@ class CpuBackend final : public Backend {
       const double normed = in[i] * scale * gains[i];
       cut_squares += normed * normed;
     }
-    // The whole row counts: an infinity past the cut makes the scale zero.
+    // The scale must be positive: an infinity anywhere in the row, even after the first
+    // `dimensions` values, makes it 0.
     output.finite = scale > 0 && std::isfinite(scale) && std::isfinite(cut_squares);
-    const double norm =
-        std::max(std::sqrt(cut_squares), 1e-12);  // as torch.nn.functional.normalize
+    // As torch.nn.functional.normalize.
+    const double norm = std::max(std::sqrt(cut_squares), 1e-12);
     for (uint32_t i = 0; i < output.dimensions; ++i) {
       output.out[i] = output.finite ? static_cast<float>(in[i] * scale * gains[i] / norm) : 0;
     }

@@ -1,4 +1,4 @@
-// The CPU backend, opened for an instruction set.
+// Opens the CPU backend.
 #pragma once
 #include <memory>
 
@@ -9,8 +9,9 @@ namespace qwen3 {
 
 class ThreadPool;
 
-// `isa` is one of available_isas(). `weights` is f32 or bf16: what linear weights are kept in. Sums, softmax and norms are
-// f32 always; activations, keys and values are bf16 only where there is a BF16 instruction and the weights are bf16.
+// `isa` must be in available_isas(). `weights` is the dtype of linear weights: f32 or bf16. Sums,
+// softmax and norms are always f32. Activations, keys and values are bf16 only if the instruction
+// set has BF16 instructions and the weights are bf16; otherwise f32.
 std::unique_ptr<Backend> open_cpu_backend(Isa isa, DType weights, std::shared_ptr<ThreadPool> pool);
 
 }  // namespace qwen3

@@ -1,5 +1,6 @@
-// Numbers of a checkpoint, read at any alignment. For the portable files of this folder only: inline functions must not
-// reach a translation unit that is compiled for one instruction set (see kernels.h).
+// Conversion of a checkpoint's numbers, read at any alignment. Only for the portable files of this
+// folder: a translation unit that is compiled for one instruction set must not use inline functions
+// (see kernels.h).
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -14,14 +15,14 @@ inline float bf16_to_f32(uint16_t half) { return std::bit_cast<float>(uint32_t{h
 inline float f16_to_f32(uint16_t half) {
   const uint32_t sign = uint32_t{half & 0x8000u} << 16;
   const uint32_t magnitude = uint32_t{half & 0x7fffu} << 13;
-  // The exponent is rebased by a multiplication, which gets subnormal numbers right too.
+  // The multiplication changes the exponent bias, and normalizes subnormal numbers too.
   const float value = std::bit_cast<float>(magnitude) * 0x1p112f;
   const uint32_t bits =
       magnitude >= 0x0f800000u ? magnitude | 0x7f800000u : std::bit_cast<uint32_t>(value);
   return std::bit_cast<float>(sign | bits);
 }
 
-// To the nearest, ties to even; a NaN stays one.
+// Rounds to nearest, ties to even. A NaN stays a NaN.
 inline uint16_t f32_to_bf16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(bits >> 16 | 0x40u);
@@ -46,7 +47,7 @@ struct Stored<DType::f32> {
   }
 };
 
-// Calls function(Stored<dtype>{}), so that its loops know the dtype.
+// Calls function(Stored<dtype>{}), so that the dtype is a compile-time constant in its loops.
 template <typename Function>
 void with_stored(DType dtype, Function&& function) {
   switch (dtype) {

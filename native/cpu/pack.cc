@@ -7,7 +7,7 @@
 namespace qwen3::cpu {
 namespace {
 
-// Depths of one panel: bf16_pairs fills the unit of an odd last one with zeros.
+// Depth of a panel: bf16_pairs pads an odd depth with zeros.
 constexpr uint32_t padded_depth(PanelFormat format, uint32_t depth) {
   return format == PanelFormat::bf16_pairs ? depth + depth % 2 : depth;
 }
@@ -36,10 +36,11 @@ struct Panel<PanelFormat::f32> {
   }
 };
 
-// Consecutive rows of the source that go to consecutive columns, `strip` of them to a panel from its column `column`.
+// Source rows that become consecutive columns. Each panel has `strip` of them, from its column
+// `column`.
 struct Strips {
-  uint32_t total;        // rows of this kind in the whole weight
-  uint32_t first, rows;  // of them, those that are stored now
+  uint32_t total;        // source rows of this kind in the whole weight
+  uint32_t first, rows;  // those that are stored now
   uint32_t strip, column;
 };
 
@@ -53,9 +54,9 @@ void pack_strip(const Matrix& weight, uint32_t width, const Strips& strips, uint
       width};
   const uint32_t begin = std::max(strips.first, index * strips.strip);
   const uint32_t end = std::min(strips.first + strips.rows, (index + 1) * strips.strip);
-  // The last row brings along the columns that no row will fill.
+  // The strip of the last row also writes the panel's padding columns.
   const uint32_t filled = end == strips.total ? (index + 1) * strips.strip : end;
-  constexpr uint32_t kDepths = 64;  // of this many, all columns of a panel stay in the L1 cache
+  constexpr uint32_t kDepths = 64;  // all columns of a panel at 64 depths fit in the L1 cache
   for (uint32_t first = 0; first < depth; first += kDepths) {
     const uint32_t last = std::min(first + kDepths, depth);
     for (uint32_t row = begin; row < filled; ++row) {

@@ -1,4 +1,4 @@
-// Packing of weights into panels (see PanelFormat in kernels.h), while the model loads.
+// Packs weights into panels (see PanelFormat in kernels.h) while a model is loaded.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,14 +11,14 @@ namespace qwen3::cpu {
 
 constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
-// Panels of a weight. The last one's missing columns are zeros.
+// Number of panels of a weight. Zeros pad the last panel.
 uint32_t panel_count(uint32_t width, WeightUse use, uint32_t rows);
 
 size_t packed_bytes(PanelFormat format, uint32_t width, WeightUse use, uint32_t rows,
                     uint32_t cols);
 
-// Backend::store_weight for `linear` and `gate_up`. A gate_up panel holds width / 2 gate columns, then the up columns
-// of the same outputs.
+// Backend::store_weight for the weights of linear ops. A gate_up panel has width / 2 gate columns,
+// then the up columns of the same outputs.
 void pack_weight(PanelFormat format, uint32_t width, Matrix weight, WeightUse use, Range rows,
                  const void* from, DType stored, ThreadPool& pool);
 

@@ -7,11 +7,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// How long a thread without work looks for more before it sleeps: longer than the gap between two ops of a forward
-// pass, much shorter than anybody would notice.
+// How long a thread without work spins before it sleeps: longer than the gap between two ops of a
+// forward pass, too short to waste noticeable CPU time.
 constexpr auto kSpin = std::chrono::microseconds(50);
 
-// Returns when `value` is no longer `old`.
+// Returns when `value` differs from `old`.
 void wait_while(const std::atomic<uint32_t>& value, uint32_t old) {
   const auto deadline = Clock::now() + kSpin;
   while (value.load(std::memory_order_acquire) == old) {
@@ -31,7 +31,7 @@ ThreadPool::ThreadPool(uint32_t threads) {
     for (uint32_t thread = 1; thread < threads; ++thread) {
       workers_.emplace_back([this, thread] { work(thread); });
     }
-  } catch (...) {  // the system gives no more threads
+  } catch (...) {  // the system cannot create more threads
     stop();
     throw;
   }
@@ -62,8 +62,8 @@ void ThreadPool::run_job(const Job& job) {
     wait_while(unfinished_, left);
 }
 
-// Whoever took a task may read job_: the job cannot end before the task has. So a worker that comes late can join the
-// next job without knowing that there was another in between, and nobody waits for a worker that sleeps.
+// A thread that has taken a task may read job_, because the job cannot end before the task does. So
+// a worker that was late for one job can join the next, and no job waits for a sleeping worker.
 bool ThreadPool::take_task(uint32_t thread) {
   uint32_t waiting = waiting_.load(std::memory_order_acquire);
   while (waiting != 0 && waiting != kStop) {

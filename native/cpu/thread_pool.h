@@ -1,4 +1,4 @@
-// The process's compute threads. Knows nothing of what they compute.
+// A pool of compute threads, shared by the process. Independent of what they compute.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace qwen3 {
 
 class ThreadPool {
  public:
-  // `threads` counts the caller of run(), which takes part: 1 starts none.
+  // `threads` includes the caller of run(), which also runs tasks: 1 starts no thread.
   explicit ThreadPool(uint32_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -18,9 +18,10 @@ class ThreadPool {
 
   uint32_t threads() const { return static_cast<uint32_t>(workers_.size()) + 1; }
 
-  // Calls function(task, thread) for every task below `tasks`, in ascending order as threads come free, and returns
-  // when all are done. thread < threads(), and no two calls with the same thread overlap. Any thread may call it;
-  // calls take turns. The function must not throw and must not call run().
+  // Calls function(task, thread) for every task in [0, tasks). Threads take tasks in ascending
+  // order; run() returns when all tasks are done. thread < threads(), and no two calls with the
+  // same `thread` overlap. Any thread may call run(); concurrent calls run one after another. The
+  // function must not throw and must not call run().
   template <typename Function>
   void run(uint32_t tasks, Function&& function) {
     run_job({[](void* context, uint32_t task, uint32_t thread) {
@@ -44,8 +45,9 @@ class ThreadPool {
 
   std::mutex turn_;
   Job job_;  // changes only while waiting_ and unfinished_ are 0
-  // Apart, so that taking a task does not disturb the one who waits for the last.
-  alignas(64) std::atomic<uint32_t> waiting_{0};  // tasks that nobody has taken yet, or kStop
+  // On separate cache lines, so that taking a task does not slow the thread that waits for the last
+  // one. `waiting_`: tasks that no thread has taken yet, or kStop.
+  alignas(64) std::atomic<uint32_t> waiting_{0};
   alignas(64) std::atomic<uint32_t> unfinished_{0};
   std::vector<std::thread> workers_;
 };

@@ -11,8 +11,8 @@
 namespace qwen3 {
 namespace {
 
-[[noreturn]] void refuse(const std::string& why) {
-  throw Error(ErrorCode::device_unavailable, why);
+[[noreturn]] void fail_unavailable(const std::string& message) {
+  throw Error(ErrorCode::device_unavailable, message);
 }
 
 struct Library {
@@ -33,21 +33,22 @@ Library open(const std::string& wanted) {
   const std::u8string name = file.u8string();
   const std::string path(name.begin(), name.end());
   if (!std::filesystem::is_regular_file(file, ignored)) {
-    refuse("this package's CUDA library is not there: " + path +
-           " is no file. It is part of the packages for Linux x64; QWEN3_EMBED_CUDA_LIBRARY names "
-           "another");
+    fail_unavailable("the CUDA library is missing: " + path +
+                     " is not a file. The packages for Linux x64 include it; "
+                     "QWEN3_EMBED_CUDA_LIBRARY sets another path");
   }
-  if (!is_whole_library(file)) refuse(path + " was cut short: install the package again");
+  if (!is_whole_library(file)) fail_unavailable(path + " is truncated: install the package again");
   void* const library = open_library(file);
-  if (!library) refuse("the CUDA library does not load: " + library_error());
+  if (!library) fail_unavailable("cannot load the CUDA library: " + library_error());
   const auto version = reinterpret_cast<decltype(&qwen3_cuda_interface_version)>(
       library_symbol(library, "qwen3_cuda_interface_version"));
   const auto create =
       reinterpret_cast<decltype(&qwen3_cuda_create)>(library_symbol(library, "qwen3_cuda_create"));
-  if (!version || !create) refuse(path + " is no CUDA library of this package");
+  if (!version || !create) fail_unavailable(path + " is not a CUDA library of this package");
   if (version() != kCudaInterfaceVersion) {
-    refuse(path + " has interface " + std::to_string(version()) + ", this package needs " +
-           std::to_string(kCudaInterfaceVersion) + ": install the package again, all of it");
+    fail_unavailable(path + " has interface version " + std::to_string(version()) +
+                     ", this package needs " + std::to_string(kCudaInterfaceVersion) +
+                     ": install the whole package again");
   }
   return {path, create};
 }
@@ -56,7 +57,7 @@ Library open(const std::string& wanted) {
 
 std::unique_ptr<Backend> open_cuda_backend(const std::string& path, int32_t ordinal, DType input,
                                            std::string* opened) {
-  // Never destroyed: a thread may be here when the process exits.
+  // Never destroyed: a thread may use them when the process exits.
   static auto& mutex = *new std::mutex;
   static auto& library = *new Library;
   const std::lock_guard lock(mutex);
@@ -65,12 +66,12 @@ std::unique_ptr<Backend> open_cuda_backend(const std::string& path, int32_t ordi
   char message[512] = "";
   std::unique_ptr<Backend> backend(library.create(ordinal, input, message, sizeof message));
   if (!backend) {
-    const bool blames_driver = std::string_view(message).find("driver") != std::string_view::npos;
-    refuse("CUDA device " + std::to_string(ordinal) + " does not open: " + message + " (" +
-           library.path + ")" +
-           (blames_driver
-                ? ". It needs an NVIDIA driver as new as its CUDA: 580 or newer for CUDA 13"
-                : ""));
+    const bool is_driver_error = std::string_view(message).find("driver") != std::string_view::npos;
+    fail_unavailable("cannot open CUDA device " + std::to_string(ordinal) + ": " + message + " (" +
+                     library.path + ")" +
+                     (is_driver_error ? ". The NVIDIA driver must support the library's CUDA "
+                                        "version: 580 or newer for CUDA 13"
+                                      : ""));
   }
   return backend;
 }

@@ -1,4 +1,5 @@
-// The CUDA backend's shared library: found beside the addon, opened once, never closed.
+// Opens the CUDA backend from its shared library, which is next to the addon. The process opens the
+// library once and never closes it.
 #pragma once
 #include <memory>
 #include <string>
@@ -7,9 +8,10 @@
 
 namespace qwen3 {
 
-// `path`: the library, or empty for the one beside this code. The first call decides for the process; `opened` becomes
-// the path that was decided on.
-// Throws Error(device_unavailable) with what was tried and what to do.
+// Opens the GPU `ordinal`. `path`: the library; empty: the one next to the addon. The first library
+// that opens serves the whole process, whatever `path` later calls pass; `opened` receives its
+// path. `input`: bf16, f16 or s8, see qwen3_cuda_create. Throws Error(device_unavailable) with what
+// failed and what to do.
 std::unique_ptr<Backend> open_cuda_backend(const std::string& path, int32_t ordinal, DType input,
                                            std::string* opened = nullptr);
 

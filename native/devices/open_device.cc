@@ -19,14 +19,14 @@ constexpr DType kTypes[] = {DType::f32, DType::bf16, DType::f16, DType::s8};
 
 std::shared_ptr<ThreadPool> process_pool(uint32_t threads) {
   static std::mutex mutex;
-  // Never destroyed: its threads may be at work when the process exits.
+  // Never destroyed: its threads may be running when the process exits.
   static auto* const pool = new std::shared_ptr<ThreadPool>;
   const std::lock_guard lock(mutex);
   if (!*pool) *pool = std::make_shared<ThreadPool>(threads ? threads : physical_cores());
   if (threads && threads != (*pool)->threads()) {
-    throw std::invalid_argument("threads belongs to the process, which already has " +
-                                std::to_string((*pool)->threads()) +
-                                ": leave it out or pass the same number");
+    throw std::invalid_argument(
+        "the option threads applies to the whole process, which already has " +
+        std::to_string((*pool)->threads()) + " threads: omit it or pass the same number");
   }
   return *pool;
 }
@@ -40,14 +40,15 @@ Isa instruction_set(const std::string& word) {
     for (const Isa each : available)
       words += std::string(words.empty() ? "" : ", ") + to_string(each);
     throw Error(ErrorCode::device_unavailable,
-                "QWEN3_EMBED_CPU=" + word + ": this machine runs " + words);
+                "QWEN3_EMBED_CPU=" + word + " is not available: this machine supports " + words);
   }
   return *isa;
 }
 
 bool is_cuda(std::string_view device) { return device.starts_with("cuda"); }
 
-// What a device computes, best first.
+// The precisions that a device supports. The first is its default for a checkpoint whose dtype it
+// does not support.
 std::vector<Precision> precisions(std::string_view device) {
   using enum Precision;
   if (device == "cpu") return {f32, bf16};
@@ -70,11 +71,11 @@ Precision choose(const std::optional<Precision>& wanted, const std::string& devi
   std::string list;
   for (const Precision p : precisions(device))
     list += std::string(list.empty() ? "" : ", ") + to_string(p);
-  throw Error(ErrorCode::precision_unsupported, "device \"" + device + "\" does not compute " +
-                                                    to_string(*wanted) + ": it offers " + list);
+  throw Error(ErrorCode::precision_unsupported, "device \"" + device + "\" does not support " +
+                                                    to_string(*wanted) + ": it supports " + list);
 }
 
-// "cuda": card 0; "cuda:N": card N.
+// "cuda": GPU 0; "cuda:N": GPU N.
 int32_t ordinal(const std::string& device) {
   return device.size() > 5 ? static_cast<int32_t>(std::stoi(device.substr(5))) : 0;
 }
@@ -83,11 +84,11 @@ OpenDevice open_named(const std::string& device, const DeviceRequest& request, D
   const Precision precision = choose(request.precision, device, stored);
   const DType input = kTypes[static_cast<size_t>(precision)];
   if (is_cuda(device)) {
-    const int32_t card = ordinal(device);
+    const int32_t gpu = ordinal(device);
     std::string library;
     std::unique_ptr<Backend> backend =
-        open_cuda_backend(request.cuda_library, card, input, &library);
-    return {"cuda:" + std::to_string(card), precision, std::move(backend),
+        open_cuda_backend(request.cuda_library, gpu, input, &library);
+    return {"cuda:" + std::to_string(gpu), precision, std::move(backend),
             "CUDA library " + library};
   }
   if (device == "reference") return {device, precision, open_reference_backend(), ""};

@@ -1,4 +1,4 @@
-// Device and precision by name -> Backend.
+// Opens a backend by the names of its device and precision.
 #pragma once
 #include <memory>
 #include <optional>
@@ -10,31 +10,38 @@
 
 namespace qwen3 {
 
-// What weights and matrix inputs are computed in; sums are f32 at least, of int8 s32.
+// The format of weights and of the inputs of matrix products. Sums are at least f32; sums of int8
+// products are s32.
 enum class Precision : uint8_t { f32, bf16, f16, int8 };
 
 const char* to_string(Precision precision);
 std::optional<Precision> parse_precision(std::string_view word);
 
 struct DeviceRequest {
-  std::string device;  // "auto", "cpu", "cuda", "cuda:N", "reference"
-  std::optional<Precision>
-      precision;                // none: as the weights are stored, where the device computes that
-  uint32_t threads = 0;         // of the CPU; 0: as the process has them
-  std::string instruction_set;  // of the CPU, by its word; empty: the best
-  std::string cuda_library;     // path; empty: the one beside the addon
+  // "auto", "cpu", "cuda", "cuda:N", "reference".
+  std::string device;
+  // None: the dtype in which the weights are stored, if the device supports it.
+  std::optional<Precision> precision;
+  // CPU only. 0: the process's number of threads.
+  uint32_t threads = 0;
+  // CPU only: a name that parse_isa accepts. Empty: the best.
+  std::string instruction_set;
+  // Path. Empty: the library next to the addon.
+  std::string cuda_library;
 };
 
 struct OpenDevice {
-  std::string device;  // "cpu", "cuda:N", "reference"
+  // "cpu", "cuda:N", "reference".
+  std::string device;
   Precision precision;
   std::unique_ptr<Backend> backend;
-  std::string
-      note;  // which library was opened, or why `auto` took no card; for people who look for it
+  // For diagnostics: which CUDA library was opened, or why "auto" did not select a GPU.
+  std::string note;
 };
 
-// `stored`: how the checkpoint keeps its matrices. `auto` is the first CUDA card, if it opens and computes the precision, else
-// the CPU. `threads` is the process's: the first CPU backend sets it (0: one per physical core), another number later throws
+// `stored`: the dtype of the checkpoint's matrices. "auto" selects the first CUDA GPU if it opens
+// and supports the precision, otherwise the CPU. `threads` applies to the whole process: the first
+// CPU backend sets it (0: one per physical core); another number later throws
 // std::invalid_argument. Throws Error: device_unavailable, precision_unsupported.
 OpenDevice open_device(const DeviceRequest& request, DType stored);
 

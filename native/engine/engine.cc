@@ -12,7 +12,7 @@ void fail(Request& request, const Error& error) {
   request.finish(request);
 }
 
-void check(LoadedModel& loaded) {
+void sync_or_throw(LoadedModel& loaded) {
   const char* failure = loaded.model->backend->sync();
   if (!failure) return;
   loaded.failed = true;
@@ -32,7 +32,7 @@ void Engine::submit(std::shared_ptr<Request> request) { queue_.push_back(std::mo
 
 void Engine::work() {
   std::vector<Text> texts;
-  // What is there runs at once; the next batch fills meanwhile.
+  // Queued texts run at once. Texts that arrive meanwhile form the next batch.
   while (queue_.wait([&](auto& requests) { texts = next_batch(requests); })) {
     if (!texts.empty()) run(texts);
     texts.clear();
@@ -42,7 +42,7 @@ void Engine::work() {
   }
 }
 
-// Nothing is thrown past this point: a batch that fails fails its requests, and the engine goes on.
+// Throws nothing: if a batch fails, its requests fail and the engine continues.
 void Engine::run(const std::vector<Text>& texts) {
   LoadedModel& loaded = *texts[0].request->loaded;
   const Model& model = *loaded.model;
@@ -64,7 +64,7 @@ void Engine::run(const std::vector<Text>& texts) {
                          [](const Text& text) { return !text.request->cancelled; });
     };
     forward(*model.backend, model, batch, loaded.workspace->activations(), wanted);
-    check(loaded);
+    sync_or_throw(loaded);
     pool(loaded, batch, texts);
   } catch (const Error& error) {
     fail_all(error);
@@ -76,11 +76,12 @@ void Engine::run(const std::vector<Text>& texts) {
   if (tokens > texts[0].request->max_batch_tokens) loaded.workspace->shrink();
 }
 
-// Writes the vectors while no owner can take its memory away, then finishes requests whose last text this was.
+// Writes the vectors, under the mutexes of all owners so that none frees its memory meanwhile. Then
+// finishes the requests whose last text was in this batch.
 void Engine::pool(LoadedModel& loaded, const Batch& batch, const std::vector<Text>& texts) {
   const Model& model = *loaded.model;
   std::vector<Pooled> outputs;
-  std::vector<const Text*> kept;
+  std::vector<const Text*> pooled;
   std::vector<std::unique_lock<std::mutex>> locks;
   std::set<MemoryOwner*> owners;
   for (const Text& text : texts) owners.insert(text.request->owner.get());
@@ -91,18 +92,18 @@ void Engine::pool(LoadedModel& loaded, const Batch& batch, const std::vector<Tex
     if (!request.owner->alive || request.cancelled || request.error) continue;
     outputs.push_back(
         {row, request.dimensions, request.out + texts[row].index * request.dimensions, false});
-    kept.push_back(&texts[row]);
+    pooled.push_back(&texts[row]);
   }
   if (outputs.empty()) return;
   model.backend->pool(batch.pooled.x, model.final_norm, model.config.norm_eps, outputs.data(),
                       static_cast<uint32_t>(outputs.size()));
-  check(loaded);
+  sync_or_throw(loaded);
   last_pooled_ = outputs.back().out;
   locks.clear();
 
-  for (size_t i = 0; i < kept.size(); ++i) {
-    Request& request = *kept[i]->request;
-    if (!outputs[i].finite) request.non_finite.push_back(static_cast<uint32_t>(kept[i]->index));
+  for (size_t i = 0; i < pooled.size(); ++i) {
+    Request& request = *pooled[i]->request;
+    if (!outputs[i].finite) request.non_finite.push_back(static_cast<uint32_t>(pooled[i]->index));
     if (++request.done == request.texts() && !request.cancelled) request.finish(request);
   }
 }

@@ -1,4 +1,4 @@
-// The one queue of the process and the thread that works it off. Knows requests, not who made them.
+// The process's queue of requests, and the thread that computes them in batches. Does not use Node.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -12,15 +12,16 @@ namespace qwen3 {
 class Engine {
  public:
   Engine();
-  // Fails what is queued with CLOSED, ends the batch that runs.
+  // Waits for the running batch, then fails all queued requests with CLOSED.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Queues a request; its `finish` is called once on the engine thread, or never if it is cancelled. Any thread.
+  // Queues a request. Its `finish` is called once on the engine thread, or never if the request is
+  // cancelled. Any thread.
   void submit(std::shared_ptr<Request> request);
 
-  // Where a backend was last told to write a vector.
+  // Address to which a backend last wrote a vector.
   const void* last_pooled() const { return last_pooled_; }
 
  private:

@@ -1,4 +1,4 @@
-// A model and the memory that its batches run in: what is loaded once and shared by all who ask for it.
+// A model and the workspace of its batches. Loads of the same model share one.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -11,12 +11,12 @@ namespace qwen3 {
 
 struct LoadedModel {
   std::unique_ptr<const Model> model;
-  std::unique_ptr<Workspace> workspace;                  // the engine thread's
-  BatchSize limits{UINT32_MAX, UINT32_MAX, UINT32_MAX};  // the workspace's
-  std::atomic<bool> failed = false;                      // its device is broken, and stays so
+  std::unique_ptr<Workspace> workspace;                  // used by the engine thread only
+  BatchSize limits{UINT32_MAX, UINT32_MAX, UINT32_MAX};  // of the workspace
+  std::atomic<bool> failed = false;                      // the device has failed, permanently
 };
 
-// Reads a checkpoint and takes the memory of its batches. Throws Error; null where progress said stop.
+// Loads a model and allocates its workspace. Throws Error. Null if `progress` returned false.
 std::shared_ptr<LoadedModel> load_with_workspace(const ModelSource& source,
                                                  const std::vector<std::unique_ptr<File>>& files,
                                                  std::unique_ptr<Backend> backend,

@@ -5,7 +5,8 @@
 namespace qwen3 {
 namespace {
 
-// Two loads share weights if files, config and what computes them are the same.
+// Two loads share weights if this string is equal: files, config, device, instruction set and
+// precision.
 std::string identity(const ModelConfig& c, const std::vector<std::unique_ptr<File>>& files,
                      const OpenDevice& opened) {
   std::ostringstream key;
@@ -29,7 +30,7 @@ Loader::~Loader() {
 
 void Loader::submit(std::shared_ptr<LoadJob> job) { queue_.push_back({std::move(job), nullptr}); }
 
-// First, so that the next load finds the memory free.
+// Queued first, so that the memory is free when the next load starts.
 void Loader::release(std::shared_ptr<LoadedModel> model) {
   queue_.push_front({nullptr, std::move(model)});
 }

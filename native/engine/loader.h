@@ -1,5 +1,5 @@
-// Loads models one after another on a thread of its own, so that neither the event loop nor running batches wait, and
-// shares a model that is loaded already.
+// Loads models one at a time on a separate thread, so that neither the event loop nor running
+// batches wait. A model that is already loaded is shared.
 #pragma once
 #include <atomic>
 #include <exception>
@@ -19,10 +19,11 @@ struct LoadJob {
   ModelSource source;
   DeviceRequest device;
   std::function<void(uint64_t loaded, uint64_t total)> progress;  // loader thread
-  // Once, loader thread, after `precision` is set; null, null: cancelled.
+  // Called once, on the loader thread, with the model or the failure; with two nulls if the load
+  // was cancelled or the loader stopped. `precision` and `note` are set if there is a model.
   std::function<void(std::shared_ptr<LoadedModel>, std::exception_ptr)> finish;
-  Precision precision{};  // of the model, with OpenDevice's note
-  std::string note;
+  Precision precision{};  // of the model
+  std::string note;       // OpenDevice's
   std::atomic<bool> cancelled = false;
 };
 
@@ -34,11 +35,12 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   void submit(std::shared_ptr<LoadJob> job);  // any thread
-  // Lets go of a model on the loader thread: giving back gigabytes takes longer than an event loop may be held.
+  // Releases a model on the loader thread, because freeing gigabytes would block the event loop too
+  // long. Any thread.
   void release(std::shared_ptr<LoadedModel> model);
 
  private:
-  // One of the two.
+  // Either a job or a model to release.
   struct Task {
     std::shared_ptr<LoadJob> job;
     std::shared_ptr<LoadedModel> released;
@@ -49,8 +51,8 @@ class Loader {
   std::shared_ptr<LoadedModel> load(LoadJob& job);
 
   WorkQueue<Task> queue_;
-  std::map<std::string, std::weak_ptr<LoadedModel>>
-      loaded_;  // by what makes two models the same; loader thread
+  // By identity (loader.cc). Used by the loader thread only.
+  std::map<std::string, std::weak_ptr<LoadedModel>> loaded_;
   std::thread thread_;
 };
 

@@ -1,4 +1,4 @@
-// What callers ask for: the texts of one call, and where their vectors go.
+// A request: the texts of one call, and the memory for their vectors.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -14,36 +14,38 @@
 
 namespace qwen3 {
 
-// Whoever owns the memory that vectors are written to. It may go away at any moment, and takes the mutex to say so;
-// the engine holds the mutex while it writes.
+// The owner of the memory that vectors are written to. It may free the memory at any time after it
+// has set `alive` to false under the mutex. The engine holds the mutex while it writes.
 struct MemoryOwner {
   std::mutex mutex;
   bool alive = true;
 };
 
-// Texts of one call.
+// The texts of one call.
 struct Request {
   std::shared_ptr<LoadedModel> loaded;
-  std::vector<uint32_t> ids;  // of all texts, one after another; checked: below the vocabulary
-  std::vector<size_t>
-      ends;  // text i is ids[ends[i - 1], ends[i]); checked: not empty, not over max_positions
+  // Token ids of all texts, one after another. The caller has checked that they are in the
+  // vocabulary.
+  std::vector<uint32_t> ids;
+  // Text i is ids[ends[i - 1], ends[i]). The caller has checked that it has 1 to max_positions
+  // tokens.
+  std::vector<size_t> ends;
   uint32_t dimensions;
-  uint32_t max_batch_tokens;  // how many tokens may share a batch with these
-  bool batch_invariant =
-      false;   // no bit of a vector may depend on what shares its batch, on any backend
-  float* out;  // [texts, dimensions], the owner's
+  uint32_t max_batch_tokens;  // largest batch, in tokens, that these texts may be part of
+  // No bit of a vector may depend on the other texts of its batch, on any backend.
+  bool batch_invariant = false;
+  float* out;  // [texts, dimensions], memory of the owner
   std::shared_ptr<MemoryOwner> owner;
-  std::function<void(Request&)>
-      finish;  // called once on the engine thread, unless cancelled before
+  // Called once on the engine thread, unless the request is cancelled before.
+  std::function<void(Request&)> finish;
 
-  // Set by the caller's thread, under the owner's mutex: nothing is written after it.
+  // Set by the caller's thread, under the owner's mutex. No vector is written afterwards.
   std::atomic<bool> cancelled = false;
 
-  // The engine's, readable from `finish` on.
-  std::vector<uint32_t>
-      non_finite;              // texts without a finite vector, ascending; their rows are zeros
-  std::optional<Error> error;  // the whole request failed
-  size_t taken = 0, done = 0;  // texts given to a batch, texts finished
+  // Written by the engine thread. Other threads may read them after `finish` has been called.
+  std::vector<uint32_t> non_finite;  // texts without a finite vector, ascending; rows are zeros
+  std::optional<Error> error;        // failure of the whole request
+  size_t taken = 0, done = 0;        // texts put into a batch, texts finished
 
   size_t texts() const { return ends.size(); }
   std::span<const uint32_t> text(size_t i) const {
@@ -52,6 +54,7 @@ struct Request {
   }
 };
 
+// One text of a request.
 struct Text {
   std::shared_ptr<Request> request;
   size_t index;

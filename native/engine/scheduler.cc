@@ -8,8 +8,8 @@ namespace qwen3 {
 std::vector<Text> next_batch(std::deque<std::shared_ptr<Request>>& queue) {
   std::vector<Text> batch;
   BatchSize size{};
-  uint32_t budget = UINT32_MAX;                  // the smallest of those who share the batch
-  std::deque<std::shared_ptr<Request>> skipped;  // of other models
+  uint32_t budget = UINT32_MAX;                  // smallest max_batch_tokens in the batch
+  std::deque<std::shared_ptr<Request>> skipped;  // requests of other models
   while (!queue.empty()) {
     const std::shared_ptr<Request> request = queue.front();
     const bool dead = request->cancelled || request->error;

@@ -1,4 +1,4 @@
-// Which texts run next. Pure: no lock, no clock, no device.
+// Selects the texts that run next. A pure function of the queue: no lock, no clock, no device.
 #pragma once
 #include <deque>
 #include <memory>
@@ -8,10 +8,12 @@
 
 namespace qwen3 {
 
-// Takes the texts that run next off the queue. Requests take turns: the first gives one text and goes to the end, and so
-// on until a text does not fit. A batch is of one model, the first request's; the others keep their places. It stays
-// within that model's limits and the smallest token budget of its requests; its first text runs whatever its length.
-// A request that is cancelled, failed or taken completely leaves when its turn comes.
+// Removes the texts of the next batch from the queue. Requests take turns: one text of the first
+// request is taken and the request moves to the end, until a text does not fit. A batch has texts
+// of one model, the first request's; requests of other models keep their places. The batch stays
+// within the model's limits and the smallest max_batch_tokens of its requests, except that its
+// first text runs whatever its length. A request that is cancelled, has failed or has no texts left
+// is removed at its turn.
 std::vector<Text> next_batch(std::deque<std::shared_ptr<Request>>& queue);
 
 }  // namespace qwen3

@@ -1,4 +1,4 @@
-// A queue that one thread works off, and any thread adds to.
+// A queue with one consumer thread, to which any thread can add items.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -20,7 +20,8 @@ class WorkQueue {
     change([&] { stopped_ = true; });
   }
 
-  // Waits until something is there and calls take(items) with the queue locked; false, and no call, once it is stopped.
+  // Waits for items, then calls take(items) with the queue locked and returns true. Returns false,
+  // without the call, once the queue is stopped. Consumer thread only.
   template <typename Take>
   bool wait(const Take& take) {
     std::unique_lock lock(mutex_);
@@ -29,7 +30,7 @@ class WorkQueue {
     return !stopped_;
   }
 
-  // What was left when it stopped, for the thread that worked it off.
+  // Removes and returns the items that were left when the queue stopped. Consumer thread only.
   std::deque<Item> rest() {
     const std::lock_guard lock(mutex_);
     return std::exchange(items_, {});

@@ -8,11 +8,14 @@
 namespace qwen3 {
 namespace {
 
-// Rows begin at multiples of 16 bytes, whatever their type. If their length were a multiple of 4 KiB, they would all meet in
-// the same few cache lines.
+// Elements from row to row. Rows begin at multiples of 16 bytes, whatever their type. The 32 extra
+// elements avoid strides of a multiple of 4 KiB, with which all rows would map to the same few
+// cache sets.
 constexpr uint32_t row_stride(uint32_t cols) { return (cols + 15) / 16 * 16 + 32; }
-constexpr uint32_t kLeastTokens = 512;
-// Where memory is reserved, a batch has room for texts of this many tokens on average, each in a page of its own.
+// Tokens of the smallest workspace.
+constexpr uint32_t kMinTokens = 512;
+// Reserved pages suffice for a full chunk of texts with this many tokens on average. Each text
+// starts a new page.
 constexpr uint32_t kTokensPerText = 8;
 
 constexpr const char* kScratch = "intermediate results";
@@ -26,7 +29,7 @@ struct Columns {
   DType dtype;
 };
 
-// Normed, query, key_value, attended, gated.
+// Columns of Activations: normed, query, key_value, attended, gated.
 std::array<Columns, 5> scratch_columns(const ModelConfig& c, const Backend& on) {
   const Backend::Traits traits = on.traits();
   const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
@@ -39,35 +42,38 @@ std::array<Columns, 5> scratch_columns(const ModelConfig& c, const Backend& on) 
 
 constexpr size_t scale_count(uint32_t chunk_rows) { return size_t{3} * chunk_rows; }
 
-// A text's own span, its pooled row's, and one more per border between chunks.
+// Upper bound of spans: per text one span and one of its pooled row, and one more per chunk
+// boundary.
 size_t span_count(const BatchSize& size, uint32_t chunk_rows) {
   return size_t{2} * size.texts + (size.tokens + chunk_rows - 1) / chunk_rows;
 }
 
+// Words of the block tables, token ids and last rows.
 size_t word_count(const BatchSize& size) { return size_t{size.pages} + size.tokens + size.texts; }
 
 size_t pages_bytes(const ModelConfig& c, const Backend& on, uint32_t pages) {
   return pages * on.page_bytes({c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps, nullptr});
 }
 
-// What is reserved for texts of up to `tokens` tokens.
+// The size of batch to reserve for, if texts have up to `tokens` tokens.
 BatchSize size_for(uint32_t tokens, uint32_t chunk_rows) {
   return {chunk_rows, tokens, std::max(page_count(tokens), chunk_rows / kTokensPerText)};
 }
 
-// The most tokens of a batch, at most `most`, whose workspace fits in `bytes`.
+// The largest number of tokens, from min(high, kMinTokens) to `high`, whose workspace fits in
+// `bytes`; the lower bound if none fits.
 uint32_t tokens_that_fit(const ModelConfig& config, const Backend& on, uint32_t chunk_rows,
-                         uint32_t most, size_t bytes) {
-  uint32_t least = std::min(most, kLeastTokens);
-  while (least < most) {
-    const uint32_t tokens = most - (most - least) / 2, rows = std::min(chunk_rows, tokens);
+                         uint32_t high, size_t bytes) {
+  uint32_t low = std::min(high, kMinTokens);
+  while (low < high) {
+    const uint32_t tokens = high - (high - low) / 2, rows = std::min(chunk_rows, tokens);
     if (workspace_bytes(config, on, rows, size_for(tokens, rows)) <= bytes) {
-      least = tokens;
+      low = tokens;
     } else {
-      most = tokens - 1;
+      high = tokens - 1;
     }
   }
-  return least;
+  return low;
 }
 
 }  // namespace
@@ -85,7 +91,7 @@ size_t workspace_bytes(const ModelConfig& config, const Backend& on, uint32_t ch
 }
 
 size_t least_workspace_bytes(const ModelConfig& config, const Backend& on) {
-  return workspace_bytes(config, on, kLeastTokens, size_for(kLeastTokens, kLeastTokens));
+  return workspace_bytes(config, on, kMinTokens, size_for(kMinTokens, kMinTokens));
 }
 
 void* Workspace::Buffer::reserve(Backend& on, size_t wanted, const char* what) {
@@ -112,8 +118,9 @@ Workspace::Workspace(const Model& model, uint32_t chunk_rows)
       limits_{chunk_rows_, UINT32_MAX, UINT32_MAX} {
   const ModelConfig& config = model.config;
   if (reserves_) {
-    const uint32_t most = std::max(chunk_rows_, config.max_positions);
-    const uint32_t tokens = tokens_that_fit(config, on_, chunk_rows_, most, on_.available_bytes());
+    const uint32_t longest = std::max(chunk_rows_, config.max_positions);
+    const uint32_t tokens =
+        tokens_that_fit(config, on_, chunk_rows_, longest, on_.available_bytes());
     chunk_rows_ = std::min(chunk_rows_, tokens);
     limits_ = size_for(tokens, chunk_rows_);
     reserve(limits_);
@@ -151,7 +158,7 @@ Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts, bool 
   if (reserves_ && !limits_.holds(size)) {
     throw Error(ErrorCode::out_of_memory,
                 "a text of " + std::to_string(size.tokens) +
-                    " tokens: when the model was loaded there was memory for " +
+                    " tokens does not fit: when the model was loaded there was memory for " +
                     std::to_string(limits_.tokens));
   }
   reserve(size);
@@ -165,7 +172,7 @@ Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts, bool 
   const uint32_t* ids = words + size.pages;
   const uint32_t* last_rows = ids + size.tokens;
 
-  // Pages are taken in order: all of them go back when the batch is done.
+  // Pages are assigned in order, because all of them are free again when the batch is done.
   host_words_.resize(size.pages);
   std::iota(host_words_.begin(), host_words_.end(), 0);
   for (const auto& text : texts) host_words_.insert(host_words_.end(), text.begin(), text.end());

@@ -1,5 +1,5 @@
-// Memory that a model's batches run in, kept from batch to batch, and the tables that tell the ops where each text's
-// rows, keys and values lie.
+// The memory that a model's batches run in, reused from batch to batch, and the tables that locate
+// each text's rows, keys and values for the ops.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace qwen3 {
 
-// What a batch takes up.
+// Size of a batch.
 struct BatchSize {
   uint32_t texts, tokens, pages;
 
@@ -28,30 +28,33 @@ constexpr uint32_t page_count(size_t tokens) {
 size_t workspace_bytes(const ModelConfig& config, const Backend& on, uint32_t chunk_rows,
                        const BatchSize& size);
 
-// What a workspace takes at least, in bytes: for batches of a few hundred tokens.
+// Bytes of the smallest workspace, for batches of up to 512 tokens.
 size_t least_workspace_bytes(const ModelConfig& config, const Backend& on);
 
 class Workspace {
  public:
-  // `chunk_rows`: rows that go through the ops together, and texts in a batch at most (each leaves one pooled row).
-  // 0: the backend's batch_rows, or less where memory is short. On a backend that reserves, all memory is taken here:
-  // for the model's longest text, or the longest that fits. Throws Error(out_of_memory).
+  // `chunk_rows`: maximum number of rows that go through the ops together, and of texts in a batch,
+  // because each text has one pooled row. 0: the backend's batch_rows. For a backend that reserves,
+  // the constructor allocates all memory: for the model's longest text or, with fewer chunk rows if
+  // necessary, the longest that fits. Throws Error(out_of_memory).
   explicit Workspace(const Model& model, uint32_t chunk_rows = 0);
 
   const Activations& activations() const { return activations_; }
 
-  // What texts that share a batch may take up together.
+  // Limits of a batch of several texts.
   const BatchSize& limits() const { return limits_; }
 
-  // Lays out a batch of texts (at least one, none empty, within the limits or alone). Sums of all `invariant` batches
-  // are divided in the same way. Valid until the next call. Throws Error(out_of_memory).
+  // Lays out a batch of texts: at least one, none empty, within the limits unless there is only
+  // one. All `invariant` batches divide sums in the same way. Valid until the next call. Throws
+  // Error(out_of_memory).
   Batch prepare(std::span<const std::span<const uint32_t>> texts, bool invariant = false);
 
-  // Gives back what grows with the batch. For after a text that is much longer than most.
+  // Frees the memory that grows with the batch; does nothing on a backend that reserves. To be
+  // called after a text that is much longer than most.
   void shrink();
 
  private:
-  // Backend memory that grows.
+  // Backend memory that grows. Its content is lost when it does.
   struct Buffer {
     BackendMemory memory{nullptr, {nullptr}};
     size_t bytes = 0;
@@ -67,11 +70,11 @@ class Workspace {
   uint32_t chunk_rows_;
   BatchSize limits_;
   std::array<Buffer, 5> scratch_memory_;
-  Buffer scales_, pooled_;            // of chunk_rows rows, as the scratch
-  Buffer x_, pages_, spans_, words_;  // as the largest batch so far needs, or the limits
+  Buffer scales_, pooled_;            // sized for chunk_rows_ rows, as is scratch_memory_
+  Buffer x_, pages_, spans_, words_;  // sized for the largest batch so far, or for limits_
   Activations activations_;
   Matrix pooled_x_;
-  // What the backend copies from: it may read them until sync().
+  // Sources of uploads: the backend may read them until sync().
   std::vector<Span> host_spans_;
   std::vector<uint32_t> host_words_;  // block tables, token ids, last rows
 };

@@ -3,7 +3,8 @@
 namespace qwen3 {
 namespace {
 
-// The part of a layer that only rows which go on need: their keys and values are stored, `normed` holds their norm.
+// The part of a layer after keys and values are stored. `normed` is the input norm of the chunk's
+// rows. In the last layer, only pooled rows need this part.
 void attend_and_feed_forward(Backend& on, const Model& model, uint32_t index, const Chunk& chunk,
                              void* pages, const Activations& s) {
   const Layer& layer = model.layers[index];
@@ -19,8 +20,9 @@ void attend_and_feed_forward(Backend& on, const Model& model, uint32_t index, co
 
 }  // namespace
 
-// Layer-major: a layer meets every chunk before the next layer starts, so keys and values of one layer are all that
-// live. The last layer stores everyone's keys and values, then goes on with the pooled rows alone.
+// Layer-major: a layer processes every chunk before the next layer starts, so only one layer's keys
+// and values are stored at a time. The last layer stores the keys and values of all rows, then
+// continues with the pooled rows only.
 void forward(Backend& on, const Model& model, const Batch& batch, const Activations& activations,
              const std::function<bool()>& wanted) {
   for (const Chunk& chunk : batch.chunks) on.gather(chunk.ids, model.embeddings, chunk.x);

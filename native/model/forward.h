@@ -10,15 +10,14 @@ namespace qwen3 {
 
 // Consecutive rows of a batch that go through the ops together.
 struct Chunk {
-  const uint32_t*
-      ids;   // [rows] what to gather: token ids, or rows of the batch. In the backend's memory
-  Matrix x;  // [rows, hidden] f32, the residual
-  const Span* spans;  // in the backend's memory
+  const uint32_t* ids;  // [rows] to gather: token ids, or rows of the batch; in backend memory
+  Matrix x;             // [rows, hidden] f32, the residual
+  const Span* spans;    // in backend memory
   uint32_t span_count;
 };
 
 struct Batch {
-  std::vector<Chunk> chunks;  // in the order of the texts: attention looks back only
+  std::vector<Chunk> chunks;  // in the order of the texts, because attention is causal
   Chunk pooled;               // the last row of every text
   Matrix x;                   // [tokens, hidden], the rows of all chunks
   void* pages;                // keys and values of one layer
@@ -28,11 +27,13 @@ struct Batch {
 struct Activations {
   Matrix normed, query, key_value, attended, gated;
 
+  // The first `count` rows of each.
   Activations rows(uint32_t count) const;
 };
 
-// Leaves the hidden state of every text's last token, before the final norm, in batch.pooled.x. Ends early, with nothing
-// there, once `wanted` says that nobody waits for the result any more.
+// Writes the hidden state of every text's last token, before the final norm, to batch.pooled.x. If
+// `wanted` returns false, no caller waits for the result: returns early and leaves batch.pooled.x
+// undefined.
 void forward(Backend& on, const Model& model, const Batch& batch, const Activations& activations,
              const std::function<bool()>& wanted);
 

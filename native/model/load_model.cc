@@ -8,20 +8,20 @@
 namespace qwen3 {
 namespace {
 
-constexpr size_t kAlignment = 256;               // of a weight: of every access that a device likes
+constexpr size_t kAlignment = 256;               // of weights, enough for any access of a device
 constexpr size_t kPieceBytes = size_t{8} << 20;  // read and packed at a time
 
-// One weight and the tensors whose rows it is made of, in order.
+// A weight and the tensors whose rows it consists of, in order.
 struct WeightPlan {
   const char* name;
   Matrix* weight;
   WeightUse use;
-  std::vector<const TensorSource*> parts;
-  uint32_t part_rows, cols;  // of each part
+  std::vector<const TensorSource*> tensors;
+  uint32_t tensor_rows, cols;  // of each tensor
 
-  uint32_t rows() const { return static_cast<uint32_t>(part_rows * parts.size()); }
+  uint32_t rows() const { return static_cast<uint32_t>(tensor_rows * tensors.size()); }
   WeightLayout layout(const Backend& on) const {
-    return on.weight_layout(use, rows(), cols, parts[0]->dtype);
+    return on.weight_layout(use, rows(), cols, tensors[0]->dtype);
   }
 };
 
@@ -33,7 +33,7 @@ size_t rotation_bytes(const ModelConfig& config) {
   return size_t{config.max_positions} * config.head_dim * sizeof(float);
 }
 
-// Of all weights and the table of rotations, one after another.
+// Bytes of all weights and the rotation table, stored one after another.
 size_t arena_bytes(const std::vector<WeightPlan>& plans, const ModelConfig& config,
                    const Backend& on) {
   size_t bytes = rotation_bytes(config);
@@ -88,29 +88,30 @@ std::vector<WeightPlan> plan_weights(const ModelSource& source, Model& model) {
   return plans;
 }
 
-// The header is a stranger's: it must agree with the file it came from and with the config.
+// Checks a weight's tensors against the config and the files. Headers are untrusted input.
 void check(const WeightPlan& plan, const std::vector<std::unique_ptr<File>>& files) {
   const auto refuse = [&](const std::string& why) {
     throw Error(ErrorCode::model_invalid, std::string(plan.name) + ": " + why);
   };
-  for (const TensorSource* part : plan.parts) {
-    if (part->rows != plan.part_rows || part->cols != plan.cols) {
-      refuse("the checkpoint has " + shape(part->rows, part->cols) + ", config.json asks for " +
-             shape(plan.part_rows, plan.cols));
+  for (const TensorSource* tensor : plan.tensors) {
+    if (tensor->rows != plan.tensor_rows || tensor->cols != plan.cols) {
+      refuse("its shape in the checkpoint is " + shape(tensor->rows, tensor->cols) +
+             ", but config.json requires " + shape(plan.tensor_rows, plan.cols));
     }
-    if (part->dtype != plan.parts[0]->dtype)
-      refuse("tensors that belong together are stored in different types");
-    if (part->bytes != uint64_t{part->rows} * part->cols * bytes_of(part->dtype))
-      refuse("shape and bytes disagree");
-    if (part->file >= files.size()) refuse("no such file");
-    const uint64_t size = files[part->file]->size();
-    if (part->offset > size || part->bytes > size - part->offset)
-      refuse("its bytes lie past the end of the file");
+    if (tensor->dtype != plan.tensors[0]->dtype)
+      refuse("its tensors are stored in different types");
+    if (tensor->bytes != uint64_t{tensor->rows} * tensor->cols * bytes_of(tensor->dtype))
+      refuse("its byte count does not match its shape");
+    if (tensor->file >= files.size()) refuse("its file index is out of range");
+    const uint64_t size = files[tensor->file]->size();
+    if (tensor->offset > size || tensor->bytes > size - tensor->offset)
+      refuse("its bytes extend past the end of the file");
   }
 }
 
-// Cosines and sines for every position. Hugging Face computes frequencies and angles in float32, and so were the
-// models trained: float64 angles drift away from theirs at far positions (transformers, modeling_rope_utils.py).
+// [positions, head_dim]: per position the cosines, then the sines, of head_dim / 2 angles.
+// Frequencies and angles are computed in float32, as in training and in Hugging Face (transformers,
+// modeling_rope_utils.py). Angles in float64 would drift away from those at large positions.
 std::vector<float> rotations(const ModelConfig& config) {
   const uint32_t half = config.head_dim / 2;
   std::vector<float> frequencies(half), table(size_t{config.max_positions} * config.head_dim);
@@ -145,14 +146,16 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
   auto model = std::make_unique<Model>(source.config, std::move(backend));
   Backend& on = *model->backend;
 
-  // Everything is checked and the memory asked for before the first byte is read.
+  // All checks are done and the memory is allocated before the first byte is read.
   const std::vector<WeightPlan> plans = plan_weights(source, *model);
   uint64_t total = 0;
   for (const WeightPlan& plan : plans) {
     check(plan, files);
-    for (const TensorSource* part : plan.parts) total += part->bytes;
+    for (const TensorSource* tensor : plan.tensors) total += tensor->bytes;
   }
-  size_t besides = left_free;  // what it is left free for comes when temporary memory has gone
+  // Not the sum with temporary memory: that is free again before the caller allocates left_free
+  // bytes.
+  size_t extra = left_free;
   for (const WeightPlan& plan : plans) {
     const WeightLayout layout = plan.layout(on);
     if (layout.bytes == 0) {
@@ -160,15 +163,15 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
                                                         std::to_string(plan.cols) +
                                                         " values are too long for this precision");
     }
-    besides = std::max(besides, layout.temporary);
+    extra = std::max(extra, layout.temporary);
   }
   const size_t weight_bytes = arena_bytes(plans, source.config, on);
-  const size_t needed = weight_bytes + besides, available = on.available_bytes();
+  const size_t needed = weight_bytes + extra, available = on.available_bytes();
   if (needed > available) {
     throw Error(ErrorCode::out_of_memory, "the model needs " + std::to_string(needed >> 20) +
                                               " MiB in this precision, " +
                                               std::to_string(available >> 20) +
-                                              " MiB are free: take a smaller model or precision");
+                                              " MiB are free: use a smaller model or precision");
   }
   model->memory = allocate(on, weight_bytes, "the weights");
   auto* next = static_cast<char*>(model->memory.get());
@@ -176,7 +179,7 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
   uint64_t loaded = 0;
   std::vector<char> piece;
   for (const WeightPlan& plan : plans) {
-    const DType stored = plan.parts[0]->dtype;
+    const DType stored = plan.tensors[0]->dtype;
     const WeightLayout layout = plan.layout(on);
     *plan.weight = {next, plan.rows(), plan.cols, plan.cols, layout.dtype};
     next += aligned(layout.bytes);
@@ -184,16 +187,16 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
     const size_t row_bytes = plan.cols * bytes_of(stored);
     const auto piece_rows = static_cast<uint32_t>(std::max<size_t>(1, kPieceBytes / row_bytes));
     uint32_t first_row = 0;
-    for (const TensorSource* part : plan.parts) {
-      for (uint32_t row = 0; row < part->rows; row += piece_rows) {
-        const uint32_t count = std::min(piece_rows, part->rows - row);
+    for (const TensorSource* tensor : plan.tensors) {
+      for (uint32_t row = 0; row < tensor->rows; row += piece_rows) {
+        const uint32_t count = std::min(piece_rows, tensor->rows - row);
         piece.resize(count * row_bytes);
-        files[part->file]->read(part->offset + row * row_bytes, piece.data(), piece.size());
+        files[tensor->file]->read(tensor->offset + row * row_bytes, piece.data(), piece.size());
         on.store_weight(*plan.weight, plan.use, first_row + row, count, piece.data(), stored);
         loaded += piece.size();
         if (progress && !progress(loaded, total)) return nullptr;
       }
-      first_row += part->rows;
+      first_row += tensor->rows;
     }
   }
 

@@ -1,5 +1,5 @@
-// From a checkpoint to a model: tensors are checked against their files and the config, read piece by piece and handed
-// to the backend. Names and JSON are the TypeScript side's.
+// Loads a checkpoint: checks tensors against their files and the config, reads them piece by piece
+// and passes them to the backend. lib/ handles tensor names and JSON.
 #pragma once
 #include <functional>
 #include <memory>
@@ -10,14 +10,16 @@
 
 namespace qwen3 {
 
-// Called after every piece with the bytes read so far and in all; false stops the load.
+// Called after every piece with the bytes read so far and in total. The load stops if it returns
+// false.
 using LoadProgress = std::function<bool(uint64_t loaded, uint64_t total)>;
 
-// Bytes of a model's weights and tables in a backend's memory. The source need not exist: its types and shapes count.
+// Bytes of a model's weights and tables in a backend's memory. Uses the types and shapes of
+// `source` only; its files need not exist.
 size_t model_bytes(const ModelSource& source, const Backend& on);
 
-// Reads a checkpoint. `left_free`: bytes that the backend must have free beside the weights once they are loaded.
-// Throws Error; null where progress said stop.
+// Loads a checkpoint. `left_free`: bytes that must be free in the backend's memory after loading.
+// Throws Error. Null if `progress` returned false.
 std::unique_ptr<Model> load_model(const ModelSource& source,
                                   const std::vector<std::unique_ptr<File>>& files,
                                   std::unique_ptr<Backend> backend, size_t left_free,

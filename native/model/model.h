@@ -1,4 +1,4 @@
-// A model in a backend's memory. Nothing of it changes once it is loaded.
+// A model in a backend's memory. Immutable once loaded.
 #pragma once
 #include <memory>
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace qwen3 {
 
-// Weights of one layer; [out, in].
+// Weights of one layer. Projections are [out, in].
 struct Layer {
   Matrix attention_norm;
   Matrix query;      // [query heads * dim, hidden]
@@ -20,14 +20,14 @@ struct Layer {
   Matrix down;     // [hidden, intermediate]
 };
 
-// Memory of a backend that goes back to it.
+// Backend memory that is released on destruction.
 struct BackendRelease {
   Backend* on;
   void operator()(void* memory) const { on->release(memory); }
 };
 using BackendMemory = std::unique_ptr<void, BackendRelease>;
 
-// Throws Error(out_of_memory) that names both figures.
+// Throws Error(out_of_memory) with `what`, the requested and the available size in its message.
 BackendMemory allocate(Backend& on, size_t bytes, const char* what);
 
 struct Model {
@@ -38,7 +38,7 @@ struct Model {
   Heads heads;
   Matrix embeddings, final_norm;
   std::vector<Layer> layers;
-  BackendMemory memory;  // what the matrices above point into
+  BackendMemory memory;  // of the matrices above and the rotations
 };
 
 }  // namespace qwen3

@@ -1,4 +1,4 @@
-// A checkpoint as the TypeScript side describes it: the sizes of the model, and where each tensor's bytes lie.
+// A checkpoint as described by lib/: the sizes of the model and the location of each tensor.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace qwen3 {
 
-// The numbers of config.json that the forward pass needs.
+// The values of config.json that the forward pass needs.
 struct ModelConfig {
   uint32_t hidden, intermediate, layers, query_heads, key_value_heads, head_dim;
   uint32_t vocabulary;     // rows of the embedding table
@@ -17,10 +17,10 @@ struct ModelConfig {
   double rope_theta;
 };
 
-// Where a tensor's bytes lie, as a safetensors header says. A vector of n values is 1 x n.
+// Location, type and shape of a tensor, from a safetensors header. A vector of n values is 1 x n.
 struct TensorSource {
-  uint32_t file;  // index into ModelSource::files
-  uint64_t offset, bytes;
+  uint32_t file;           // index into ModelSource::files
+  uint64_t offset, bytes;  // offset from the start of the file
   DType dtype;
   uint32_t rows, cols;
 };

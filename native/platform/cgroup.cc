@@ -12,7 +12,7 @@
 namespace qwen3 {
 namespace {
 
-// Whether `word` stands in a list with commas.
+// Whether a comma-separated list contains `word`.
 bool contains(const std::string& list, const std::string& word) {
   std::istringstream words(list);
   for (std::string each; std::getline(words, each, ',');) {
@@ -21,9 +21,9 @@ bool contains(const std::string& list, const std::string& word) {
   return false;
 }
 
-// Folders of this process's group and of all groups above it, each of which may set a limit. The version 1
-// hierarchies have one tree per controller; inside a container the path that /proc tells may not exist, then the
-// mount's root is the group.
+// Folders of this process's group and of all its ancestors, each of which may set a limit. cgroup
+// version 1 has one tree per controller. In a container the path in /proc/self/cgroup may not
+// exist; the group is then the root of the mount.
 std::vector<std::string> group_folders(const std::string& controller) {
   std::vector<std::string> folders;
   std::ifstream groups("/proc/self/cgroup");
@@ -44,7 +44,8 @@ std::vector<std::string> group_folders(const std::string& controller) {
   return folders;
 }
 
-// The numbers in a file; "max" and what cannot be read end them.
+// The numbers in a file, up to the first word that is not a number, such as "max". Empty if the
+// file cannot be read.
 std::vector<double> numbers_in(const std::string& path) {
   std::vector<double> numbers;
   std::ifstream file(path);
@@ -58,7 +59,8 @@ std::optional<double> number_in(const std::string& path) {
   return numbers.front();
 }
 
-// What the kernel gives up when memory runs short counts as available: cached files and caches of its own.
+// Memory that the kernel frees when memory is short, which counts as available: cached files and
+// the kernel's own caches.
 double reclaimable(const std::string& folder) {
   std::ifstream file(folder + "/memory.stat");
   std::string key;
@@ -94,7 +96,7 @@ size_t cgroup_available_bytes() {
         least = std::min(least, std::max(*limit - *usage + reclaimable(folder), 0.0));
     }
   }
-  // Version 1 writes a number near 2^63 where there is no limit.
+  // Version 1 has a number near 2^63 if there is no limit.
   return least < 0x1p62 ? static_cast<size_t>(least) : SIZE_MAX;
 }
 

@@ -1,10 +1,11 @@
-// What the control group of this process allows it: containers set these, and nothing else in the system shows them.
+// Limits of this process's control group. Containers set them; no other system interface shows
+// them.
 #pragma once
 #include <cstddef>
 
 namespace qwen3 {
 
-// CPUs' worth of time, perhaps a fraction. Infinity: no limit.
+// CPU quota in CPUs, possibly fractional. Infinity: no limit.
 double cgroup_cpus();
 // Bytes that can be allocated before the limit is reached. SIZE_MAX: no limit.
 size_t cgroup_available_bytes();

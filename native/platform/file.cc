@@ -37,7 +37,7 @@ uint64_t joined(DWORD high, DWORD low) { return uint64_t{high} << 32 | low; }
 }  // namespace
 
 File::File(const std::string& path) : path_(path) {
-  // Others may rename or delete it meanwhile, as they may elsewhere.
+  // Other processes may rename or delete the file while it is open, as on other systems.
   handle_ = CreateFileW(wide(path).c_str(), GENERIC_READ,
                         FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
                         OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
@@ -69,7 +69,7 @@ void File::read(uint64_t offset, void* to, size_t bytes) const {
     if (!ReadFile(handle_, next, most, &got, &from) && GetLastError() != ERROR_HANDLE_EOF) {
       throw Error(ErrorCode::model_invalid, path_ + ": " + last_error());
     }
-    if (got == 0) throw Error(ErrorCode::model_invalid, path_ + " was cut short while it was read");
+    if (got == 0) throw Error(ErrorCode::model_invalid, path_ + " was truncated while it was read");
     next += got;
     offset += got;
     bytes -= got;
@@ -108,7 +108,7 @@ void File::read(uint64_t offset, void* to, size_t bytes) const {
     const ssize_t got = pread(descriptor_, next, bytes, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw Error(ErrorCode::model_invalid, path_ + ": " + std::strerror(errno));
-    if (got == 0) throw Error(ErrorCode::model_invalid, path_ + " was cut short while it was read");
+    if (got == 0) throw Error(ErrorCode::model_invalid, path_ + " was truncated while it was read");
     next += got;
     offset += static_cast<uint64_t>(got);
     bytes -= static_cast<size_t>(got);

@@ -1,4 +1,5 @@
-// A file that is read at offsets. Not mapped: a mapped file that is cut short kills the process.
+// A file that is read at offsets. It is not mapped: if a mapped file is truncated, reading it kills
+// the process.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -7,16 +8,17 @@ namespace qwen3 {
 
 class File {
  public:
-  // Throws Error: model_not_found, or model_invalid for what is not a regular file. `path` is UTF-8.
+  // `path` is UTF-8. Throws Error: model_not_found; model_invalid if it is not a regular file.
   explicit File(const std::string& path);
   ~File();
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
   uint64_t size() const { return size_; }
-  // Names the file's present content: another file, another size or another time of change gives another identity.
+  // Identifies the file's content when it was opened: differs for another file, another size or
+  // another time of the last change.
   const std::string& identity() const { return identity_; }
-  // Reads exactly `bytes` at `offset` or throws Error(model_invalid). Any thread.
+  // Reads exactly `bytes` at `offset`, or throws Error(model_invalid). Any thread may call it.
   void read(uint64_t offset, void* to, size_t bytes) const;
 
  private:

@@ -22,7 +22,8 @@ namespace qwen3 {
 namespace {
 
 #ifdef __linux__
-// Physical cores among the CPUs that this process is bound to; 0 where the kernel does not say.
+// Physical cores in this process's CPU affinity, or its logical CPUs if the kernel reports no
+// topology. 0 if the kernel does not report the affinity.
 uint32_t bound_cores() {
   cpu_set_t bound;
   if (sched_getaffinity(0, sizeof bound, &bound) != 0) return 0;
@@ -52,7 +53,7 @@ uint32_t physical_cores() {
 
 bool arm_has_bf16() {
 #if defined(__aarch64__) && defined(__linux__)
-  constexpr unsigned long kBf16 = 1ul << 14;  // HWCAP2_BF16, which older headers do not have
+  constexpr unsigned long kBf16 = 1ul << 14;  // HWCAP2_BF16, which older headers do not define
   return (getauxval(AT_HWCAP2) & kBf16) != 0;
 #elif defined(__aarch64__) && defined(__APPLE__)
   int has = 0;

@@ -1,13 +1,15 @@
-// What the operating system says of the processor.
+// Properties of the processor that the operating system reports.
 #pragma once
 #include <cstdint>
 
 namespace qwen3 {
 
-// Cores that this process may use: physical cores among those it is bound to, no more than its cgroup's CPU quota.
+// Number of physical cores that this process may use: those of its CPU affinity, limited by its
+// cgroup's CPU quota. At least 1. Counts logical CPUs if the system does not report cores.
 uint32_t physical_cores();
 
-// Whether a 64-bit ARM has BF16 instructions. (x86 says so itself: see available_isas.)
+// Whether a 64-bit ARM processor has BF16 instructions. False on other processors. (x86 programs
+// query the processor directly: see available_isas.)
 bool arm_has_bf16();
 
 }  // namespace qwen3

@@ -1,7 +1,7 @@
 #include "platform/shared_library.h"
 
 #ifdef _WIN32
-#ifndef NOMINMAX  // MinGW says so itself
+#ifndef NOMINMAX  // MinGW defines it
 #define NOMINMAX
 #endif
 #include <windows.h>
@@ -62,7 +62,7 @@ void keep_loaded() {
 #ifdef __APPLE__
   dlopen(own_library().c_str(), RTLD_NOW | RTLD_NODELETE);
 #endif
-  // On Linux the linker has been told: -z nodelete.
+  // On Linux the linker option -z nodelete does this.
 }
 
 std::filesystem::path own_library() {
@@ -87,7 +87,7 @@ void* library_symbol(void* library, const char* name) { return dlsym(library, na
 
 bool is_whole_library([[maybe_unused]] const std::filesystem::path& file) {
 #ifdef __linux__
-  // The section table stands last in a file.
+  // The section header table is at the end of the file.
   Elf64_Ehdr header{};
   std::ifstream(file, std::ios::binary).read(reinterpret_cast<char*>(&header), sizeof header);
   std::error_code error;

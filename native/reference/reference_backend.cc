@@ -1,6 +1,6 @@
-// Each op of backend.h as the plainest loop: double sums, f32 activations. All other backends are tested against it.
-// Weights keep row-major order; the embedding table keeps its stored dtype, everything else becomes f32.
-// A page holds [key | value][kv head][slot][dim] f32.
+// Each op of backend.h as a plain loop: f32 activations, sums in double. All other backends are
+// tested against it. Weights stay row-major. The embedding table keeps its stored dtype; other
+// weights become f32. A page holds [key | value][kv head][slot][dim] f32.
 #include "reference/reference_backend.h"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ float from_half(uint16_t bits) {
   return bits >> 15 ? -magnitude : magnitude;
 }
 
-// Value `index` of an array of `dtype` at any alignment.
+// Element `index` of an array of `dtype` (f32, bf16 or f16) at any alignment.
 float value_at(const void* array, size_t index, DType dtype) {
   const auto* bytes = static_cast<const unsigned char*>(array) + index * bytes_of(dtype);
   if (dtype == DType::f32) {
@@ -70,7 +70,7 @@ void for_each_row(const Spans& spans, Visit visit) {
   }
 }
 
-// RMS norm of one head, then rotation by the angles of `position`: (i, i + dim / 2) are the pairs that turn together.
+// RMS norm of one head, then RoPE: rotates each pair (i, i + dim / 2) by angle i of `position`.
 void norm_rope_head(float* head, const float* gain, const Heads& heads, uint32_t position) {
   const uint32_t half = heads.dim / 2;
   const float* cosines = heads.rotations + size_t{position} * heads.dim;
@@ -86,7 +86,7 @@ void norm_rope_head(float* head, const float* gain, const Heads& heads, uint32_t
 
 enum class Part : uint8_t { key, value };
 
-// Where the key or value of `position` lies, for one key/value head: [dim].
+// The key or value of `position` for one key/value head: [dim].
 float* page_row(void* pages, const Heads& heads, const Span& span, uint32_t layer,
                 uint32_t position, Part part, uint32_t head) {
   const bool in_prefix = position < span.prefix.tokens;
@@ -175,7 +175,7 @@ class ReferenceBackend final : public Backend {
   void attention(Matrix query, Heads heads, Spans spans, const void* pages,
                  Matrix out) noexcept override {
     void* arena = const_cast<void*>(pages);  // only read here
-    std::vector<double> weights;             // softmax numerators of one row and head
+    std::vector<double> weights;             // scores, then softmax numerators, of a row and head
     std::vector<double> sum(heads.dim);
     for_each_row(spans, [&](uint32_t row, uint32_t position, const Span& span) {
       weights.resize(size_t{position} + 1);
@@ -211,7 +211,8 @@ class ReferenceBackend final : public Backend {
       const auto normed = [&](uint32_t i) { return in[i] * scale * row_of(gain, 0)[i]; };
       double squares = 0;
       for (uint32_t i = 0; i < output->dimensions; ++i) squares += normed(i) * normed(i);
-      // The whole row counts: an infinity past the cut would otherwise pass as a vector of zeros.
+      // The scale must be positive: an infinity after the first `dimensions` values makes it 0, and
+      // the vector would be zeros that count as finite.
       output->finite = scale > 0 && std::isfinite(squares);
       const double norm = std::max(std::sqrt(squares), 1e-12);  // as torch.nn.functional.normalize
       for (uint32_t i = 0; i < output->dimensions; ++i) {

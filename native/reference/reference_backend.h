@@ -1,4 +1,5 @@
-// The backend that defines what every op means: one plain loop each, sums in double. Slow, and right by inspection.
+// The reference backend: defines the result of every op by one plain loop with sums in double.
+// Slow, but simple enough to verify by reading.
 #pragma once
 #include <memory>
 

@@ -1,7 +1,8 @@
-// Compiles the CUDA kernels and checks what came out, without a GPU: no spills and no local memory in the kernels that
-// matter, registers within their budget, and the tensor-core and copy instructions there.
+// npm run check:cuda: compiles the CUDA kernels and checks the machine code, without a GPU. The
+// performance-critical kernels must not spill registers or use local memory, must stay within their
+// register budget, and must contain the expected tensor-core and copy instructions.
 //
-//   node scripts/check/cubin-opcodes.mjs [80 90a ...]     compute capabilities; all that are shipped by default
+//   npm run check:cuda -- [80 90a ...]     compute capabilities; default: all that are shipped
 
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
@@ -14,7 +15,7 @@ import { root } from '../install/stamp.mjs';
 const run = promisify(execFile);
 const shipped = ['80', '86', '89', '90a', '100', '120'];
 
-// The low twelve bits of an instruction's sixteen bytes say what it is, on every card from sm_80 on.
+// The opcode is the low 12 bits of a 16-byte instruction, on every GPU from sm_80 on.
 const opcodes = {
   HMMA: 0x23c,
   IMMA: 0x237,
@@ -33,21 +34,26 @@ const opcodes = {
   STL: 0x387,
 };
 const mufu = 0x308;
-const wgmmaWait = 0x00008000000079c5n; // the first eight bytes of wgmma_wait
-const ofBytes = { HMMA: 'IMMA', HGMMA: 'IGMMA' }; // what int8_t has in their place
-const told = [
-  ...Object.entries(ofBytes).flat(),
+const wgmmaWait = 0x00008000000079c5n; // the first eight bytes of wgmma_wait's instruction
+// The instructions that an int8 kernel has instead.
+const int8Opcodes = { HMMA: 'IMMA', HGMMA: 'IGMMA' };
+// The instructions that linear_add, which adds its results to memory, has instead.
+const addOpcodes = { UTMASTG: 'UTMAREDG' };
+const summarised = [
+  ...Object.entries(int8Opcodes).flat(),
   'HGMMA_REGISTERS',
   'UTMALDG',
   'UTMASTG',
   'UTMAREDG',
-]; // in the summary
-const ofSums = { UTMASTG: 'UTMAREDG' }; // what linear_add has in its place: its results are added
+];
 
-// Registers: what lets two blocks of each kernel share a multiprocessor (65,536 / threads / 2, a multiple of 8); of
-// wgmma_gemm and wgmma_attention, which have one to themselves and pass registers on among their 384 threads, exactly what
-// they need to begin with: with fewer they would wait for ever. `only`: the card that it has code for. `overlaps`: from
-// sm_90 on it begins before the kernel in front of it has ended. `MUFU beside a product`: exponentials of a softmax.
+// `registers` is the most that a thread may have for two blocks to share a multiprocessor: 65,536 /
+// threads / 2, rounded down to a multiple of 8. wgmma_gemm and wgmma_attention run one block of 384
+// threads per multiprocessor and reallocate registers among its warpgroups: they need this number
+// exactly, because with fewer setmaxnreg would wait forever. `only` is the compute capability that
+// a kernel is compiled for. `overlaps`: from sm_90 on the kernel may start before the previous one
+// has ended. `MUFU during a product` counts the exponentials of the softmax that execute while a
+// wgmma runs.
 const hotKernels = {
   tile_gemm: { registers: 248, atLeast: { HMMA: 8, LDSM: 6, LDGSTS: 4 }, overlaps: true },
   add_partials_kernel: { registers: 64, atLeast: {}, overlaps: true },
@@ -67,7 +73,7 @@ const hotKernels = {
       UTMALDG: 1,
       LDGSTS: 2,
       USETMAXREG: 2,
-      'MUFU beside a product': 64,
+      'MUFU during a product': 64,
     },
     only: '90a',
   },
@@ -86,7 +92,7 @@ try {
     problems.push(...(await checkCapability(capability)));
   for (const problem of problems) console.error(problem);
   if (problems.length > 0) throw new Error(`${problems.length} checks of the CUDA kernels failed`);
-  console.log('the CUDA kernels are as they should be');
+  console.log('all checks of the CUDA kernels passed');
 } catch (error) {
   fail(error);
 }
@@ -105,23 +111,24 @@ async function checkCapability(capability) {
       const where = `sm_${capability} ${kernel.symbol}`;
       const found = counts.get(kernel.symbol);
       if (kernel.stack + kernel.spills > 0)
-        problems.push(`${where}: ${kernel.stack} bytes of stack, ${kernel.spills} spilled`);
+        problems.push(`${where}: ${kernel.stack} bytes of stack, ${kernel.spills} bytes spilled`);
       if (kernel.registers > hot.registers || (hot.exactly && kernel.registers < hot.registers))
         problems.push(
-          `${where}: ${kernel.registers} registers, ${hot.exactly ? 'not' : 'at most'} ${hot.registers}`,
+          `${where}: ${kernel.registers} registers, ` +
+            `expected ${hot.exactly ? 'exactly' : 'at most'} ${hot.registers}`,
         );
       for (const name of ['LDL', 'STL']) {
-        if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}`);
+        if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}, expected none`);
       }
       const overlap =
         hot.overlaps && Number.parseInt(capability, 10) >= 90 ? { ACQBULK: 1, PREEXIT: 1 } : {};
       for (const [kind, least] of Object.entries({ ...hot.atLeast, ...overlap })) {
         const name =
-          (/_gemmIa/.test(kernel.symbol) && ofBytes[kind]) ||
-          (/EpilogueE1/.test(kernel.symbol) && ofSums[kind]) ||
+          (/_gemmIa/.test(kernel.symbol) && int8Opcodes[kind]) ||
+          (/EpilogueE1/.test(kernel.symbol) && addOpcodes[kind]) ||
           kind;
         if (found[name] < least) {
-          problems.push(`${where}: ${found[name]} ${name}, at least ${least} expected`);
+          problems.push(`${where}: ${found[name]} ${name}, expected at least ${least}`);
         }
       }
       const line = summary.get(kernel.name) ?? { variants: 0, registers: 0, counts: {} };
@@ -129,7 +136,7 @@ async function checkCapability(capability) {
         variants: line.variants + 1,
         registers: Math.max(line.registers, kernel.registers),
         counts: Object.fromEntries(
-          told.map((name) => [name, Math.max(line.counts[name] ?? 0, found[name])]),
+          summarised.map((name) => [name, Math.max(line.counts[name] ?? 0, found[name])]),
         ),
       });
     }
@@ -141,8 +148,8 @@ async function checkCapability(capability) {
       problems.push(`sm_${capability}: there is no kernel ${name}`);
       continue;
     }
-    const there = Object.entries(line.counts).filter(([, count]) => count > 0);
-    const counts = there.map(([name, count]) => `, ${count} ${name}`).join('');
+    const present = Object.entries(line.counts).filter(([, count]) => count > 0);
+    const counts = present.map(([name, count]) => `, ${count} ${name}`).join('');
     console.log(
       `sm_${capability}  ${name}: ${line.variants} variants, ${line.registers} registers${counts}`,
     );
@@ -152,7 +159,7 @@ async function checkCapability(capability) {
 
 async function compileAll(sources, capability) {
   const compiled = [];
-  const waiting = sources.entries(); // which all workers take from
+  const waiting = sources.entries(); // shared by all workers
   const worker = async () => {
     for (const [i, source] of waiting)
       compiled[i] = { source, ...(await compile(source, capability)) };
@@ -182,15 +189,19 @@ async function compile(source, capability) {
     return { cubin: fs.readFileSync(output), log: stdout + stderr };
   } catch (error) {
     if (error.code === 'ENOENT')
-      throw new Error('nvcc is not there: the CUDA toolkit has to be on the PATH');
+      throw new Error('nvcc was not found: put the CUDA toolkit on the PATH');
     throw new Error(`nvcc failed on cuda/${source}:\n${error.stdout}${error.stderr}`);
   }
 }
 
-/** What `ptxas -v` says of each kernel. */
+/** Parses what `ptxas -v` prints about each kernel. */
 function* kernelsOf(log) {
-  const pattern =
-    /Compiling entry function '(\w+)'[\s\S]*?(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads[\s\S]*?Used (\d+) registers/g;
+  const lines = [
+    /Compiling entry function '(\w+)'/,
+    /(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads/,
+    /Used (\d+) registers/,
+  ];
+  const pattern = new RegExp(lines.map(({ source }) => source).join('[\\s\\S]*?'), 'g');
   for (const [, symbol, stack, stores, loads, registers] of log.matchAll(pattern)) {
     const name = Object.keys(hotKernels).find((kernel) =>
       symbol.includes(`${kernel.length}${kernel}`),
@@ -199,7 +210,10 @@ function* kernelsOf(log) {
   }
 }
 
-/** Kernel -> how many of each of `opcodes` its code has. A cubin is an ELF file with a section `.text.<kernel>` each. */
+/**
+ * Maps each kernel to the number of instructions per opcode. A cubin is an ELF file that has a
+ * section `.text.<kernel>` for each kernel.
+ */
 function countOpcodes(elf) {
   const sectionsAt = Number(elf.readBigUInt64LE(0x28));
   const [entrySize, count, namesIndex] = [0x3a, 0x3c, 0x3e].map((at) => elf.readUInt16LE(at));
@@ -217,15 +231,15 @@ function countOpcodes(elf) {
     const text = names.toString('latin1', name, names.indexOf(0, name));
     if (!text.startsWith('.text.')) continue;
     const found = Object.fromEntries(Object.keys(opcodes).map((opcode) => [opcode, 0]));
-    found['MUFU beside a product'] = 0;
-    let sinceWait = 0; // MUFU since the last wait, and the last begin of a product
+    found['MUFU during a product'] = 0;
+    let sinceWait = 0; // MUFU since the last wait or start of a product
     for (let at = 0; at + 16 <= bytes.length; at += 16) {
       const opcode = bytes.readUInt16LE(at) & 0xfff;
       for (const [key, value] of Object.entries(opcodes)) if (opcode === value) found[key]++;
       if (opcode === mufu) sinceWait++;
       const waits = bytes.readBigUInt64LE(at) === wgmmaWait;
       if (waits)
-        found['MUFU beside a product'] = Math.max(found['MUFU beside a product'], sinceWait);
+        found['MUFU during a product'] = Math.max(found['MUFU during a product'], sinceWait);
       if (waits || opcode === opcodes.HGMMA || opcode === opcodes.HGMMA_REGISTERS) sinceWait = 0;
     }
     counts.set(text.slice('.text.'.length), found);

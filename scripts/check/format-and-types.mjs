@@ -1,4 +1,5 @@
-// npm run check: formatting and types of everything, without building. `--fix` (npm run format) mends formatting.
+// npm run check: checks formatting and types of all code, without building. With `--fix` (npm run
+// format) it fixes the formatting.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -22,7 +23,7 @@ if (clangFormat) {
     [...(fix ? ['-i'] : ['--dry-run', '--Werror']), ...nativeSources()],
   ]);
 } else {
-  console.log('clang-format: not installed, C++ formatting is not checked');
+  console.log('clang-format is not installed: C++ formatting is not checked');
 }
 
 let failed = 0;

@@ -1,11 +1,12 @@
-// npm run check:mutants: plants one fault at a time in a copy of the CUDA code and runs the tests on the emulated
-// device, which must turn red. Takes about an hour; words after it choose among the faults.
+// npm run check:mutants [-- WORD ...]: mutation testing of the CUDA code. Applies one mutant at a
+// time to a copy of the code and runs tests on the emulated device: at least one must fail. Takes
+// about an hour for all mutants. WORDs select the mutants whose name and file contain all of them.
 //
-// mutants/ has the faults, in a file for each file of cuda/ that they are planted in. A fault's fields:
-//   name          what is wrong
-//   text          what is replaced in the file: its first occurrence
-//   replacement   by what
-//   tests         part of the names of the tests that run, of which one or more must fail
+// mutants/ has a file of mutants for each file of cuda/ that they change. A mutant's fields:
+//   name          the fault
+//   text          the text whose first occurrence in the file is replaced
+//   replacement   the new text
+//   tests         part of the names of the tests to run, one or more of which must fail
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -22,24 +23,26 @@ try {
   const chosen = faults.filter(({ name, file }) =>
     words.every((word) => `${name} ${file}`.includes(word)),
   );
-  if (chosen.length === 0) throw new Error(`no fault has '${words.join(' ')}' in its name or file`);
+  if (chosen.length === 0)
+    throw new Error(`no mutant has '${words.join(' ')}' in its name or file`);
   prepare();
   for (const tests of new Set(chosen.map((fault) => fault.tests))) {
-    if (testsFail(tests)) throw new Error(`'${tests}' fails without any fault`);
+    if (testsFail(tests)) throw new Error(`the tests '${tests}' fail without any mutant`);
   }
-  const unseen = chosen.filter((fault) => {
-    const seen = withFault(fault, () => testsFail(fault.tests));
-    console.log(`${seen ? 'seen' : 'NOT SEEN'} by '${fault.tests}'  ${fault.file}: ${fault.name}`);
-    return !seen;
+  const survivors = chosen.filter((fault) => {
+    const killed = withFault(fault, () => testsFail(fault.tests));
+    const outcome = killed ? 'killed by' : 'SURVIVED';
+    console.log(`${outcome} '${fault.tests}'  ${fault.file}: ${fault.name}`);
+    return !killed;
   });
-  if (unseen.length > 0)
-    throw new Error(`${unseen.length} of ${chosen.length} faults were not seen`);
-  console.log(`all ${chosen.length} faults were seen`);
+  if (survivors.length > 0)
+    throw new Error(`${survivors.length} of ${chosen.length} mutants survived`);
+  console.log(`all ${chosen.length} mutants were killed`);
 } catch (error) {
   fail(error);
 }
 
-/** Those of all files, each with its `file`. */
+/** The mutants of all files, each with its `file`. */
 async function allFaults() {
   const lists = fs.readdirSync(path.join(root, 'scripts', 'check', 'mutants'));
   const modules = await Promise.all(lists.map((list) => import(`./mutants/${list}`)));
@@ -48,7 +51,8 @@ async function allFaults() {
 
 function prepare() {
   fs.rmSync(copy, { recursive: true, force: true });
-  fs.cpSync(path.join(root, 'cuda'), copy, { recursive: true }); // newer than what faults left built
+  // The copies are newer than the objects of an earlier run, so that all are rebuilt.
+  fs.cpSync(path.join(root, 'cuda'), copy, { recursive: true });
   const options = [
     '-DQWEN3_EMBED_TESTS=ON',
     '-DQWEN3_EMBED_CUDA=OFF',
@@ -72,7 +76,7 @@ function withFault({ file, text, replacement }, check) {
   const planted = path.join(copy, file);
   const sound = fs.readFileSync(planted, 'utf8');
   if (!sound.includes(text))
-    throw new Error(`${file} no longer has '${text}': mend the list of faults`);
+    throw new Error(`${file} no longer contains '${text}': update the list of mutants`);
   const faulty = sound.replace(text, () => replacement);
   fs.writeFileSync(planted, faulty);
   try {
@@ -83,13 +87,13 @@ function withFault({ file, text, replacement }, check) {
   }
 }
 
-/** Whether a test whose name contains `part` fails, or the program ends in another way than it should. */
+/** Whether a test whose name contains `part` fails, or the test program crashes or times out. */
 function testsFail(part) {
   const result = spawnSync(path.join(build, 'bin', 'emulator_tests'), ['--filter', part], {
     encoding: 'utf8',
     timeout: 300_000,
   });
   if (result.status === 0 && !result.stdout.includes('"ok":true'))
-    throw new Error(`there is no test '${part}'`);
+    throw new Error(`no test has '${part}' in its name`);
   return result.status !== 0;
 }

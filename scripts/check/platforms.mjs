@@ -1,12 +1,15 @@
-// npm run check:platforms [-- part ...]: the package on everything that this machine can play, as a table.
+// npm run check:platforms [-- PART ...]: tests the package on every platform that this machine can
+// run or emulate, and prints a table. The parts, all by default:
 //
-//   workers   ended with work in flight, 1,000 times; memory must not grow
-//   arm64     cross-built; reference outputs and C++ op tests under qemu, with BF16 instructions and without
-//   windows   cross-built; reference outputs under Wine, as node.exe and renamed to electron.exe
-//   node      20, 22, 24 and 26: the test suite, with the one addon that lies in build/Release
+//   workers   terminates 1,000 workers with work in flight; memory must not grow
+//   arm64     cross-build; under qemu: reference outputs with and without BF16 instructions, and
+//             the C++ op tests
+//   windows   cross-build; under Wine: reference outputs, with node.exe and with it as electron.exe
+//   node      the test suite under Node 20, 22, 24 and 26, all with the addon in build/Release
 //
-// `--short`: 100 workers, reference outputs up to 16 tokens, under qemu with BF16 alone and no op tests, Node 26 alone
-// without the slowest tests. A platform whose tools are missing is "not run"; .ci/run names the packages of Debian.
+// `--short` reduces this to 100 workers, reference outputs up to 16 tokens, qemu with BF16
+// instructions and without the op tests, and Node 26 without the slowest tests. A platform whose
+// tools are missing is "not run"; .ci/run lists their Debian packages.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -31,7 +34,7 @@ const slow = [
   'cuda/bench',
 ].map((name) => `test/${name}.test.ts`);
 for (const file of slow) {
-  if (!fs.existsSync(path.join(root, file))) throw new Error(`there is no ${file}`);
+  if (!fs.existsSync(path.join(root, file))) throw new Error(`${file} does not exist`);
 }
 const rows = [];
 
@@ -40,7 +43,7 @@ function show(row) {
   console.log(row.join(' | '));
 }
 
-/** One row of the table: `body` throws, or gives what it saw. Whether it was well. */
+/** Adds a row to the table: `body` returns the result, or throws. Returns whether it passed. */
 function check(platform, what, body) {
   const begin = performance.now();
   let result;
@@ -54,9 +57,12 @@ function check(platform, what, body) {
   return result.startsWith('ok');
 }
 
-/** Ends workers with work in flight, in Node started as `command`, `home` being where the package is installed. */
+/**
+ * Terminates `count` workers with work in flight, in Node started as `command`. `home` is the
+ * folder that the package is installed in.
+ */
 function workers(platform, home, count, command, args = [], options = {}) {
-  check(platform, `${count} workers ended with work in flight`, () => {
+  check(platform, `${count} workers terminated with work in flight`, () => {
     const script = path.join(home, 'terminate.cjs');
     fs.copyFileSync(path.join(root, 'test', 'package', 'terminate.cjs'), script);
     const output = runIntoFile(
@@ -65,27 +71,26 @@ function workers(platform, home, count, command, args = [], options = {}) {
       options,
     );
     const { megabytes, each } = JSON.parse(output);
-    return `resident ${megabytes.join(' ')} MB, ${each} bytes stay of each`;
+    return `resident ${megabytes.join(' ')} MB, ${each} bytes remain per worker`;
   });
 }
 
-/** As `run`, with output through a file: under Wine, Node cannot write to a pipe. */
+/** Like `run`, but with the output in a file: under Wine, Node cannot write to a pipe. */
 function runIntoFile(command, args, options) {
   const output = path.join(folder, 'output.txt');
   const file = fs.openSync(output, 'w');
   try {
     run(command, args, { stdio: ['ignore', file, file], timeout: 900_000, ...options });
   } catch (error) {
-    throw new Error(
-      `${error.message} ${fs.readFileSync(output, 'utf8').trim().split('\n').slice(-12).join('\n')}`,
-    );
+    const end = fs.readFileSync(output, 'utf8').trim().split('\n').slice(-12).join('\n');
+    throw new Error(`${error.message} ${end}`);
   } finally {
     fs.closeSync(file);
   }
   return fs.readFileSync(output, 'utf8');
 }
 
-/** Holds vectors against the reference outputs in Node started as `command`. */
+/** Compares vectors with the reference outputs, in Node started as `command`. */
 function goldens(platform, what, home, command, args, options = {}) {
   check(platform, what, () => {
     const script = path.join(home, 'goldens.cjs');
@@ -102,21 +107,25 @@ function goldens(platform, what, home, command, args, options = {}) {
       Math.max(
         ...report.results.filter((each) => each.precision === precision).map(({ apart }) => apart),
       );
+    const [f32, bf16] = ['f32', 'bf16'].map((precision) => worst(precision).toExponential(1));
     const inputs = report.results.reduce((sum, each) => sum + each.inputs, 0);
     return [
       `Node ${report.node.slice(1)}, ${sets}, ${inputs} vectors`,
-      `1 - cos at most ${worst('f32').toExponential(1)} in f32, ${worst('bf16').toExponential(1)} in bf16`,
+      `1 - cos at most ${f32} in f32, ${bf16} in bf16`,
       `tokenizers loads in ${report.tokenizers.toFixed(0)} ms`,
       report.rss ? `${Math.round(report.rss / 1e6)} MB resident` : 'resident memory unknown',
     ].join(', ');
   });
 }
 
-/** Builds the addon for another platform and installs the package with it. The folder, or undefined where it could not. */
+/**
+ * Builds the addon for another platform and installs the package with it. Returns the folder, or
+ * undefined if the tools are missing or the build failed.
+ */
 function crossBuilt(target, programs) {
   const missing = programs.filter((name) => spawnSync('which', [name]).status !== 0);
   if (missing.length > 0)
-    return show([target, 'cross-build', '', `not run: there is no ${missing.join(', no ')}`]);
+    return show([target, 'cross-build', '', `not run: ${missing.join(', ')} not found`]);
   const home = path.join(folder, target);
   const built = check(target, 'cross-build', () => {
     prebuildify(target);
@@ -184,7 +193,7 @@ const parts = {
     const renamed = path.join(folder, 'electron.exe');
     fs.copyFileSync(node, renamed);
     goldens(platform, 'reference outputs', home, 'wine', [node], { env });
-    goldens(platform, 'the same from electron.exe', home, 'wine', [renamed], { env });
+    goldens(platform, 'reference outputs, electron.exe', home, 'wine', [renamed], { env });
     if (!short) workers(platform, home, 20, 'wine', [node], { env });
     run('wineserver', ['--kill'], { env });
   },
@@ -195,17 +204,19 @@ const parts = {
         const except = short ? slow.flatMap((file) => ['--exclude', file]) : [];
         const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs');
         run(nodeBinary(version), [vitest, 'run', ...except]);
-        const report = path.join(root, 'build', 'test-results.json'); // vitest.config.mts says so
+        // The output file of vitest.config.mts.
+        const report = path.join(root, 'build', 'test-results.json');
         const { numPassedTests, numPendingTests } = JSON.parse(fs.readFileSync(report, 'utf8'));
-        return `${numPassedTests} tests passed${numPendingTests ? `, ${numPendingTests} skipped` : ''}`;
+        const pending = numPendingTests ? `, ${numPendingTests} skipped` : '';
+        return `${numPassedTests} tests passed${pending}`;
       });
     }
   },
 };
 
-const asked = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+const selected = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 for (const [name, part] of Object.entries(parts))
-  if (asked.length === 0 || asked.includes(name)) part();
+  if (selected.length === 0 || selected.includes(name)) part();
 
 const widths = rows[0].map((_, column) =>
   Math.max(...rows.map((row) => row[column].split('\n')[0].length)),

@@ -1,6 +1,6 @@
-// What only the addon on a card can show: vectors in V8's memory, models loaded and closed again and again, workers, and
-// processes that end with a card in use. Prints a line of JSON per check; ends with 77 where there is no card.
-// What a machine without Node needs is said in goldens.mjs.
+// Checks of the addon on a GPU: vectors in V8's memory, models that are loaded and closed
+// repeatedly, workers, and processes that exit while the GPU is in use. Prints a line of JSON per
+// check. Exits with 77 if there is no GPU. goldens.mjs lists what a machine without Node needs.
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -20,7 +20,7 @@ const folder = path.join(
   'gqa2-bf16',
 );
 const noDevice = 77;
-const count = Number(process.env.QWEN3_CHECK_TEXTS || 300); // fewer on the emulated device
+const count = Number(process.env.QWEN3_CHECK_TEXTS || 300); // set to fewer on the emulated device
 const texts = Array.from({ length: count }, (_, i) =>
   Uint32Array.from({ length: 1 + (i % 40) }, (_, j) => (i + j) % 320),
 );
@@ -30,30 +30,30 @@ const load = (options) =>
 const norm = (vector) => Math.hypot(...vector);
 const same = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
 
-function expect(holds, otherwise) {
-  if (!holds) throw new Error(otherwise);
+function expect(condition, message) {
+  if (!condition) throw new Error(message);
 }
 
 const checks = {
-  async 'vectors reach V8 memory, whole and of length one'() {
+  async 'vectors arrive in V8 memory, complete and of length 1'() {
     const embedder = await load();
     const vectors = await embedder.embed(texts);
     expect(vectors.length === texts.length, 'vectors are missing');
     for (const vector of vectors)
-      expect(Math.abs(norm(vector) - 1) < 1e-5, `a vector has the length ${norm(vector)}`);
+      expect(Math.abs(norm(vector) - 1) < 1e-5, `a vector has length ${norm(vector)}, not 1`);
     expect(
       new Set(vectors.map((vector) => vector.buffer)).size === 1,
-      'the vectors do not share an array',
+      'the vectors are not views of one array',
     );
     await embedder.close();
   },
 
-  async 'loaded and closed twice, then beside each other'() {
+  async 'loads and closes a model twice, then two at the same time'() {
     const first = await load();
     const wanted = await first.embed(texts[3]);
     await first.close();
     const second = await load();
-    expect(same(await second.embed(texts[3]), wanted), 'the second load computes something else');
+    expect(same(await second.embed(texts[3]), wanted), 'after the second load the vector differs');
     const third = await load({ precision: 'int8' });
     const others = await Promise.all([
       second.embed(texts),
@@ -66,7 +66,7 @@ const checks = {
     await third.close();
   },
 
-  async 'a card that is not there is refused in words'() {
+  async 'a GPU index that does not exist is rejected with a message'() {
     const error = await load({ device: 'cuda:99' }).then(
       () => undefined,
       (reason) => reason,
@@ -74,7 +74,7 @@ const checks = {
     expect(error?.code === 'DEVICE_UNAVAILABLE' && error.message.length > 20, `got ${error}`);
   },
 
-  async 'many calls at once, some cancelled'() {
+  async 'many concurrent calls, some cancelled'() {
     const embedder = await load();
     const cancel = new AbortController();
     const calls = texts.map((text, i) =>
@@ -89,7 +89,7 @@ const checks = {
     await embedder.close();
   },
 
-  async 'a worker that ends at work leaves the others alone'() {
+  async 'terminating a busy worker does not affect the main thread'() {
     const embedder = await load();
     const wanted = await embedder.embed(texts[4]);
     const worker = new Worker(self, { argv: ['--busy'] });
@@ -102,7 +102,7 @@ const checks = {
     await embedder.close();
   },
 
-  async 'processes end well: closed, not closed, at work, by process.exit'() {
+  async 'processes exit cleanly: closed, not closed, busy, by process.exit'() {
     for (const how of ['--closed', '--open', '--at-work', '--exit']) {
       const { status, signal, stderr } = spawnSync(process.execPath, [self, how], {
         timeout: 60_000,
@@ -116,7 +116,7 @@ const checks = {
   },
 };
 
-/** What the children of the checks do. */
+/** The programs of the worker and of the child processes. */
 const children = {
   async '--busy'() {
     const { parentPort } = await import('node:worker_threads');

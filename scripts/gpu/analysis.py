@@ -1,16 +1,17 @@
-"""What the figures of a check of the CUDA backend say: targets, comparisons, where time goes."""
+"""Evaluates the figures of a GPU check: targets, comparisons, time by op."""
 
 import re
 from functools import lru_cache
 
 MODELS = ("8B", "0.6B", "4B")
 OPS = ("query", "key_value", "attention_out", "gate_up", "down")
-PRODUCT = ("model", "op", "dtype", "rows")  # names a case of `linear`
+PRODUCT = ("model", "op", "dtype", "rows")  # the fields that identify a case of `linear`
 DTYPES = ("bf16", "f16", "int8")
-LAYERS = {"8B": (36, "32/8"), "4B": (36, "32/8"), "0.6B": (28, "16/8")}  # and heads
+# Number of layers, and heads (query/key-value).
+LAYERS = {"8B": (36, "32/8"), "4B": (36, "32/8"), "0.6B": (28, "16/8")}
 BATCH = 8192  # rows of a large batch
 
-# Bytes a second of the memory, as the vendor states it; kernels reach about 0.9 of it.
+# Memory bandwidth in bytes per second, as stated by the vendor. Kernels reach about 0.9 of it.
 BANDWIDTH = {
     "H200": 4.8e12, "GH200": 4.0e12, "H100": 3.35e12, "H100 PCIe": 2.0e12, "H100 NVL": 3.9e12,
     "A100": 2.0e12, "B200": 8.0e12, "L40S": 0.864e12, "A10G": 0.6e12, "RTX 3090": 0.936e12,
@@ -18,13 +19,14 @@ BANDWIDTH = {
 }
 REACHABLE = 0.9
 
-# Peak of dense products on Hopper: multiprocessors x operations a cycle x clock. A multiprocessor
-# has 4 tensor cores, each with 512 multiply-adds a cycle in bf16 and f16, 1,024 in int8; each
-# counts as 2 operations. H100 SXM: 132 x 4,096 x 1.83 GHz = 989 TFLOP/s, as the vendor states.
+# Peak of dense products on Hopper: multiprocessors x operations per cycle x clock. A multiprocessor
+# has 4 tensor cores, each with 512 multiply-adds per cycle in bf16 and f16, and 1,024 in int8. A
+# multiply-add counts as 2 operations. H100 SXM: 132 x 4,096 x 1.83 GHz = 989 TFLOP/s, which is the
+# vendor's figure.
 MULTIPROCESSORS = {"H200": 132, "GH200": 132, "H100": 132, "H100 PCIe": 114, "H100 NVL": 132}
 OPERATIONS = {"bf16": 4096, "f16": 4096, "int8": 8192}
 
-SLOWER = 1.03  # over the better tile: worth a mark
+SLOWER = 1.03  # a case is marked if its time over that of the faster tile exceeds this
 
 GPU_IDLE = 0x1
 CLOCK_REASONS = {
@@ -34,7 +36,7 @@ CLOCK_REASONS = {
 }
 
 
-# --- Figures by their names -----------------------------------------------------------------------
+# --- Finding figures ------------------------------------------------------------------------------
 
 
 def pick(lines, kind, **names):
@@ -45,13 +47,13 @@ def pick(lines, kind, **names):
 
 
 def one(lines, kind, field, **names):
-    """Of the last such line: a case that was repeated counts once."""
+    """The field of the last line that matches: a case may have been repeated."""
     found = pick(lines, kind, **names)
     return found[-1].get(field) if found else None
 
 
 def index(lines, kind, fields):
-    """The last line of every case."""
+    """The last line of every case, by case."""
     return {case_of(line, fields): line for line in pick(lines, kind)}
 
 
@@ -64,7 +66,7 @@ def ratio(a, b):
 
 
 def least(values):
-    """Of figures that are all there."""
+    """The smallest value; None if any value is missing."""
     values = list(values)
     return min(values) if values and all(value is not None for value in values) else None
 
@@ -79,14 +81,14 @@ def greatest(values):
 
 
 def of_gpu(table, name):
-    """The entry whose words are all in the name, of several the one with most words."""
+    """The entry whose words all occur in the name; if several match, the one with most words."""
     words = re.split(r"[\s-]+", name)
     fitting = [entry for entry in table if all(word in words for word in entry.split())]
     return table[max(fitting, key=lambda entry: len(entry.split()))] if fitting else None
 
 
 def floor_ratio(found, model, dtype):
-    """Time of a query over that of reading the weights once."""
+    """Time of a query over the time to read the weights once at the reachable bandwidth."""
     rate = of_gpu(BANDWIDTH, found.machine["gpu_name"])
     names = {"model": model, "dtype": dtype, "invariant": False}
     weight_bytes = one(found.timings, "query", "weight_bytes", **names)
@@ -95,33 +97,33 @@ def floor_ratio(found, model, dtype):
     return one(found.timings, "query", "seconds", **names) / (weight_bytes / (REACHABLE * rate))
 
 
-# --- Which kernels ran, and whether all is well ---------------------------------------------------
+# --- Kernels that ran, warnings and verdict -------------------------------------------------------
 
 
 def kernels_timed(lines):
-    """'Hopper', 'portable', both, or neither where no device line says so."""
+    """A sorted list of 'Hopper' and 'portable', by the device lines. Empty if there is none."""
     names = [line["name"] for line in pick(lines, "device")]
     return sorted({"Hopper" if re.search(r"\bsm_90a\b", name) else "portable" for name in names})
 
 
-def has_own_kernels(name):
-    """Of a device line: compute capability 9.0."""
+def is_hopper(name):
+    """Whether the name of a device line is that of a GPU with compute capability 9.0."""
     return re.search(r"\b(sm_90a?|H100|H200|GH200)\b", name) is not None
 
 
 def warnings(found):
-    said = []
+    messages = []
     for step, lines in (("timings", found.timings), ("tiles", found.wide + found.narrow)):
         names = [line["name"] for line in pick(lines, "device")]
-        if any(has_own_kernels(name) and "sm_90a" not in name for name in names):
-            said.append(f"{step} ran the PORTABLE kernels on a GPU that has Hopper's own: its "
-                        f"figures are not Hopper's ({', '.join(sorted(set(names)))})")
+        if any(is_hopper(name) and "sm_90a" not in name for name in names):
+            messages.append(f"{step} ran the PORTABLE kernels on a Hopper GPU, so its figures are "
+                            f"not those of Hopper's kernels ({', '.join(sorted(set(names)))})")
     if "Hopper" in kernels_timed(found.portable):
-        said.append("timings-portable ran Hopper's kernels: the comparison says nothing")
+        messages.append("timings-portable ran Hopper's kernels, so the comparison is meaningless")
     lines = found.timings + found.portable + found.peers
     if any(line.get("toy") or line.get("model") == "toy" for line in lines):
-        said.append("a rehearsal at toy sizes: its figures say nothing")
-    return said
+        messages.append("this was a rehearsal at toy sizes, so its figures are meaningless")
+    return messages
 
 
 def verdict(found):
@@ -133,8 +135,9 @@ def verdict(found):
     cut = [name for name in named("cut") if name not in failed]
     ran = [step for step in found.steps if step["outcome"] in ("passed", "failed", "cut")]
     return {"passed": not failed and not cut and bool(ran), "ran": len(ran), "failed": failed,
-            "cut": cut, "late": named("late"), "running": named("running"), "skipped": named("skipped"),
-            "not_run": named("not run"), "kernels": kernels_timed(found.timings)}
+            "cut": cut, "late": named("late"), "running": named("running"),
+            "skipped": named("skipped"), "not_run": named("not run"),
+            "kernels": kernels_timed(found.timings)}
 
 
 # --- Targets --------------------------------------------------------------------------------------
@@ -179,22 +182,25 @@ def targets(found):
     both, large = (2048, 8192), (8192,)
     portable, hopper = "portable", "Hopper"
     rows = [
-        (portable, "GEMM bf16, slowest 8B shape, 2,048 rows and more",
+        (portable, "GEMM bf16, slowest 8B shape, 2,048 and more rows",
          linear("bf16", both), ">=", 350, "TFLOP/s"),
-        (portable, "GEMM int8 / bf16, worst 8B shape, 2,048 rows and more",
+        (portable, "GEMM int8 / bf16, worst 8B shape, 2,048 and more rows",
          int8_gain(both), ">=", 1.6, "x"),
         (portable, "attention, 32/8 heads, 4k tokens", attention(4096), ">=", 200, "TFLOP/s"),
-        (portable, "32-token query, 8B bf16, over the weight-read floor",
+        (portable, "32-token query, 8B bf16, time / weight-read floor",
          floor_ratio(found, "8B", "bf16"), "<=", 1.5, "x"),
         (portable, "8B bf16, 512-token texts", rate("8B", "bf16", "512"), ">=", 20e3, "tokens/s"),
         (portable, "4B bf16, 512-token texts", rate("4B", "bf16", "512"), ">=", 38e3, "tokens/s"),
         (portable, "0.6B bf16, 512-token texts",
          rate("0.6B", "bf16", "512"), ">=", 200e3, "tokens/s"),
-        (portable, "8B bf16 with room for its longest text", gigabytes("bf16"), "<=", 24, "GB"),
-        (portable, "8B int8 with room for its longest text", gigabytes("int8"), "<=", 12, "GB"),
+        (portable, "8B bf16, device memory for its longest text",
+         gigabytes("bf16"), "<=", 24, "GB"),
+        (portable, "8B int8, device memory for its longest text",
+         gigabytes("int8"), "<=", 12, "GB"),
         (hopper, "GEMM bf16, slowest 8B shape, 8,192 rows",
          linear("bf16", large), ">=", 700, "TFLOP/s"),
-        (hopper, "the same / torch, worst shape", against_torch("bf16", 8192), ">=", 0.95, "x"),
+        (hopper, "GEMM bf16 / torch, worst 8B shape, 8,192 rows",
+         against_torch("bf16", 8192), ">=", 0.95, "x"),
         (hopper, "GEMM int8, slowest 8B shape, 8,192 rows",
          linear("int8", large), ">=", 1150, "TOPS"),
         (hopper, "attention, 32/8 heads, 2k tokens", attention(2048), ">=", 450, "TFLOP/s"),
@@ -207,14 +213,14 @@ def targets(found):
         (hopper, "0.6B bf16, 512-token texts",
          rate("0.6B", "bf16", "512"), ">=", 500e3, "tokens/s"),
         (hopper, "one 32k text, 8B bf16", long_text, "<=", 1.3, "s"),
-        (hopper, "32-token query, 8B bf16, over the weight-read floor",
+        (hopper, "32-token query, 8B bf16, time / weight-read floor",
          floor_ratio(found, "8B", "bf16"), "<=", 1.3, "x"),
-        (hopper, "32-token query, 8B int8, over the weight-read floor",
+        (hopper, "32-token query, 8B int8, time / weight-read floor",
          floor_ratio(found, "8B", "int8"), "<=", 1.3, "x"),
         (hopper, "32-token query, 0.6B bf16", milliseconds("0.6B", "bf16"), "<=", 0.9, "ms"),
-        (hopper, "/ transformers at its best, worst of 2k tokens and more",
+        (hopper, "bf16 / transformers at its best batch size, worst, 2k and more tokens",
          against_transformers(("2048", "8192", "32768")), ">=", 1.15, "x"),
-        (hopper, "/ transformers at its best, worst of 512 and fewer and ragged",
+        (hopper, "bf16 / transformers at its best batch size, worst, up to 512 tokens or ragged",
          against_transformers(("32", "128", "512", "ragged")), ">=", 1.5, "x"),
     ]
     return [{"kernels": kernels, "what": what, "figure": figure,
@@ -224,11 +230,11 @@ def targets(found):
             for kernels, what, figure, sign, target, unit in rows]
 
 
-# --- Clocks, and the share of the peak ------------------------------------------------------------
+# --- Clocks and the share of the peak -------------------------------------------------------------
 
 
 def samples_of(found, name, section=None):
-    """Samples of a step, or of a section of it, while the GPU worked."""
+    """Clock samples of a step, or of one section of it, while the GPU was busy."""
     step = next(step for step in found.steps if step["name"] == name)
     if section:
         step = (pick(found.timings, "section", section=section) or [step])[-1]
@@ -263,9 +269,9 @@ def clocks(found):
 
 
 def peaks_of(found, section):
-    """Peak by precision at the median clock of a section of the step timings, or of all of it.
+    """Peak in TFLOP/s by precision, at the median clock of the step timings or of one section.
 
-    None where a factor is not known.
+    None if the GPU or the clock is not known.
     """
     count = of_gpu(MULTIPROCESSORS, found.machine["gpu_name"])
     mhz = median(sample["sm"] for sample in samples_of(found, "timings", section))
@@ -293,7 +299,7 @@ def linear(found):
 
 
 def attention(found):
-    peak = peaks_of(found, "attention")["bf16"]  # of int8 models too: they attend in bf16
+    peak = peaks_of(found, "attention")["bf16"]  # also for int8 models, whose attention is bf16
     theirs = index(found.peers, "attention", ("heads", "tokens"))
     rows = []
     for each in sorted(pick(found.timings, "attention"),
@@ -326,11 +332,11 @@ def queries(found):
             for each in pick(found.timings, "query")]
 
 
-# --- One way beside another -----------------------------------------------------------------------
+# --- Comparisons of kernels -----------------------------------------------------------------------
 
 
 def beside_portable(found):
-    """The same cases with Hopper's kernels and with the portable ones. `gain` is in speed."""
+    """Compares Hopper's kernels with the portable ones. `gain` is the ratio of their speeds."""
     if kernels_timed(found.timings) == ["portable"]:
         return []
     cases = {"linear": PRODUCT, "attention": ("heads", "dtype", "tokens"),
@@ -349,7 +355,7 @@ def beside_portable(found):
 
 
 def tiles(found):
-    """Wide and narrow tiles beside the choice that is made where none is forced."""
+    """Compares wide tiles, narrow tiles and the automatic choice."""
     fields = (*PRODUCT, "part")
     wide, narrow, auto = (index(lines, "linear", fields) for lines in
                           (found.wide, found.narrow, found.timings + found.products))
@@ -366,7 +372,7 @@ def tiles(found):
 
 
 def quantisation(found):
-    """What quantising the input of linear_add takes beside its product."""
+    """Time to quantise the input of linear_add, compared with its product."""
     whole = index(found.timings, "linear", PRODUCT)
     rows = []
     for each in sorted(pick(found.products, "linear"), key=in_order):
@@ -380,11 +386,11 @@ def quantisation(found):
     return rows
 
 
-# --- Where the time of a model goes ---------------------------------------------------------------
+# --- Time of a layer by op ------------------------------------------------------------------------
 
 
 def layers(found):
-    """A layer of 8,192 tokens, put together from the figures of its ops."""
+    """Time of a layer for 8,192 tokens, as the sum of its separately timed ops."""
     rows = []
     for model, (count, heads) in LAYERS.items():
         for dtype in DTYPES:
@@ -405,7 +411,7 @@ def layers(found):
 
 
 def layer_ops(lines, model, dtype, heads, tokens):
-    """Seconds by op. What was not timed in f16 or int8 takes as long in bf16: the bytes agree."""
+    """Seconds by op. For an op not timed in this dtype, bf16 is used, which moves as many bytes."""
 
     def row_op(op):
         return one(lines, "rows", "seconds", model=model, op=op, rows=BATCH,
@@ -431,12 +437,12 @@ def layer_ops(lines, model, dtype, heads, tokens):
 # --- Kernels under the profiler -------------------------------------------------------------------
 
 SECONDS_OF = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
-MARKER = "store_kernel"  # launched before every case, and nowhere else while profiling is on
+MARKER = "store_kernel"  # while profiling, launched before every case and nowhere else
 BYTES_OF = {"byte": 1, "Kbyte": 1e3, "Mbyte": 1e6, "Gbyte": 1e9}
 
 
 def percentage(kernel, pattern):
-    """Of several metrics, such as those of the kinds of tensor instructions, the greatest."""
+    """The largest metric whose name matches, such as those of all kinds of tensor instructions."""
     return greatest(value for name, (value, _) in kernel["metrics"].items()
                     if matches(pattern, name))
 
@@ -453,7 +459,7 @@ def scaled(kernel, name, scales):
 
 
 def stalls(kernel):
-    """Shares of the stall reasons among all, largest first, of the one family that has most."""
+    """Share of each stall reason, largest first, in the family of metrics with most reasons."""
     pattern = r"^(.*issue_stalled_)(\w+?)((?:_not_issued|_per_\w+)?(?:\.\w+)?)$"
     families = {}
     for name, (value, _) in kernel["metrics"].items():
@@ -468,7 +474,7 @@ def stalls(kernel):
 
 
 def match_cases(kernels, cases):
-    """The case of every kernel, None of the one that gpu_bench --once begins a case with."""
+    """The case of every kernel; None for the marker that gpu_bench --once launches before it."""
     by_number = {case.get("case"): case for case in cases}
     matched, number = [], 0
     for kernel in kernels:

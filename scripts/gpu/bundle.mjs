@@ -1,10 +1,11 @@
-// npm run check:gpu -- --bundle [FOLDER] [--without-data]: one folder, build/gpu-bundle as a rule, with all that the
-// GPU check needs on a machine that has a GPU, nvcc and Python, and neither Node nor a network. sh check-gpu.sh in it
-// does the rest.
+// npm run check:gpu -- --bundle [FOLDER] [--without-data]: makes a folder, by default
+// build/gpu-bundle, with everything that the GPU check needs on a machine that has a GPU and
+// Python, but no Node and no network. `sh check-gpu.sh` in that folder runs the check.
 //
-// Its programs are built here, for Hopper (sm_90a); where they do not start, or for another GPU, it builds them there.
-// `--without-data` leaves out models and reference outputs, half of it, where the folder lies two levels below a checkout:
-// they are taken from there.
+// The programs are built on this machine, for Hopper (sm_90a). If they do not start on the machine
+// with the GPU, or if it has another GPU, the check builds them there with nvcc. `--without-data`
+// leaves out models and reference outputs, about half of the bundle. The folder must then be two
+// levels below the root of a checkout, which they are copied from.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -16,8 +17,8 @@ import { needsNewerGlibc } from '../package/audit-binaries.mjs';
 import { bytesBelow, cleanCopy, megabytes, run } from '../package/tarball.mjs';
 import { setup } from '../setup.mjs';
 
-const mostBytes = 60e6;
-const glibc = '2.34'; // the newest C library that what is packed may need
+const maxBytes = 60e6;
+const glibc = '2.34'; // the newest glibc that a packed binary may require
 
 const sources = [
   'CMakeLists.txt',
@@ -34,13 +35,16 @@ const programs = ['gpu_tests', 'gpu_bench', 'gpu_conformance'];
 const libraries = ['qwen3_embed_cuda', 'qwen3_embed_cuda_watched'];
 const packages = ['node-gyp-build', 'node-addon-api', 'node-api-headers', 'tokenizers'];
 
-/** Makes the bundle. Gives its folder. `emulated` puts the emulated device in the GPU's place, and packs in haste. */
+/**
+ * Makes the bundle and returns its folder. `emulated` packs the emulated device in place of GPU
+ * programs, with fast compression.
+ */
 export async function makeBundle(
   folder = path.join(root, 'build', 'gpu-bundle'),
   { emulated = false, withoutData = false } = {},
 ) {
   if (process.platform !== 'linux' || process.arch !== 'x64')
-    throw new Error('The bundle is made on Linux on x86-64.');
+    throw new Error('The bundle can only be made on x86-64 Linux.');
   await setup({ tests: emulated });
   fs.rmSync(folder, { recursive: true, force: true });
   const tree = path.join(folder, 'tree');
@@ -60,9 +64,9 @@ export async function makeBundle(
   const env = { XZ_OPT: emulated ? '-0' : '-6 -T0' };
   run('tar', ['-cJf', path.join(folder, 'bundle.tar.xz'), '-C', tree, '.'], { env });
   fs.rmSync(tree, { recursive: true });
-  if (bytesBelow(folder) > mostBytes) {
+  if (bytesBelow(folder) > maxBytes) {
     throw new Error(
-      `The bundle has ${megabytes(bytesBelow(folder))}, and may have ${megabytes(mostBytes)}.`,
+      `The bundle has ${megabytes(bytesBelow(folder))}, more than ${megabytes(maxBytes)}.`,
     );
   }
   return folder;
@@ -80,7 +84,10 @@ async function build(prebuilt) {
   }
 }
 
-/** The emulator's programs under the names of those that need a GPU. TESTS_DO makes them hang, crash or fail. */
+/**
+ * Copies the emulator's programs under the names of the GPU programs. The environment variable
+ * TESTS_DO makes gpu_tests hang, crash or fail.
+ */
 function copyEmulated(prebuilt) {
   const bin = path.join(buildDirectory, 'bin');
   const copy = (from, to) => fs.copyFileSync(path.join(bin, from), path.join(prebuilt, to));
@@ -102,7 +109,9 @@ exec "$tests" "$@"
   fs.writeFileSync(path.join(prebuilt, 'gpu_tests'), script, { mode: 0o755 });
 }
 
-/** Node itself, what the addon needs to run, and to be built where its binary does not start. */
+/**
+ * Copies Node, the addon, the packages that it needs, and those to rebuild it if it does not load.
+ */
 function copyNode(tree) {
   for (const name of [
     'dist',
@@ -132,8 +141,7 @@ function checkGlibc(tree) {
     path.join(tree, 'build', 'Release', 'qwen3_embed.node'),
   ]) {
     const newer = needsNewerGlibc(file, glibc);
-    if (newer)
-      throw new Error(`${path.basename(file)} needs glibc ${newer}, the bundle promises ${glibc}.`);
+    if (newer) throw new Error(`${path.basename(file)} needs glibc ${newer}, newer than ${glibc}.`);
   }
 }
 
@@ -146,7 +154,6 @@ if (isMain(import.meta)) {
   const folder = await makeBundle(positionals[0] && path.resolve(positionals[0]), options).catch(
     fail,
   );
-  console.log(
-    `${path.relative(process.cwd(), folder)}: ${megabytes(bytesBelow(folder))}; sh check-gpu.sh in it`,
-  );
+  const size = megabytes(bytesBelow(folder));
+  console.log(`${path.relative(process.cwd(), folder)}: ${size}; run sh check-gpu.sh in it`);
 }

@@ -1,43 +1,49 @@
 #!/bin/sh
-# Confirms and times the CUDA backend on a GPU, in under ten minutes: npm run check:gpu. docs/gpu-day.md is its manual.
+# npm run check:gpu: tests and times the CUDA backend on a GPU, in under ten minutes.
+# docs/gpu-day.md is the manual.
 #
-#   scripts/gpu/check-gpu.sh [--out FOLDER] [--seconds N] [--limit STEP=SECONDS] [--continue] [STEP ...]
-#   scripts/gpu/check-gpu.sh --bundle [FOLDER] [--without-data]   for a machine without Node: see bundle.mjs
-#   scripts/gpu/check-gpu.sh --rehearse                           the bundle on an emulated GPU: see rehearse.mjs
+#   check-gpu.sh [--out FOLDER] [--seconds N] [--limit STEP=SECONDS] [--continue] [STEP ...]
+#   check-gpu.sh --bundle [FOLDER] [--without-data]   make a bundle for a machine without Node
+#   check-gpu.sh --rehearse                           run a bundle on an emulated GPU
 #
 # Steps, in this order, all by default:
-#   build             what runs on the GPU, for the GPU that is there; a bundle's own programs, if they start here
-#   conformance       what every instruction wrapper does, lane by lane, against test/cuda/conformance.txt
+#   build             build the programs for this GPU, or use those of a bundle if they start here
+#   conformance       compare each instruction wrapper, by lane, with test/cuda/conformance.txt
 #   ops-portable      the op and forward tests of test/native, without Hopper's own kernels
-#   ops-watched       the same with them, in a library where a wait that never ends fails instead of hanging;
-#                     if one hangs or ends the process or the device, later steps do without them
-#   ops               the same, as shipped
-#   goldens           reference outputs in every precision, through the addon
+#   ops-watched       the same tests with Hopper's kernels, in a library whose watchdog makes an
+#                     endless wait fail; if a test hangs, or breaks the process or the device, all
+#                     later steps run without Hopper's kernels
+#   ops               the same tests with Hopper's kernels, in the shipped library
+#   goldens           the reference outputs in every precision, through the addon
 #   timings           the benchmark
 #   peer              the same shapes with torch and transformers
-#   addon             V8 memory, workers, loads and closes, ends of processes
+#   addon             V8 memory, workers, repeated load and close, process exit
 #   timings-portable  the benchmark without Hopper's own kernels
-#   tiles             products in wide and in narrow tiles, which Hopper's kernels choose between
-#   profile           ncu: each kernel launched once, its share of the peak and what it waits for
-#   sanitizer         compute-sanitizer's four tools on a small model
+#   tiles             linear ops with wide and with narrow tiles, the two choices of Hopper's GEMM
+#   profile           ncu on one launch of each kernel: share of the peak, and stall reasons
+#   sanitizer         the four tools of compute-sanitizer on a small model
 #
-# --out FOLDER   gets report.md, report.json and logs.tgz, anew every five seconds: whatever ends this, they are there
-# --seconds N    of the whole run, 540 without it; steps that come too late are for --continue
-# --continue     goes on where the last run ended: only steps that were skipped or that the end of that run stopped are
-#                done again, on top of what they left
+#   --out FOLDER          receives report.md, report.json and logs.tgz, rewritten every five
+#                         seconds, so that they exist however the run ends
+#   --seconds N           limit of the whole run, default 540
+#   --limit STEP=SECONDS  limit of a step
+#   --continue            continues the last run: runs only the steps that have not run, were
+#                         skipped or were stopped by the end of that run, and adds to their
+#                         earlier results
 #
-# A step that fails, hangs or cannot run here never stops the others. The exit code is 1 if any failed; steps that were
-# skipped for want of something do not count. QWEN3_CHECK_GPU_TOY=1: next to no work in each, for the rehearsal.
+# A step that fails, hangs or cannot run does not stop the other steps. The exit code is 1 if a step
+# failed or exceeded its own limit. A step that is skipped because something is missing does not
+# change it. QWEN3_CHECK_GPU_TOY=1 reduces every step to a minimum of work, for the rehearsal.
 set -u
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 self=$root/scripts/gpu/check-gpu.sh
-work=$root/build/gpu # logs of the steps; programs; the build tree; the benchmark's file of weights
+work=$root/build/gpu # the steps' logs, the programs, the build tree and the benchmark's weight file
 logs=$work/logs programs=$work/bin scratch=$work/scratch
 all_steps='build conformance ops-portable ops-watched ops goldens timings peer addon'
 all_steps="$all_steps timings-portable tiles profile sanitizer"
 toy=${QWEN3_CHECK_GPU_TOY:-}
-few='short: ' # tests that launch every kernel once or twice
+few='short: ' # filter for the tests that launch every kernel once or twice
 [ -z "$toy" ] || few=rms_norm
 skipped=77
 
@@ -55,7 +61,7 @@ while [ $# -gt 0 ]; do
     --seconds) [ $# -gt 1 ] && total=$2 && shift || usage ;;
     --limit) [ $# -gt 1 ] && limits="$limits $2" && shift || usage ;;
     --continue) continue=yes ;;
-    --only) only=$2 seconds=$3 && shift 2 ;; # one step, in a process that a time limit can end
+    --only) only=$2 seconds=$3 && shift 2 ;; # internal: runs one step, in a child with a limit
     *) case " $all_steps " in *" $1 "*) steps="$steps $1" ;; *) usage ;; esac ;;
   esac
   shift
@@ -65,13 +71,13 @@ PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin
 library=$programs/libqwen3_embed_cuda.so
 watched=$programs/libqwen3_embed_cuda_watched.so
 
-# --- What steps need ------------------------------------------------------------------------------------------------
+# --- Requirements of steps ------------------------------------------------------------------------
 
 now() {
-  date '+%Y/%m/%d %H:%M:%S' # as nvidia-smi writes it
+  date '+%Y/%m/%d %H:%M:%S' # nvidia-smi's format
 }
 
-# Ends a step as skipped; the last line of its log is the reason.
+# Ends a step as skipped. The last line of its log is the reason.
 skip() {
   echo "$*"
   exit $skipped
@@ -79,29 +85,30 @@ skip() {
 
 need() {
   for tool in "$@"; do
-    command -v "$tool" >/dev/null 2>&1 || skip "there is no $tool here"
+    command -v "$tool" >/dev/null 2>&1 || skip "$tool was not found"
   done
 }
 
 need_gpu() {
-  [ -x "$programs/gpu_tests" ] && [ -f "$library" ] || skip 'the build step has not left gpu_tests and the library'
+  [ -x "$programs/gpu_tests" ] && [ -f "$library" ] ||
+    skip 'gpu_tests or the CUDA library is missing: run the build step'
   why=$("$programs/gpu_tests" "$library" --list 2>&1 >/dev/null) && return
   echo "$why"
   grep -q '^gpu=.' "$logs/machine.txt" && exit 1
   exit $skipped
 }
 
-# Of steps that are about Hopper's own kernels.
+# For steps that test or time Hopper's own kernels.
 need_hopper() {
-  is_hopper || skip 'the GPU has no kernels of its own'
-  [ ! -f "$logs/hopper-off" ] || skip "Hopper's kernels are off since $(cat "$logs/hopper-off")"
+  is_hopper || skip 'this GPU is not Hopper: it has no kernels of its own'
+  [ ! -f "$logs/hopper-off" ] || skip "Hopper's kernels are off: $(cat "$logs/hopper-off")"
 }
 
 find_node() {
   for node in "${NODE:-}" "$root/node" node nodejs; do
     [ -n "$node" ] && command -v "$node" >/dev/null 2>&1 && return
   done
-  skip 'there is no Node here: put one on the PATH, or name it in NODE'
+  skip 'Node was not found: put it on the PATH, or set NODE to its path'
 }
 
 addon_loads() {
@@ -111,17 +118,19 @@ addon_loads() {
 need_addon() {
   need_gpu
   find_node
-  [ -f "$root/dist/index.js" ] || skip 'dist/ is not there: npm run build:lib, where npm is'
+  [ -f "$root/dist/index.js" ] || skip 'dist/ is missing: build it with npm run build:lib'
   addon_loads || skip 'the addon does not load'
 }
 
-# As 90a-real, from the GPU's compute capability. Hopper has instructions of its own, behind the a.
+# CMake's architecture for the GPU's compute capability. The a in 90a-real enables instructions that
+# only Hopper has.
 architecture() {
-  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d '. ')
+  capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null |
+    head -n 1 | tr -d '. ')
   case $capability in
     90) echo 90a-real ;;
     [0-9]*) echo "$capability-real" ;;
-    *) echo 80-real ;; # no GPU: that it builds is all that can be shown
+    *) echo 80-real ;; # without a GPU the check can only build
   esac
 }
 
@@ -129,23 +138,25 @@ is_hopper() {
   [ "$(architecture)" = 90a-real ]
 }
 
-# Prints lines of JSON to a file of the step's name, a line a check; names those that failed.
+# checks NAME COMMAND...: writes the command's output, a line of JSON per check, to NAME.jsonl. If
+# it fails, prints its exit code and the names of the failed checks.
 checks() {
   name=$1
   shift
   "$@" >"$logs/$name.jsonl" && return
   code=$?
-  [ $code -ne $skipped ] || exit $skipped # it has said why
+  [ $code -ne $skipped ] || exit $skipped # the command has printed the reason
   last=
   [ $code -eq 1 ] || last=" in $(sed -n 's/^begins: //p' "$logs/$name.log" | tail -n 1)"
+  names=$(sed -n 's/^{"name":"\([^"]*\)","ok":false.*/\1/p' "$logs/$name.jsonl" | head -n 20)
   echo "exit code $code$last, $(grep -c '"ok":true' "$logs/$name.jsonl") passed, failed:" \
-    "$(sed -n 's/^{"name":"\([^"]*\)","ok":false.*/\1/p' "$logs/$name.jsonl" | head -n 20 | tr '\n' ';')"
+    "$(printf %s "$names" | tr '\n' ';')"
   exit $code
 }
 
-# --- Steps ---------------------------------------------------------------------------------------------------------
+# --- Steps ----------------------------------------------------------------------------------------
 
-# Whether a bundle's program or library finds all that it needs here.
+# Whether a program or library of the bundle is for this GPU and finds its shared libraries here.
 starts() {
   is_hopper && [ -f "$1" ] && ! ldd "$1" 2>&1 | grep 'not found'
 }
@@ -153,7 +164,8 @@ starts() {
 step_build() {
   mkdir -p "$programs"
   targets=
-  for file in gpu_tests gpu_bench gpu_conformance libqwen3_embed_cuda.so libqwen3_embed_cuda_watched.so; do
+  for file in gpu_tests gpu_bench gpu_conformance \
+    libqwen3_embed_cuda.so libqwen3_embed_cuda_watched.so; do
     if starts "$root/prebuilt/$file"; then
       cp "$root/prebuilt/$file" "$programs/"
     else
@@ -169,15 +181,19 @@ step_build() {
   generator='Unix Makefiles'
   ! command -v ninja >/dev/null 2>&1 || generator=Ninja
   [ "$generator" = Ninja ] || need make
-  echo "to be built:$targets"
-  cmake -G "$generator" -S "$root" -B "$work/build" -DCMAKE_BUILD_TYPE=Release -DQWEN3_EMBED_CUDA=ON \
-    -DQWEN3_EMBED_TESTS=ON -DQWEN3_EMBED_GPU_TESTS=ON -DCMAKE_CUDA_ARCHITECTURES="$(architecture)" \
+  echo "building:$targets"
+  cmake -G "$generator" -S "$root" -B "$work/build" -DCMAKE_BUILD_TYPE=Release \
+    -DQWEN3_EMBED_CUDA=ON -DQWEN3_EMBED_TESTS=ON -DQWEN3_EMBED_GPU_TESTS=ON \
+    -DCMAKE_CUDA_ARCHITECTURES="$(architecture)" \
     -DCMAKE_JS_INC="$root/node_modules/node-api-headers/include;$root/node_modules/node-addon-api" \
     -DQWEN3_EMBED_OUTPUT="$work/build/bin" || return 1
   # shellcheck disable=SC2086 # a list
-  cmake --build "$work/build" --parallel "$(nproc)" --target $targets && cp "$work/build/bin/"* "$programs/" || return 1
+  cmake --build "$work/build" --parallel "$(nproc)" --target $targets &&
+    cp "$work/build/bin/"* "$programs/" || return 1
   case $targets in
-    *qwen3_embed) mkdir -p "$root/build/Release" && cp "$programs/qwen3_embed.node" "$root/build/Release/" ;;
+    *qwen3_embed)
+      mkdir -p "$root/build/Release" && cp "$programs/qwen3_embed.node" "$root/build/Release/"
+      ;;
   esac
 }
 
@@ -185,14 +201,15 @@ step_conformance() {
   need_gpu
   "$programs/gpu_conformance" >"$logs/conformance.txt" || return 1
   expected=$root/test/cuda/conformance.txt
-  if ! is_hopper; then # probes of Hopper's instructions run on such GPUs only
+  if ! is_hopper; then # the probes of Hopper's instructions run only on Hopper
     grep -v '^hopper' "$expected" >"$logs/conformance-expected.txt"
     expected=$logs/conformance-expected.txt
   fi
   diff "$expected" "$logs/conformance.txt" >"$logs/conformance.diff" && return
-  echo 'the emulator gives (<), the GPU gives (>):'
+  echo 'results of the emulator (<) and of the GPU (>):'
   head -n 200 "$logs/conformance.diff"
-  echo "lanes that differ: $(sed -n 's/^> \(.*, lane [0-9]*\):.*/\1/p' "$logs/conformance.diff" | head -n 40 | tr '\n' ';')"
+  lanes=$(sed -n 's/^> \(.*, lane [0-9]*\):.*/\1/p' "$logs/conformance.diff" | head -n 40)
+  echo "lanes that differ: $(printf %s "$lanes" | tr '\n' ';')"
   return 1
 }
 
@@ -214,7 +231,7 @@ step_ops_watched() {
 
 step_ops() {
   need_gpu
-  need_hopper # of others ops-portable has tested the kernels
+  need_hopper # on any other GPU ops-portable has tested all kernels
   op_tests ops "$library"
 }
 
@@ -230,21 +247,24 @@ step_addon() {
   checks addon "$node" "$root/scripts/gpu/addon.mjs"
 }
 
-# bench FILE SECTION SECONDS OPTION...: adds lines of the benchmark to FILE.jsonl, where the last of a case counts. No case
-# begins after so many seconds; one may end later.
+# bench FILE SECTION SECONDS OPTION...: appends the benchmark's lines to FILE.jsonl. The last line
+# of a case counts. No case starts after SECONDS; one that has started may end later.
 bench() {
   file=$logs/$1.jsonl section=$2 share=$3
   shift 3
   began=$(now)
-  timeout --foreground -k 2 $((share + 15)) "$programs/gpu_bench" --library "$library" --scratch "$scratch" \
+  timeout --foreground -k 2 $((share + 15)) "$programs/gpu_bench" \
+    --library "$library" --scratch "$scratch" \
     --sections "$section" --seconds "$share" ${toy:+--toy} "$@" >>"$file" || {
     echo "gpu_bench --sections $section $*: exit code $?"
     result=1
   }
-  echo "{\"kind\":\"section\",\"section\":\"$section\",\"began\":\"$began\",\"ended\":\"$(now)\"}" >>"$file"
+  printf '{"kind":"section","section":"%s","began":"%s","ended":"%s"}\n' \
+    "$section" "$began" "$(now)" >>"$file"
 }
 
-# The benchmark's sections by themselves: one that fails costs the others nothing. What matters most comes first.
+# Each section of the benchmark runs separately, so that one that fails does not affect the next.
+# The most important ones run first.
 step_timings() {
   need_gpu
   mkdir -p "$scratch"
@@ -265,7 +285,7 @@ step_peer() {
 
 step_timings_portable() {
   need_gpu
-  need_hopper # of others timings has timed the kernels
+  need_hopper # on any other GPU timings has timed the same kernels
   export QWEN3_EMBED_HOPPER=0
   mkdir -p "$scratch"
   result=0
@@ -286,25 +306,30 @@ step_tiles() {
   return $result
 }
 
-# ncu tells what it saw when the program ends. Counters may be forbidden here.
+# ncu writes its results when the program ends. The driver may deny access to the performance
+# counters.
 step_profile() {
   need_gpu
   need ncu
   ncu --version | tail -n 1
-  ncu --csv --page raw --clock-control none --profile-from-start off --log-file "$logs/profile.csv" \
-    --section LaunchStats --section SpeedOfLight --section ComputeWorkloadAnalysis --section MemoryWorkloadAnalysis \
-    --section WarpStateStats \
-    "$programs/gpu_bench" --library "$library" --once --seconds $((seconds / 2)) ${toy:+--toy} >"$logs/profile.jsonl"
+  ncu --csv --page raw --clock-control none --profile-from-start off \
+    --log-file "$logs/profile.csv" --section LaunchStats --section SpeedOfLight \
+    --section ComputeWorkloadAnalysis --section MemoryWorkloadAnalysis --section WarpStateStats \
+    "$programs/gpu_bench" --library "$library" --once --seconds $((seconds / 2)) ${toy:+--toy} \
+    >"$logs/profile.jsonl"
   code=$?
   error=$(grep -m 1 '^==ERROR==' "$logs/profile.csv") && skip "$error"
-  grep -q '^"[0-9]' "$logs/profile.csv" || { echo "ncu saw no kernel, exit code $code" && return 1; }
+  grep -q '^"[0-9]' "$logs/profile.csv" || {
+    echo "ncu profiled no kernel, exit code $code" && return 1
+  }
   return $code
 }
 
-# One after another: beside each other they would take so long that the watchdog takes waiting for hanging. initcheck
-# before 2025.4 does not see what TMA stores, and racecheck up to 2026.3 takes mbarriers for races: of these two, the
-# portable kernels decide. Hopper's kernels may hang where a tool changes the registers that they have: only what a tool
-# finds in them counts, and of racecheck not even that.
+# The tools run one at a time: in parallel they would be so slow that the watchdog reports waits as
+# hangs. For initcheck and racecheck only the portable kernels count: initcheck before 2025.4 does
+# not see TMA stores, and racecheck up to 2026.3 reports mbarriers as races. Hopper's kernels may
+# hang under a tool that changes their register allocation, so for them only a finding of memcheck
+# or synccheck counts as a failure.
 step_sanitizer() {
   need_gpu
   need compute-sanitizer
@@ -318,14 +343,17 @@ step_sanitizer() {
   sanitize initcheck 0 || result=1
   sanitize racecheck 0 || result=1
   ! is_hopper || sanitize racecheck 1
-  [ $result -eq 0 ] || echo "see sanitizer-*.log; 86 is the tool's finding, 124 that it took too long, others the tests'"
+  [ $result -eq 0 ] ||
+    echo "see sanitizer-*.log;" \
+      "exit code 86: the tool found errors, 124: timeout, others: from the tests"
   return $result
 }
 
-# sanitize TOOL HOPPER: HOPPER 0 is without the kernels for Hopper alone.
+# sanitize TOOL HOPPER: HOPPER 0 disables Hopper's own kernels.
 sanitize() {
   log=$logs/sanitizer-$1-$2.log
-  QWEN3_EMBED_HOPPER=$2 timeout --foreground -k 2 $((seconds / 7)) compute-sanitizer --tool "$1" --error-exitcode 86 \
+  QWEN3_EMBED_HOPPER=$2 timeout --foreground -k 2 $((seconds / 7)) \
+    compute-sanitizer --tool "$1" --error-exitcode 86 \
     "$programs/gpu_tests" "$watched" --filter "$few" >"$log" 2>&1
   code=$?
   echo "$1, QWEN3_EMBED_HOPPER=$2: exit code $code, $(grep 'SUMMARY' "$log" | tail -n 1)"
@@ -337,9 +365,9 @@ if [ -n "$only" ]; then
   exit $?
 fi
 
-# --- A run of steps -----------------------------------------------------------------------------------------------------
+# --- A run of steps -------------------------------------------------------------------------------
 
-# The most seconds that a step may take.
+# The time limit of a step, in seconds.
 limit_of() {
   for pair in $limits; do
     [ "${pair%%=*}" != "$1" ] || { echo "${pair#*=}" && return; }
@@ -356,16 +384,17 @@ limit_of() {
   esac
 }
 
-# Into the folder of results, each file whole or not at all.
+# Writes the report and the logs to the results folder. Each file is replaced atomically.
 save() {
-  ! command -v python3 >/dev/null 2>&1 || python3 "$root/scripts/gpu/report.py" "$logs" >"$logs/report.log" 2>&1
+  ! command -v python3 >/dev/null 2>&1 ||
+    python3 "$root/scripts/gpu/report.py" "$logs" >"$logs/report.log" 2>&1
   tar -czf "$work/logs.tgz" -C "$logs" . 2>/dev/null
   for file in "$logs/report.md" "$logs/report.json" "$work/logs.tgz"; do
     [ ! -f "$file" ] || { cp "$file" "$out/part" && mv "$out/part" "$out/${file##*/}"; }
   done
 }
 
-# Ends a step with all that it has started: timeout leads a process group of its own.
+# Kills a step and all its child processes: timeout puts them into a process group of their own.
 end_step() {
   kill -KILL -- "-$1" 2>/dev/null
   rm -f "$work/pid"
@@ -375,34 +404,42 @@ has_ended() {
   grep -Eq '	(passed|failed|cut)	' "$logs/$1.outcome" 2>/dev/null
 }
 
-# Whether the tests that have just ended did worse than give wrong numbers.
+# Whether the tests that have just ended hung, crashed or broke the device, not only computed wrong
+# numbers.
 breaks_device() {
   case $outcome in
     cut) true ;;
-    failed) [ $code -ne 1 ] || grep -Eq '"message":"[^"]*(sync: |download: |does not open)' "$logs/$step.jsonl" 2>/dev/null ;;
+    failed)
+      [ $code -ne 1 ] || grep -Eq '"message":"[^"]*(sync: |download: |cannot open CUDA device)' \
+        "$logs/$step.jsonl" 2>/dev/null
+      ;;
     *) false ;;
   esac
 }
 
 mkdir -p "$logs" "$out" || exit 1
-pid=$(cat "$work/pid" 2>/dev/null) # a step of a run that was killed may still be at work
+pid=$(cat "$work/pid" 2>/dev/null) # a step of a killed run may still be running
 ! grep -aq -e --only "/proc/${pid:-none}/cmdline" 2>/dev/null || end_step "$pid"
-[ -n "$continue$steps" ] || { rm -rf "$logs" && mkdir "$logs"; } # nothing of an older run may show
+[ -n "$continue$steps" ] || { rm -rf "$logs" && mkdir "$logs"; } # a new run keeps no old logs
 [ ! -f "$logs/hopper-off" ] || export QWEN3_EMBED_HOPPER=0
 [ -n "$steps" ] || steps=$all_steps
 {
   echo "date=$(date -u +%Y-%m-%dT%H:%MZ)"
-  echo "commit=$(cat "$root/COMMIT" 2>/dev/null || git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null)"
+  echo "commit=$(cat "$root/COMMIT" 2>/dev/null ||
+    git -C "$root" describe --always --dirty --abbrev=12 2>/dev/null)"
   echo "cuda=$(nvcc --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\),.*/\1/p')"
   fields=name,driver_version,memory.total,power.limit,clocks.max.sm
   echo "gpu=$(nvidia-smi -i 0 --query-gpu=$fields --format=csv,noheader 2>/dev/null)"
   echo "processors=$(nproc)"
 } >"$logs/machine.txt"
 
-# Beside the steps: the clocks four times a second, and results every five seconds, also after this process was killed.
+# In the background, while the steps run: samples the clocks four times a second, and saves the
+# results every five seconds and once more after this process was killed.
 deadline=$(($(date +%s) + total - 10))
-fields=timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu,clocks_event_reasons.active,utilization.gpu
-timeout "$total" nvidia-smi -i 0 --query-gpu=$fields --format=csv -lms 250 >>"$logs/clocks.csv" 2>/dev/null &
+fields=timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu
+fields=$fields,clocks_event_reasons.active,utilization.gpu
+timeout "$total" nvidia-smi -i 0 --query-gpu=$fields --format=csv -lms 250 \
+  >>"$logs/clocks.csv" 2>/dev/null &
 clocks=$!
 (while kill -0 $$ 2>/dev/null; do sleep 5 && save; done) >/dev/null &
 saver=$!
@@ -419,13 +456,13 @@ trap 'exit 143' HUP INT TERM
 failed=0
 for step in $steps; do
   if [ -n "$continue" ] && has_ended "$step"; then
-    echo "$step: ended before, $(cut -f 2 "$logs/$step.outcome")"
+    echo "$step: done in an earlier run, $(cut -f 2 "$logs/$step.outcome")"
     continue
   fi
   limit=$(limit_of "$step") left=$((deadline - $(date +%s))) too_long=cut
   [ "$limit" -le $left ] || { limit=$left && too_long=late; }
   if [ "$limit" -le 3 ]; then
-    echo "$step: no time was left"
+    echo "$step: not started, no time left"
     [ -f "$logs/$step.outcome" ] || printf '%s\tlate\t0\n' "$step" >"$logs/$step.outcome"
     continue
   fi
@@ -434,7 +471,7 @@ for step in $steps; do
   echo "$began" >"$logs/$step.running"
   timeout -k 5 "$limit" sh "$self" --only "$step" "$limit" >"$logs/$step.log" 2>&1 &
   running=$! && echo $running >"$work/pid"
-  wait $running # which a signal ends at once
+  wait $running # returns at once when a signal arrives
   code=$?
   end_step $running
   running=
@@ -448,8 +485,10 @@ for step in $steps; do
   case $outcome in
     failed | cut) failed=1 ;;
   esac
-  case $outcome in # where it was
-    cut | late) echo "stopped after $limit s, behind: $(tail -n 1 "$logs/$step.log")" >>"$logs/$step.log" ;;
+  case $outcome in
+    cut | late)
+      echo "stopped after $limit s, last line: $(tail -n 1 "$logs/$step.log")" >>"$logs/$step.log"
+      ;;
   esac
   printf '%s\t%s\t%s\t%s\t%s\n' "$step" $outcome $took "$began" "$(now)" >"$logs/$step.outcome"
   rm -f "$logs/$step.running"
@@ -458,7 +497,7 @@ for step in $steps; do
   case $step in
     ops-watched | ops)
       if breaks_device; then
-        echo "Hopper's kernels hang or break the device: from here on the portable ones run in their place"
+        echo "Hopper's kernels hang or break the device: later steps run the portable kernels"
         echo "$step: $(tail -n 1 "$logs/$step.log")" >"$logs/hopper-off"
         export QWEN3_EMBED_HOPPER=0
       fi

@@ -1,12 +1,16 @@
-// The addon on a card against the reference outputs in test/data, in every precision. Prints a line of JSON per check:
-// {"name", "ok", "figure", "limit", ...}; ends with 77 where there is no card.
+// Compares the addon's vectors on a GPU with the reference outputs in test/data, in every
+// precision. Prints a line of JSON per check: {"name", "ok", "figure", "limit", ...}. Exits with 77
+// if there is no GPU.
 //
-//   node scripts/gpu/goldens.mjs [--max-tokens N] [--filter PART_OF_NAME]     longer texts are left out
+//   node scripts/gpu/goldens.mjs [--max-tokens N] [--filter PART_OF_NAME]
 //
-// A machine without Node needs beside the repository: a Node binary (20.9 or newer, one file), dist/ (npm run build:lib),
-// and node_modules/node-gyp-build; for the texts of the small model also node_modules/tokenizers with its binary, and
-// models/. The addon is built by check-gpu.sh where node_modules/node-addon-api and node-api-headers are there too, or
-// carried as build/Release/qwen3_embed.node.
+// --max-tokens leaves out longer texts.
+//
+// A machine without Node needs, in addition to the repository: a Node binary (20.9 or newer, one
+// file), dist/ (npm run build:lib), and node_modules/node-gyp-build. The texts of the small model
+// also need models/ and node_modules/tokenizers with its binary. The addon is either copied as
+// build/Release/qwen3_embed.node, or check-gpu.sh builds it, which needs
+// node_modules/node-addon-api and node_modules/node-api-headers.
 
 import fs from 'node:fs';
 import os from 'node:os';
@@ -30,33 +34,35 @@ import {
 
 const { Embedder, EmbedderError } = dist;
 const noDevice = 77;
-const { values: asked } = parseArgs({
+const { values: selected } = parseArgs({
   options: {
     'max-tokens': { type: 'string', default: 'Infinity' },
     filter: { type: 'string', default: '' },
   },
 });
-const maxTokens = Number(asked['max-tokens']);
+const maxTokens = Number(selected['max-tokens']);
 
 let failed = 0;
 
-function tell(name, ok, figures = {}) {
+function report(name, ok, figures = {}) {
   if (!ok) failed++;
   console.log(JSON.stringify({ name, ok, ...figures }));
 }
 
-/** Everything that a check throws is a failed check; a card that is not there ends the program. */
+/**
+ * Runs one check. An error that it throws is a failure, except that a missing GPU ends the program.
+ */
 async function check(name, run) {
-  if (!name.includes(asked.filter)) return;
+  if (!name.includes(selected.filter)) return;
   try {
     const { ok, ...figures } = await run();
-    tell(name, ok, figures);
+    report(name, ok, figures);
   } catch (error) {
     if (error instanceof EmbedderError && error.code === 'DEVICE_UNAVAILABLE') {
       console.error(error.message);
       process.exit(noDevice);
     }
-    tell(name, false, { message: String(error.message ?? error) });
+    report(name, false, { message: String(error.message ?? error) });
   }
 }
 
@@ -72,7 +78,7 @@ async function withModel(folder, options, run) {
 /** 1 - cos. */
 const distance = (vector, golden) => apart(vector, golden).cosine;
 
-/** NaN if any is. */
+/** The largest value; NaN if any value is NaN. */
 const worst = (values) => Math.max(0, ...values);
 
 const bytesOf = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
@@ -89,7 +95,8 @@ async function checkRandomModel(name, precision) {
       for (const [i, golden] of cases.entries()) {
         figures.push(distance(await embedder.embed(inputs[i]), golden.embedding));
       }
-      const together = await embedder.embed(inputs); // batched: the other plan for the short ones
+      // Short texts use the large plan in this batch, and the small one above.
+      const together = await embedder.embed(inputs);
       figures.push(...together.map((vector, i) => distance(vector, cases[i].embedding)));
       const figure = worst(figures);
       const limit = limitOf(name, precision, embedder.device);
@@ -105,11 +112,11 @@ async function checkRandomModel(name, precision) {
   await check(`${name} in ${precision}: batchInvariant`, () =>
     withModel(folder, { precision, batchInvariant: true }, async (embedder) => {
       const together = await embedder.embed(inputs);
-      const backwards = (await embedder.embed([...inputs].reverse())).reverse();
+      const reversed = (await embedder.embed([...inputs].reverse())).reverse();
       let different = 0;
       for (const [i, input] of inputs.entries()) {
         const alone = await embedder.embed(input);
-        if (!sameBits(alone, together[i]) || !sameBits(alone, backwards[i])) different++;
+        if (!sameBits(alone, together[i]) || !sameBits(alone, reversed[i])) different++;
       }
       return { ok: different === 0, figure: different, limit: 0, cases: inputs.length };
     }),
@@ -137,7 +144,8 @@ async function checkSmallModel(precision) {
       return { ok: figure <= limit, figure, limit, cases: figures.length };
     }),
   );
-  // Rounding makes neighbours change places, and with them the figures: every score is compared with the CPU's in f32.
+  // Rounding makes close neighbours change ranks, which changes the nDCG. So every score is
+  // compared with that of the CPU in f32.
   await check(`small model in ${precision}: retrieval`, async () => {
     const { ndcg, scores, limit } = await withModel(
       smallModel,
@@ -154,19 +162,20 @@ async function checkSmallModel(precision) {
   });
 }
 
-/** Of every query and document: scores, and the nDCG@10 that they give. */
+/** The score of every query and document, and the nDCG@10 of these scores. */
 async function search(embedder) {
   const { documents, queries, instruction } = retrieval();
-  const short = ({ text }) => text.slice(0, maxTokens); // a token is a character at least
+  // Every token has at least one character, so this limits the tokens.
+  const short = ({ text }) => text.slice(0, maxTokens);
   const rows = await embedder.embed(documents.map(short));
-  const asked = await embedder.embed(queries.map(short), { instruction });
-  const scores = scoresOf(asked, rows);
+  const vectors = await embedder.embed(queries.map(short), { instruction });
+  const scores = scoresOf(vectors, rows);
   return { scores: scores.flat(), ndcg: figuresOf(scores)['ndcg@10'] };
 }
 
 const outlier = { size: 16_000, channel: 77, limit: 5e-3 };
 
-/** A copy of the small model, whose weights `change` edits. */
+/** Copies the small model and lets `change` edit its weights. */
 function changedModel(folder, change) {
   fs.cpSync(smallModel, folder, { recursive: true });
   const file = path.join(folder, 'model.safetensors');
@@ -175,7 +184,7 @@ function changedModel(folder, change) {
   const header = JSON.parse(bytes.toString('utf8', 8, start));
   const edit = (name, value) => {
     const tensor = header[name] ?? header[`model.${name}`];
-    if (tensor?.dtype !== 'BF16') throw new Error(`${name} is not there, or not in bf16`);
+    if (tensor?.dtype !== 'BF16') throw new Error(`the weight ${name} is missing or not in bf16`);
     const columns = tensor.shape.at(-1);
     const [begin, end] = tensor.data_offsets;
     for (let at = start + begin, i = 0; at < start + end; at += 2, i++) {
@@ -190,13 +199,14 @@ function changedModel(folder, change) {
 }
 
 /**
- * int8 with a channel of 16,000 in the residual of every token, which the final norm does not see, so that the rest decides
- * the vector; against the same weights in f32 on the CPU. (One of 1e5 in the SwiGLU output is what massive-bf16 has.)
+ * Compares int8 with f32 on the CPU for weights that put 16,000 into one channel of every token's
+ * residual. The final norm ignores that channel, so that the other channels determine the vector.
+ * (massive-bf16 has a channel of over 1e5 in the SwiGLU output.)
  */
 async function checkOutlier() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'qwen3-outlier-'));
   try {
-    await check('small model in int8: a channel of 16,000', async () => {
+    await check('small model in int8: a residual channel of 16,000', async () => {
       changedModel(folder, ({ edit }) => {
         edit('embed_tokens.weight', (value, column) =>
           column === outlier.channel ? outlier.size : value,
@@ -231,7 +241,7 @@ if (fs.existsSync(path.join(smallModel, 'model.safetensors'))) {
     JSON.stringify({
       name: 'small model',
       ok: true,
-      skipped: 'models/qwen3-embedding-small is not there',
+      skipped: 'models/qwen3-embedding-small is missing',
     }),
   );
 }

@@ -1,6 +1,7 @@
-// npm run check:gpu -- --rehearse: the GPU check from its bundle, in an empty folder, with nothing on the PATH
-// that the machine with the GPU may lack, without a network, on the emulated device at toy sizes. Killed, hung and crashed:
-// what was there must come back, and the next run must go on from it.
+// npm run check:gpu -- --rehearse: runs the GPU check from its bundle on the emulated device, at
+// toy sizes, in an empty folder, without a network, and with only the tools on the PATH that a
+// machine with a GPU has. The check is killed, and its steps hang and crash. The results up to that
+// point must be saved, and the next run must continue from them.
 
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -9,26 +10,32 @@ import { run, temporaryFolder } from '../package/tarball.mjs';
 import { makeBundle } from './bundle.mjs';
 
 const tools =
-  'sh bash cat cksum cp cut date diff dirname env grep gzip head ldd mkdir mv nproc rm sed sleep sort tail tar timeout tr';
+  'sh bash cat cksum cp cut date diff dirname env grep gzip head ldd mkdir mv nproc ' +
+  'rm sed sleep sort tail tar timeout tr';
 
-// What is asked of nvidia-smi: a Hopper GPU, whose clock runs.
+// Answers the queries that the check sends to nvidia-smi, for a Hopper GPU at work.
 const nvidiaSmi = `#!/bin/sh
 case "$*" in
   *compute_cap*) echo 9.0 ;;
   *-lms*)
-    echo 'timestamp, clocks.current.sm [MHz], clocks.current.memory [MHz], power.draw [W], temperature.gpu, clocks_event_reasons.active, utilization.gpu [%]'
-    while sleep 1; do date '+%Y/%m/%d %H:%M:%S.000, 1980 MHz, 3201 MHz, 650.00 W, 60, 0x0000000000000004, 100 %'; done ;;
+    printf '%s, ' timestamp 'clocks.current.sm [MHz]' 'clocks.current.memory [MHz]'
+    printf '%s, ' 'power.draw [W]' temperature.gpu clocks_event_reasons.active
+    echo 'utilization.gpu [%]'
+    sample='1980 MHz, 3201 MHz, 650.00 W, 60, 0x0000000000000004, 100 %'
+    while sleep 1; do date "+%Y/%m/%d %H:%M:%S.000, $sample"; done ;;
   *) echo 'NVIDIA H200, 580.159.04, 143771 MiB, 700.00 W, 1980 MHz' ;;
 esac
 `;
 
-// The tools, as far as the check asks them for something: they run the program, and ncu writes what it saw.
+// Stand-ins for the tools: they run the program, and ncu also writes a list of two kernels.
 const ncu = `#!/bin/sh
 while :; do
   case $1 in
     --version) echo 'Version 2025.3.1' && exit ;;
     --csv) ;;
-    --log-file) printf '"ID","Kernel Name","gpu__time_duration.sum"\\n"0","store_kernel","7"\\n"1","gemm","9"\\n' >"$2" && shift ;;
+    --log-file)
+      echo '"ID","Kernel Name","gpu__time_duration.sum"' >"$2"
+      printf '"0","store_kernel","7"\\n"1","gemm","9"\\n' >>"$2" && shift ;;
     --*) shift ;;
     *) exec "$@" ;;
   esac
@@ -45,10 +52,10 @@ const folder = temporaryFolder();
 const bin = path.join(folder, 'bin');
 const bundle = path.join(folder, 'a bundle');
 const logs = path.join(folder, 'a bundle.unpacked', 'build', 'gpu', 'logs');
-const cutOff = spawnSync('unshare', ['-rn', 'true']).status === 0; // without a network
-const isolate = cutOff ? [run('which', ['unshare']).trim(), '-rn'] : [path.join(bin, 'env')];
+const canIsolate = spawnSync('unshare', ['-rn', 'true']).status === 0; // no network
+const isolate = canIsolate ? [run('which', ['unshare']).trim(), '-rn'] : [path.join(bin, 'env')];
 
-/** Starts the check, in a process group of its own. Lines of its output are given to `onLine`. */
+/** Runs the check in its own process group. `onLine` gets the output so far whenever it grows. */
 function check(out, args, { env = {}, onLine = () => {} } = {}) {
   const [command, ...first] = isolate;
   const child = spawn(
@@ -78,13 +85,13 @@ function check(out, args, { env = {}, onLine = () => {} } = {}) {
   );
 }
 
-/** What came back: the report, and every file of the logs by its name. */
+/** The results in a folder: the report, and the outcome of each step. */
 function results(out) {
   const unpacked = fs.mkdtempSync(path.join(folder, 'logs-'));
   const names = fs.readdirSync(out).filter((name) => name !== 'part');
   expect(
     names.sort().join(' ') === 'logs.tgz report.json report.md',
-    `there came back: ${names.join(' ')}`,
+    `the results are: ${names.join(' ')}`,
   );
   run('tar', ['-xzf', path.join(out, 'logs.tgz'), '-C', unpacked]);
   const outcomes = {};
@@ -95,22 +102,22 @@ function results(out) {
   return { report: JSON.parse(fs.readFileSync(path.join(out, 'report.json'), 'utf8')), outcomes };
 }
 
-function expect(holds, otherwise) {
-  if (!holds) throw new Error(otherwise);
+function expect(condition, message) {
+  if (!condition) throw new Error(message);
 }
 
 function expectOutcomes(outcomes, wanted) {
   for (const [step, outcome] of Object.entries(wanted)) {
     expect(
       outcomes[step]?.outcome === outcome,
-      `${step} is ${outcomes[step]?.outcome}, and should be ${outcome}`,
+      `${step} is ${outcomes[step]?.outcome}, expected ${outcome}`,
     );
   }
 }
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Ends the check by `signal`, some seconds after `step` has passed, in the midst of the next one. */
+/** Sends `signal` to the check `seconds` after `step` has passed, while the next step runs. */
 async function endedBy(signal, step, seconds, args) {
   const out = fs.mkdtempSync(path.join(folder, 'out-'));
   let ending = false;
@@ -122,13 +129,13 @@ async function endedBy(signal, step, seconds, args) {
       child.kill(signal);
     },
   });
-  expect(ending && !output.includes('results:'), `the run was over before ${signal} came`);
-  await sleep(7_000); // behind SIGKILL the process beside the run leaves the last results
+  expect(ending && !output.includes('results:'), `the run ended before ${signal} was sent`);
+  await sleep(7_000); // after SIGKILL the background process saves the results once more
   expectOutcomes(results(out).outcomes, { [step]: 'passed' });
 }
 
 const rehearsal = {
-  async 'a step that hangs, one that crashes: the next ones run'() {
+  async 'steps after one that hangs or crashes run'() {
     const out = fs.mkdtempSync(path.join(folder, 'out-'));
     const steps = ['build', 'ops-portable', 'conformance'];
     const { code } = await check(out, ['--limit', 'ops-portable=15', ...steps], {
@@ -149,12 +156,9 @@ const rehearsal = {
       await check(out, ['ops-watched', 'conformance'], { env: { TESTS_DO: fault } });
       expectOutcomes(results(out).outcomes, { 'ops-watched': 'failed', conformance: 'passed' });
       const off = fs.existsSync(path.join(logs, 'hopper-off'));
-      expect(
-        off === gone,
-        `after '${fault}' Hopper’s kernels are ${off ? 'not used any more' : 'still used'}`,
-      );
+      expect(off === gone, `after '${fault}' Hopper’s kernels are ${off ? 'off' : 'still on'}`);
     }
-    // What was found out stays: a step that hung is not done again, and without Hopper's kernels nothing passes for them.
+    // A step that hung is not run again. While Hopper's kernels are off, their steps are skipped.
     await check(out, ['--continue', 'ops-portable', 'ops-watched', 'ops', 'tiles']);
     const wanted = {
       'ops-portable': 'cut',
@@ -165,25 +169,27 @@ const rehearsal = {
     expectOutcomes(results(out).outcomes, wanted);
   },
 
-  async 'killed, and gone on with: what was there came back, and is not done again'() {
-    await endedBy('SIGKILL', 'ops', 3, []); // which also shows that a whole run begins with nothing of an older one
+  async 'a run continues after a kill, and its finished steps are not run again'() {
+    // This run also shows that a run without --continue discards older results.
+    await endedBy('SIGKILL', 'ops', 3, []);
     await endedBy('SIGTERM', 'goldens', 2, ['--continue']);
     await endedBy('SIGKILL', 'timings', 3, ['--continue']);
     const out = fs.mkdtempSync(path.join(folder, 'out-'));
     const { code, output } = await check(out, ['--continue']);
     expect(
-      output.includes('conformance: ended before, passed'),
+      output.includes('conformance: done in an earlier run, passed'),
       'the second run does not continue the first',
     );
     const { outcomes, report } = results(out);
     expect(
       Object.keys(outcomes).length === 13,
-      `there are outcomes of ${Object.keys(outcomes).join(' ')}`,
+      `the outcomes are of ${Object.keys(outcomes).join(' ')}`,
     );
     for (const [step, { outcome }] of Object.entries(outcomes)) {
-      expect(outcome === 'passed' || step === 'peer', `${step} is ${outcome}`); // torch may be missing
+      // peer is skipped without torch.
+      expect(outcome === 'passed' || step === 'peer', `${step} is ${outcome}`);
     }
-    expect(report.profile[0].case.op === 'gate_up', 'a kernel is not matched with its case');
+    expect(report.profile[0].case.op === 'gate_up', 'a kernel is not assigned to its case');
     expect(code === 0, `the exit code is ${code}`);
     expect(report.lines.timings.length > 0, 'the report has no figures');
   },
@@ -192,7 +198,7 @@ const rehearsal = {
 fs.mkdirSync(bin);
 for (const name of tools.split(' '))
   fs.symlinkSync(run('which', [name]).trim(), path.join(bin, name));
-// Itself, not a script that chooses among several.
+// The interpreter itself, not a wrapper script that selects one of several.
 fs.symlinkSync(
   run('python3', ['-c', 'import sys; print(sys.executable)']).trim(),
   path.join(bin, 'python3'),
@@ -201,7 +207,11 @@ const fakes = { 'nvidia-smi': nvidiaSmi, ncu, 'compute-sanitizer': sanitizer };
 for (const [name, script] of Object.entries(fakes))
   fs.writeFileSync(path.join(bin, name), script, { mode: 0o755 });
 await makeBundle(bundle, { emulated: true });
-console.log(cutOff ? 'The network is cut off.' : 'The network cannot be cut off here.');
+console.log(
+  canIsolate
+    ? 'The check runs without a network.'
+    : 'unshare does not work here: the check runs with the network.',
+);
 let failed = 0;
 for (const [name, rehearse] of Object.entries(rehearsal)) {
   const begin = performance.now();

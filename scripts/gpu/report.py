@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What scripts/gpu/check-gpu.sh has left in a folder -> report.json and report.md in it.
+"""Writes report.json and report.md from the files of scripts/gpu/check-gpu.sh, into their folder.
 
   python3 scripts/gpu/report.py FOLDER
 
-May run at any time while the check does. Figures of the benchmark stand beside those of torch and
-transformers in the same run, and against the targets that the project has set itself for a Hopper
-GPU. A target that is missed is not a failure.
+May run at any time while the check runs. The report compares the benchmark's figures with those of
+torch and transformers in the same run, and with the project's targets for a Hopper GPU. A missed
+target is not a failure.
 """
 
 import json
@@ -14,13 +14,13 @@ import os
 import sys
 from pathlib import Path
 
-sys.dont_write_bytecode = True  # the source tree stays as it is
+sys.dont_write_bytecode = True  # writes no __pycache__ into the source tree
 
 import analysis
 import results
 
-MOST_NAMES = 20  # of failed checks in the table of steps
-MOST_CHARACTERS = 300  # of a cell
+MAX_NAMES = 20  # names of failed checks in a row of the table of steps
+MAX_CHARACTERS = 300  # in a cell of a table
 
 
 # --- Tables ---------------------------------------------------------------------------------------
@@ -42,7 +42,7 @@ def percent(share):
 
 def cell(value):
     text = " ".join(str("" if value is None else value).replace("|", "/").split())
-    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + " ..."
+    return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + " ..."
 
 
 def table(header, rows):
@@ -51,35 +51,35 @@ def table(header, rows):
 
 
 def part(title, note, header, rows):
-    """Nothing where there are no rows."""
+    """The blocks of a section: title, note and table. Empty if there are no rows."""
     return [f"## {title}", *([note] if note else []), table(header, rows)] if rows else []
 
 
-# --- How it went ----------------------------------------------------------------------------------
+# --- Outcome --------------------------------------------------------------------------------------
 
 
-def summary(verdict, found):
+def show_verdict(verdict, found):
     machine = found.machine
     ran = verdict["ran"]
     if verdict["failed"] or verdict["cut"]:
-        words = "**NOT ALL PASSED.**"
+        text = "**NOT ALL PASSED.**"
     elif ran:
-        words = f"**All that ran passed** ({ran} of {len(results.STEPS)} steps)."
+        text = f"**All steps that ran passed** ({ran} of {len(results.STEPS)})."
     else:
-        words = "**Nothing has run to its end.**"
+        text = "**No step has finished.**"
     for name in ("failed", "cut", "late", "running", "skipped", "not_run"):
         if verdict[name]:
-            words += f" {name.replace('_', ' ').capitalize()}: {', '.join(verdict[name])}."
+            text += f" {name.replace('_', ' ').capitalize()}: {', '.join(verdict[name])}."
     kernels = {(): "not known", ("Hopper",): "Hopper's (sm_90a)", ("portable",): "portable",
                ("Hopper", "portable"): "BOTH Hopper's and portable"}[tuple(verdict["kernels"])]
-    words += f" Kernels timed: {kernels}. GPU: {machine['gpu_name'] or 'none found'}"
+    text += f" Kernels timed: {kernels}. GPU: {machine['gpu_name'] or 'none found'}"
     for name in ("driver", "cuda", "commit", "date"):
         label = "CUDA" if name == "cuda" else name
-        words += f", {label} {machine.get(name) or 'not known'}"
-    return [" ".join(words.split()) + "."]
+        text += f", {label} {machine.get(name) or 'not known'}"
+    return [" ".join(text.split()) + "."]
 
 
-def warned(warnings, _):
+def show_warnings(warnings, _):
     return ["\n".join(f"> **WARNING: {each}.**" for each in warnings)] if warnings else []
 
 
@@ -93,11 +93,12 @@ def show_steps(steps, _):
         checks, failed = "", step.get("failed", [])
         if "passed" in step:
             checks = f"{step['passed']} passed, {len(failed)} failed"
-        names = "; ".join(failed[:MOST_NAMES]) + ("; ..." if len(failed) > MOST_NAMES else "")
+        names = "; ".join(failed[:MAX_NAMES]) + ("; ..." if len(failed) > MAX_NAMES else "")
         mark = {"failed": "**FAILED**", "cut": "**CUT**"}.get(step["outcome"], step["outcome"])
         rows.append([mark, step["name"], step["seconds"], checks, names, step.get("reason")])
-    return part("Steps", "Cut: by its own limit. Late: by the end of the whole run. Of these, and of "
-                "a step that runs, the last lines of the log.",
+    return part("Steps", "Cut: the step exceeded its own time limit. Late: the time limit of the "
+                "whole run stopped the step or left no time for it. The reason of a cut, late or "
+                "running step is the end of its log.",
                 ["outcome", "step", "seconds", "checks", "failed checks", "reason"], rows)
 
 
@@ -112,29 +113,30 @@ def show_checks(checks, _):
     goldens = [[check["name"], number(check.get("figure")), number(check.get("limit")),
                 check.get("cases"), "ok" if check["ok"] else "FAILED"]
                for check in checks["goldens"]]
-    return [*part("Failed checks", "", ["step", "check", "figure", "limit", "why"], failed),
-            *part("Reference outputs", "1 - cos of the worst case; of `retrieval` how far a score "
-                  "moves at most; of `batchInvariant` how many texts change their bits with their batch.",
+    return [*part("Failed checks", "", ["step", "check", "figure", "limit", "message"], failed),
+            *part("Reference outputs", "The figure is 1 - cos of the worst case; for `retrieval` "
+                  "the largest difference of a score; for `batchInvariant` the number of texts "
+                  "whose bits depend on their batch.",
                   ["check", "figure", "limit", "cases", ""], goldens)]
 
 
 def show_targets(targets, _):
-    words = {True: "met", False: "not met", None: "not measured"}
-    met = [words[each["met"]] for each in targets]
-    counts = ", ".join(f"{met.count(word)} {word}" for word in words.values())
-    return part("Targets", "For one Hopper GPU (H100, H200): what the portable kernels and what "
-                f"Hopper's own should reach. Figures are of the step timings: {counts}.",
+    names = {True: "met", False: "not met", None: "not measured"}
+    met = [names[each["met"]] for each in targets]
+    counts = ", ".join(f"{met.count(name)} {name}" for name in names.values())
+    return part("Targets", "Targets of the portable kernels and of Hopper's own kernels, both on "
+                f"one Hopper GPU (H100, H200). Figures are from the step timings: {counts}.",
                 ["kernels", "what", "target", "figure", ""],
-                [[each["kernels"], each["what"], each["target"], number(each["figure"]), word]
-                 for each, word in zip(targets, met)])
+                [[each["kernels"], each["what"], each["target"], number(each["figure"]), name]
+                 for each, name in zip(targets, met)])
 
 
 # --- Evidence -------------------------------------------------------------------------------------
 
 
 def show_clocks(clocks, _):
-    return part("Clocks and power", "Samples in which the GPU worked. Limited: some reason other "
-                "than idleness held the clock down.",
+    return part("Clocks and power", "Samples while the GPU was busy. Limited: share of samples in "
+                "which the clock was limited for a reason other than idleness.",
                 ["step", "samples", "SM MHz, median", "lowest", "limited", "by", "W, median",
                  "highest", "highest C"],
                 [[each["step"], each["samples"], number(each["sm_mhz"]),
@@ -144,27 +146,28 @@ def show_clocks(clocks, _):
                   number(each["highest_temperature"])] for each in clocks])
 
 
-def case_words(case):
-    words = [str(case[name]) for name in ("model", "op", "heads", "dtype") if name in case]
-    words += [f"{case[name]} {name}" for name in ("rows", "tokens") if name in case]
-    words += [f"{case['lengths']} tokens a text"] if "lengths" in case else []
-    return " ".join(words + ([f"({case['part']})"] if case.get("part") else []))
+def case_text(case):
+    parts = [str(case[name]) for name in ("model", "op", "heads", "dtype") if name in case]
+    parts += [f"{case[name]} {name}" for name in ("rows", "tokens") if name in case]
+    parts += [f"{case['lengths']} tokens per text"] if "lengths" in case else []
+    return " ".join(parts + ([f"({case['part']})"] if case.get("part") else []))
 
 
 def show_beside_portable(rows, _):
-    return part("Hopper's kernels beside the portable ones", "",
+    return part("Hopper's kernels compared with the portable ones", "",
                 ["", "case", "Hopper", "portable", "", "ratio"],
-                [[each["kind"], case_words(each), number(each["hopper"]), number(each["portable"]),
+                [[each["kind"], case_text(each), number(each["hopper"]), number(each["portable"]),
                   {"tflops": "TFLOP/s"}.get(each["unit"], "tokens/s"), number(each["gain"])]
                  for each in rows])
 
 
 def show_tiles(rows, _):
     slow = sum(each["slow"] for each in rows)
-    return part("Wide and narrow tiles", f"Where no form is forced, {slow} of {len(rows)} cases "
-                f"take over {100 * (analysis.SLOWER - 1):.0f} % longer than in the better one.",
-                ["case", "wide, us", "narrow, us", "auto, us", "faster", "auto over it", ""],
-                [[case_words(each), scaled(each["wide_seconds"], 1e6),
+    return part("Wide and narrow tiles", f"With the automatic choice (auto), {slow} of {len(rows)} "
+                f"cases take over {100 * (analysis.SLOWER - 1):.0f} % longer than with the faster "
+                "tile.",
+                ["case", "wide, us", "narrow, us", "auto, us", "faster", "auto is slower by", ""],
+                [[case_text(each), scaled(each["wide_seconds"], 1e6),
                   scaled(each["narrow_seconds"], 1e6), scaled(each["auto_seconds"], 1e6),
                   each["faster"],
                   percent(each["auto_over_better"] - 1) if each["auto_over_better"] else "",
@@ -173,9 +176,9 @@ def show_tiles(rows, _):
 
 def show_quantisation(rows, _):
     return part("Quantisation of the input of int8 products", "",
-                ["case", "all, us", "product, us", "quantisation, us", "its share",
+                ["case", "total, us", "product, us", "quantisation, us", "share of the total",
                  "product, TOPS"],
-                [[case_words(each), scaled(each["seconds"], 1e6),
+                [[case_text(each), scaled(each["seconds"], 1e6),
                   scaled(each["product_seconds"], 1e6), scaled(each["quantisation_seconds"], 1e6),
                   percent(each["share"]), number(each["product_tops"])] for each in rows])
 
@@ -186,10 +189,10 @@ def show_layers(rows, _):
             if seconds is not None else ""
 
     ops = list(rows[0]["ops"]) if rows else []
-    return part("Where the time of a layer goes", "8,192 tokens, texts of one length; us and share "
-                "of each op, put together from the figures of the ops alone. Left: what the whole "
-                "model takes besides its layers: gaps, token table, pooling.",
-                ["model", "tokens a text", *ops, "layer, us", "layers, ms", "model, ms", "left"],
+    return part("Time of a layer by op", "8,192 tokens in texts of equal length; us and share of "
+                "each op. A layer is the sum of its separately timed ops. Rest: the share of the "
+                "whole model's time outside its layers (launch gaps, token table, pooling).",
+                ["model", "tokens per text", *ops, "layer, us", "layers, ms", "model, ms", "rest"],
                 [[f"{each['model']} {each['dtype']}", each["tokens"],
                   *(share(each["ops"][op], each["layer_seconds"]) for op in ops),
                   scaled(each["layer_seconds"], 1e6), scaled(each["layers_seconds"], 1e3),
@@ -202,10 +205,10 @@ def show_profile(rows, found):
         moved = row["l2_tb_per_second"]
         return f"{number(row['l2'])}{f' ({number(moved)} TB/s)' if moved else ''}"
 
-    note = "In the order of their launches, %, as the profiler measures them."
+    note = "In launch order. Utilisation and stall reasons in %, as measured by ncu."
     return part("Kernels", note,
                 ["case", "kernel", "grid", "us", "tensor pipe", "SM", "DRAM", "L2", "stalls"],
-                [[case_words(row["case"] or {}), row["kernel"], row["grid"],
+                [[case_text(row["case"] or {}), row["kernel"], row["grid"],
                   scaled(row["seconds"], 1e6), number(row["tensor"]), number(row["sm"]),
                   number(row["dram"]), l2(row),
                   ", ".join(f"{name} {percent(share)}"
@@ -216,24 +219,24 @@ def show_profile(rows, found):
 # --- Figures --------------------------------------------------------------------------------------
 
 
-def tried_words(tried, scale=1):
+def tried_text(tried, scale=1):
     return "; ".join(f"{name}: {scaled(value, scale)}" for name, value in tried.items())
 
 
 def show_models(rows, _):
-    return part("Whole models, random weights", "Beside each: transformers in bf16 with SDPA, at "
-                "the best batch size of those tried.",
-                ["model", "precision", "tokens a text", "texts", "seconds", "tokens/s",
-                 "transformers", "its batch", "tried", "ratio"],
+    return part("Whole models, random weights", "Compared with transformers in bf16 with SDPA, at "
+                "the best of the batch sizes that were tried.",
+                ["model", "precision", "tokens per text", "texts", "seconds", "tokens/s",
+                 "transformers", "its batch size", "tried, tokens/s", "ratio"],
                 [[each["model"], each["dtype"], each["lengths"], each.get("texts"),
                   number(each.get("seconds")), number(each["tokens_per_second"]),
-                  number(each["transformers"]), each["batch"], tried_words(each["tried"]),
+                  number(each["transformers"]), each["batch"], tried_text(each["tried"]),
                   number(each["over_transformers"])] for each in rows])
 
 
 def show_queries(rows, _):
     return part("One 32-token query", "",
-                ["model", "precision", "batchInvariant", "ms", "weights, GB/s", "over the floor",
+                ["model", "precision", "batchInvariant", "ms", "weights, GB/s", "time / floor",
                  "transformers bf16, ms"],
                 [[each["model"], each["dtype"], "yes" if each.get("invariant") else "",
                   scaled(each["seconds"], 1e3),
@@ -253,19 +256,19 @@ def show_memory(rows, _):
                   number(each["load_seconds"])] for each in rows])
 
 
-def weight_words(line):
+def weight_shape(line):
     return f"{line['out']} x {line['in']}" if "out" in line and "in" in line else ""
 
 
 def show_linear(rows, _):
     parts = []
     for dtype in analysis.DTYPES:
-        parts += part(f"Products in {dtype}", "Share of the peak: of dense products at the median "
-                      "clock meanwhile.",
+        parts += part(f"Products in {dtype}", "The peak is that of dense products at the median "
+                      "clock of these samples.",
                       ["model", "op", "weight", "rows", "us",
                        "TOPS" if dtype == "int8" else "TFLOP/s", "share of the peak",
                        "weights, GB/s", "torch", "ratio"],
-                      [[each["model"], each["op"], weight_words(each), each["rows"],
+                      [[each["model"], each["op"], weight_shape(each), each["rows"],
                         scaled(each["seconds"], 1e6), number(each["tflops"]),
                         percent(each["share_of_peak"]),
                         number(each.get("weight_gb_per_second")),
@@ -275,13 +278,13 @@ def show_linear(rows, _):
 
 
 def show_attention(rows, _):
-    return part("Causal attention", "Beside each: torch in bf16, the best of its backends.",
+    return part("Causal attention", "Compared with the fastest of torch's backends in bf16.",
                 ["heads", "precision", "tokens", "texts", "us", "TFLOP/s", "share of the peak",
-                 "torch", "its way", "tried, us", "ratio"],
+                 "torch", "its backend", "tried, us", "ratio"],
                 [[each["heads"], each["dtype"], each["tokens"], each["texts"],
                   scaled(each["seconds"], 1e6), number(each["tflops"]),
                   percent(each["share_of_peak"]), number(each["torch_tflops"]), each["way"],
-                  tried_words(each["tried"], 1e6), number(each["over_torch"])] for each in rows])
+                  tried_text(each["tried"], 1e6), number(each["over_torch"])] for each in rows])
 
 
 def row_ops(found):
@@ -295,7 +298,7 @@ def show_row_ops(rows, _):
 
 
 def left_out(found):
-    """What the benchmarks did not time, and how many lines of a file could not be used."""
+    """The cases that the benchmarks did not time, and the number of unusable lines per file."""
     files = {"timings": found.timings, "timings-portable": found.portable,
              "tiles-wide": found.wide, "tiles-narrow": found.narrow, "peer": found.peers}
     return {"cases": [{"file": name, **line} for name, lines in files.items() for line in lines
@@ -304,10 +307,10 @@ def left_out(found):
 
 
 def show_left_out(left, _):
-    told = [json.dumps(each) for each in left["cases"]]
-    told += [f"{file}: {count} lines are cut off, incomplete or not known"
-             for file, count in left["lines"].items()]
-    return ["## Left out", "\n".join(f"- {each}" for each in told)] if told else []
+    items = [json.dumps(each) for each in left["cases"]]
+    items += [f"{file}: {count} lines are truncated, incomplete or of an unknown kind"
+              for file, count in left["lines"].items()]
+    return ["## Left out", "\n".join(f"- {each}" for each in items)] if items else []
 
 
 def peer(found):
@@ -315,15 +318,18 @@ def peer(found):
 
 
 def show_peer(lines, _):
-    return [f"Beside: torch {lines[-1]['torch']}, CUDA {lines[-1].get('cuda')}."] if lines else []
+    if not lines:
+        return []
+    return [f"The peer is torch {lines[-1]['torch']} with CUDA {lines[-1].get('cuda')}."]
 
 
 # --- The report -----------------------------------------------------------------------------------
 
-# What report.json calls it, what computes it, what shows it; in the order of report.md.
+# In the order of report.md: the name in report.json, the function that computes the data, and the
+# function that renders it for report.md.
 PARTS = (
-    ("verdict", analysis.verdict, summary),
-    ("warnings", analysis.warnings, warned),
+    ("verdict", analysis.verdict, show_verdict),
+    ("warnings", analysis.warnings, show_warnings),
     ("steps", steps, show_steps),
     ("targets", analysis.targets, show_targets),
     ("checks", checks, show_checks),
@@ -343,11 +349,11 @@ PARTS = (
     ("left_out", left_out, show_left_out),
 )
 
-LINES = ("timings", "products", "portable", "wide", "narrow", "peers", "cases")  # as they were read
+LINES = ("timings", "products", "portable", "wide", "narrow", "peers", "cases")  # raw, as read
 
 
 def build(found):
-    """The data and the text. A part that fails costs no other, and shows its error."""
+    """The data and the text. A part that raises shows its error and does not affect the others."""
     data, text = {"machine": found.machine}, ["# CUDA backend on a GPU"]
     for name, compute, show in PARTS:
         try:
@@ -355,13 +361,13 @@ def build(found):
             text += show(data[name], found)
         except Exception as error:
             data[name] = None
-            text.append(f"**The report has a fault in '{name}': {error!r}**")
+            text.append(f"**The report part '{name}' failed: {error!r}**")
     data["lines"] = {name: getattr(found, name) for name in LINES}
     return data, "\n\n".join(text) + "\n"
 
 
 def replace(file, text):
-    """At once: whoever copies the file gets the old or the new one."""
+    """Replaces the file atomically, so that a concurrent copy gets the old or the new content."""
     new = file.with_name(f"{file.name}.{os.getpid()}")
     new.write_bytes(text.encode(errors="replace"))
     os.replace(new, file)

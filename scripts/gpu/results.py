@@ -1,7 +1,7 @@
-"""Reads what a check of the CUDA backend has left in its folder.
+"""Reads the files that a GPU check has written to its folder.
 
-Any file may be missing, cut off or damaged while the check runs. What cannot be read is left out,
-and lines of figures that are left out are counted.
+While the check runs, any file may be missing, truncated or damaged. What cannot be read is ignored.
+Ignored lines of figures are counted.
 """
 
 import csv
@@ -14,12 +14,13 @@ from types import SimpleNamespace
 STEPS = ("build", "conformance", "ops-portable", "ops-watched", "ops", "goldens", "timings",
          "peer", "addon", "timings-portable", "tiles", "profile", "sanitizer")
 OUTCOMES = ("passed", "failed", "skipped",
-            "cut", "late")  # ended by the step's own limit, by the end of the whole run
+            "cut",  # stopped by the step's own time limit
+            "late")  # stopped by the end of the whole run
 CHECKS = ("ops-portable", "ops-watched", "ops", "goldens", "addon")
 TIME = "%Y/%m/%d %H:%M:%S"
 
-MOST_BYTES = 8 << 20  # of a file that are read
-LOG_BYTES = 16 << 10  # of a log, from its end
+MAX_BYTES = 8 << 20  # the most that is read of a file
+LOG_BYTES = 16 << 10  # the most that is read of a log, at its end
 
 
 def read(folder):
@@ -53,7 +54,7 @@ def text_of(file, tail=0):
         with open(file, "rb") as opened:
             if tail:
                 opened.seek(max(0, opened.seek(0, 2) - tail))
-            return opened.read(tail or MOST_BYTES).decode(errors="replace")
+            return opened.read(tail or MAX_BYTES).decode(errors="replace")
     except OSError:
         return ""
 
@@ -114,7 +115,7 @@ FIELDS = {
     "invariant": is_flag,
 }
 NAMES = ("kind", "model", "op", "dtype", "rows", "heads", "tokens", "texts", "lengths", "name",
-         "section", "part", "case", "invariant", "why")  # what tells a line from others
+         "section", "part", "case", "invariant", "why")  # the fields that identify a line
 REQUIRED = {
     "device": ("name",),
     "linear": ("model", "op", "dtype", "rows", "seconds", "tflops"),
@@ -137,7 +138,7 @@ def finite(text):
 
 
 def json_lines(file):
-    """Objects; None for a line that is none. NaN and what is too large for a float are null."""
+    """The objects; None for any other line. NaN and numbers too large for a float become None."""
     found = []
     for line in lines_of(file):
         try:
@@ -159,7 +160,7 @@ def sound_lines(file, damaged):
     sound = [line for line in lines if line is not None and is_sound(line)]
     if len(sound) < len(lines):
         damaged[file.name] = len(lines) - len(sound)
-    # Of a step that was done again, or in two runs, the last line of a case counts.
+    # If a step ran more than once, the last line of a case counts.
     return list({tuple(str(line.get(name)) for name in NAMES): line for line in sound}.values())
 
 
@@ -177,7 +178,7 @@ def step(folder, name, checks):
         found["failed"] = [check["name"] for check in checks if not check["ok"]]
     if found["outcome"] in ("failed", "skipped"):
         found["reason"] = "".join(lines_of(folder / f"{name}.log", LOG_BYTES)[-1:]) or "no output"
-    elif found["outcome"] in ("cut", "late", "running"):  # where it was
+    elif found["outcome"] in ("cut", "late", "running"):  # its position
         found["reason"] = " / ".join(lines_of(folder / f"{name}.log", LOG_BYTES)[-2:])
     return found
 
@@ -196,10 +197,10 @@ def outcome(folder, name):
     return {"outcome": "not run", "seconds": None, "began": None, "ended": None}
 
 
-def time_in(words):
-    """A time that is whole, as it is written."""
+def time_in(text):
+    """The time that the text begins with, in the format of TIME; None if there is none."""
     try:
-        return datetime.strptime("".join(words)[:19], TIME).strftime(TIME)
+        return datetime.strptime("".join(text)[:19], TIME).strftime(TIME)
     except ValueError:
         return None
 
@@ -217,7 +218,7 @@ def leading_number(text):
 
 def clock_samples(file):
     samples = []
-    for line in text_of(file).split("\n")[:-1]:  # behind the last end of line is a part of a line
+    for line in text_of(file).split("\n")[:-1]:  # the text after the last newline is incomplete
         fields = [field.strip() for field in line.split(",")]
         if len(fields) != 7 or not re.match(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", fields[0]):
             continue
@@ -236,7 +237,7 @@ def clock_samples(file):
 
 
 def csv_rows(file):
-    """What ncu and the program print between the rows does not begin with a quotation mark."""
+    """The rows. Other output of ncu and of the program does not begin with a quotation mark."""
     for line in lines_of(file):
         if line.startswith('"'):
             try:
@@ -246,7 +247,7 @@ def csv_rows(file):
 
 
 def kernels(file):
-    """In the order of their launches. Metrics that are numbers, with their units."""
+    """The kernels in launch order, with their numeric metrics and the metrics' units."""
     header, units, found = [], {}, []
     for row in csv_rows(file):
         if "ID" in row and "Kernel Name" in row:
@@ -275,6 +276,6 @@ def kernel(values, units):
 
 
 def short_name(name):
-    """Of `void space::(anonymous namespace)::kernel<T>(T *)`, or `<unnamed>` there: kernel."""
+    """`kernel` for `void space::(anonymous namespace)::kernel<T>(T *)`, also with `<unnamed>`."""
     plain = re.split(r"[<(]", re.sub(r"(\(anonymous namespace\)|<unnamed>)::", "", name))[0]
     return re.split(r"::|\s", plain.strip())[-1] or name

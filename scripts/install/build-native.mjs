@@ -1,13 +1,15 @@
-// Builds build/Release/qwen3_embed.node by CMake, with progress. The one script behind npm, node-gyp and prebuildify.
+// Builds build/Release/qwen3_embed.node with CMake and shows progress. npm, node-gyp and
+// prebuildify all build through this script.
 //
 //   node scripts/install/build-native.mjs [--if-needed] [--tests]
 //
-//   --if-needed   do nothing where an addon that loads is already there (as npm's install script)
-//   --tests       build the C++ tests and kernel benchmarks too
+//   --if-needed   do nothing if an addon is present that loads (for npm's install script)
+//   --tests       also build the C++ tests and kernel benchmarks
 //
-// QWEN3_EMBED_CUDA=ON in the environment builds the CUDA library for all cards, OFF none; see CMakeLists.txt.
-// Other arguments are left alone: prebuildify and node-gyp pass their own. For another platform than this machine's
-// (PREBUILD_PLATFORM and PREBUILD_ARCH, set by prebuildify) cmake/<platform>-<arch>.cmake names the cross compiler.
+// The environment variable QWEN3_EMBED_CUDA=ON builds the CUDA library for all GPUs, OFF builds
+// none; see CMakeLists.txt. Other arguments are ignored, because prebuildify and node-gyp pass
+// their own. If PREBUILD_PLATFORM and PREBUILD_ARCH (set by prebuildify) name another platform than
+// this machine's, cmake/<platform>-<arch>.cmake selects the cross compiler.
 
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -19,14 +21,21 @@ import { fail, isMain } from './report.mjs';
 import { root } from './stamp.mjs';
 
 const machine = `${process.platform}-${process.arch}`;
-const platform = `${process.env.PREBUILD_PLATFORM ?? process.platform}-${process.env.PREBUILD_ARCH ?? process.arch}`;
+const { PREBUILD_PLATFORM = process.platform, PREBUILD_ARCH = process.arch } = process.env;
+const platform = `${PREBUILD_PLATFORM}-${PREBUILD_ARCH}`;
 
-/** The CMake tree of the platform to build for, this machine as a rule; its tests and benchmarks lie below it. */
+/** The CMake build tree of the target platform. Its tests and benchmarks are built below it. */
 export const buildDirectory = path.join(root, 'build', `cmake-${platform}`);
 
 // [ 42%] Building CXX object test/native/CMakeFiles/native_tests.dir/main.cc.o
-const compiling =
-  /^\[\s*(?<percent>\d+)%\] Building \w+ object (?<folder>.*?)CMakeFiles\/[^/]+\.dir\/(?<file>.+)\.o(bj)?$/;
+const compileStep = new RegExp(
+  [
+    /^\[\s*(?<percent>\d+)%\] Building \w+ object /,
+    /(?<folder>.*?)CMakeFiles\/[^/]+\.dir\/(?<file>.+)\.o(bj)?$/,
+  ]
+    .map(({ source }) => source)
+    .join(''),
+);
 
 const addonFile = path.join(
   platform === machine ? root : buildDirectory,
@@ -35,7 +44,7 @@ const addonFile = path.join(
   'qwen3_embed.node',
 );
 
-/** Builds the Release addon, with `tests` the C++ tests too. Throws with what to do about it. */
+/** Builds the Release addon, and with `tests` the C++ tests. An error names what to install. */
 export async function buildNative({ tests = false } = {}) {
   const missing = missingTools();
   if (missing) throw new Error(missing);
@@ -52,14 +61,16 @@ export async function buildNative({ tests = false } = {}) {
   await buildTree(buildDirectory, options);
 }
 
-/** Configures one CMake tree of the project, and builds all or some targets of it. */
+/** Configures a CMake build tree of the project and builds the given targets in it. */
 export async function buildTree(directory, options, targets = ['all']) {
-  forgetMovedTree(directory);
+  removeMovedTree(directory);
   const configured = spawnSync('cmake', ['-S', root, '-B', directory, ...options], {
     encoding: 'utf8',
   });
   if (configured.status !== 0)
-    throw new Error(`CMake could not configure:\n${configured.stdout}${configured.stderr}`);
+    throw new Error(
+      `CMake could not configure the build:\n${configured.stdout}${configured.stderr}`,
+    );
 
   const args = [
     '--build',
@@ -72,19 +83,20 @@ export async function buildTree(directory, options, targets = ['all']) {
   const build = spawn('cmake', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => build.on('close', resolve));
   for await (const line of readline.createInterface({ input: build.stdout })) {
-    const step = compiling.exec(line)?.groups;
+    const step = compileStep.exec(line)?.groups;
     if (step) console.log(`  [${step.percent.padStart(3)}%] ${sourceOf(step)}`);
     else if (/error|warning|\*\*\*/i.test(line)) console.log(line);
   }
-  if ((await ended) !== 0) throw new Error('The native build failed; the compiler says why above.');
+  if ((await ended) !== 0)
+    throw new Error("The native build failed; see the compiler's output above.");
 }
 
-/** CMake writes `..` as `__` in the names of objects. */
+/** The source of a compile step. CMake writes `..` as `__` in the names of object files. */
 function sourceOf({ folder, file }) {
   return path.posix.join(folder, file.replaceAll('__/', '../'));
 }
 
-/** What the build made, for people to read. */
+/** Describes the built addon: file, size, instruction sets, and whether CUDA was built. */
 export function describeBuild() {
   const names = {
     avx512bf16: 'AVX-512 BF16',
@@ -102,18 +114,21 @@ export function describeBuild() {
   const cuda = fs.existsSync(path.join(path.dirname(addonFile), 'libqwen3_embed_cuda.so'))
     ? ', and CUDA'
     : '';
-  return `${path.relative(root, addonFile)}, ${size} KB, for ${sets.map((set) => names[set]).join(', ')}${cuda}`;
+  const list = sets.map((set) => names[set]).join(', ');
+  return `${path.relative(root, addonFile)}, ${size} KB, for ${list}${cuda}`;
 }
 
-/** A CMake tree remembers where its sources lie; in a moved checkout it is of no use. */
-function forgetMovedTree(directory) {
+/** Removes a CMake build tree whose cached source path is stale because the checkout was moved. */
+function removeMovedTree(directory) {
   const cache = path.join(directory, 'CMakeCache.txt');
   if (!fs.existsSync(cache)) return;
   const home = /^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$/m.exec(fs.readFileSync(cache, 'utf8'))?.[1];
   if (home !== root.replaceAll('\\', '/')) fs.rmSync(directory, { recursive: true });
 }
 
-/** Tried in a process of its own: Linux kills one that loads a binary which was cut short. */
+/**
+ * Whether the addon loads. Tried in a child process: Linux kills one that loads a truncated file.
+ */
 function addonLoads() {
   const script = `require('node-gyp-build')(${JSON.stringify(root)})`;
   return spawnSync(process.execPath, ['-e', script], { cwd: root, stdio: 'ignore' }).status === 0;

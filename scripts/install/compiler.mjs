@@ -1,10 +1,11 @@
-// Looks for what the native build needs: a C++20 compiler, CMake, make. Installs them where that is plainly wanted.
+// Checks for the tools of the native build: a C++20 compiler, CMake and make. scripts/setup.mjs can
+// install them.
 
 import { spawnSync } from 'node:child_process';
 
 const minimumCMake = [3, 18];
 
-/** Undefined, or one sentence that says what is missing and how to install it. */
+/** Returns what is missing and how to install it, in one sentence; undefined if nothing is. */
 export function missingTools() {
   const missing = [];
   const compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find(
@@ -14,12 +15,11 @@ export function missingTools() {
   else if (
     !compiles(
       compiler,
-      '#include <bit>\n#include <span>\nstd::span<int> s; const auto bits = std::bit_cast<unsigned>(1.0f);',
+      '#include <bit>\n#include <span>\n' +
+        'std::span<int> s; const auto bits = std::bit_cast<unsigned>(1.0f);',
     )
   ) {
-    missing.push(
-      `a C++20 compiler (${compiler} is too old: GCC 11 or Clang 14 is the oldest that will do)`,
-    );
+    missing.push(`a C++20 compiler (${compiler} is too old: GCC 11, Clang 14 or newer is needed)`);
   }
   const cmake = /(\d+)\.(\d+)/.exec(output('cmake', ['--version']));
   if (!cmake) missing.push('CMake 3.18 or newer');
@@ -27,7 +27,7 @@ export function missingTools() {
     cmake[1] < minimumCMake[0] ||
     (+cmake[1] === minimumCMake[0] && cmake[2] < minimumCMake[1])
   ) {
-    missing.push(`CMake 3.18 or newer (there is ${cmake[0]})`);
+    missing.push(`CMake 3.18 or newer (${cmake[0]} is installed)`);
   }
   if (!runs('make', ['--version'])) missing.push('make');
   if (missing.length === 0) return undefined;
@@ -36,7 +36,7 @@ export function missingTools() {
   return `The native part needs ${list}.${command ? ` Install with: ${command}` : ''}`;
 }
 
-/** On Debian and Ubuntu as root, installs them if any is missing; elsewhere nothing is touched. */
+/** Installs missing tools on Debian and Ubuntu if run as root; does nothing anywhere else. */
 export function installTools() {
   if (!missingTools() || process.getuid?.() !== 0 || !runs('apt-get', ['--version'])) return;
   const packages = ['g++', 'cmake', 'make'];

@@ -1,15 +1,15 @@
-// How the scripts end when something is wrong: the message, without a stack trace.
+// How the scripts end on an error: they print its message, without a stack trace.
 
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Prints why, and ends the process with `exitCode`. */
+/** Prints the error's message and ends the process with `exitCode`. */
 export function fail(error, exitCode = 1) {
   console.error(`\n${process.stderr.isTTY ? '\x1b[31merror\x1b[0m' : 'error'}: ${error.message}`);
   process.exit(exitCode);
 }
 
-/** Whether the module is what Node was asked to run, not an import of it. */
+/** Whether the module is the script that Node runs, not an import of it. */
 export function isMain(meta) {
   return (
     process.argv[1] !== undefined && fs.realpathSync(process.argv[1]) === fileURLToPath(meta.url)

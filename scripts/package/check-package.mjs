@@ -1,8 +1,10 @@
-// npm run check:package: the package as its users get it. Made in a clean copy of the checkout, installed where there is
-// no compiler, used by require and import and in all the ways that packages break. Prints sizes and what each binary needs.
+// npm run check:package: checks the package as its users get it. Packs it in a clean copy of the
+// checkout, installs it without a compiler, loads it by require and import, and tests how it fails
+// when it is damaged. Prints sizes and the dependencies of each binary.
 //
-// `--prebuilt`: takes the binaries in prebuilds/ as they are, and builds none.
-// `--glibc=2.28`: no binary may need a newer C library. What Debian 12 builds needs 2.34, so a release says this.
+//   --prebuilt     use the binaries in prebuilds/ as they are and build none
+//   --glibc=2.28   fail if a binary requires a newer glibc; a release sets this, because a build on
+//                  Debian 12 requires 2.34
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -40,21 +42,20 @@ const { prebuilt, glibc } = parseArgs({
 
 let failures = 0;
 
-/** One check: `body` throws, or gives a line about what it saw. */
+/** Runs one check. `body` throws on failure, and may return a line about what it found. */
 async function check(name, body) {
   const begin = performance.now();
   try {
-    const seen = await body();
-    console.log(
-      `ok      ${name}${seen ? `: ${seen}` : ''} (${((performance.now() - begin) / 1000).toFixed(1)} s)`,
-    );
+    const found = await body();
+    const seconds = ((performance.now() - begin) / 1000).toFixed(1);
+    console.log(`ok      ${name}${found ? `: ${found}` : ''} (${seconds} s)`);
   } catch (error) {
     failures++;
     console.log(`FAILED  ${name}: ${error.message}`);
   }
 }
 
-/** A PATH with node, npm and the two programs that npm itself needs, and no compiler. */
+/** Makes a folder for PATH with node, npm and the two programs that npm needs, and no compiler. */
 function bareFolder() {
   const bin = path.join(folder, 'bin');
   fs.mkdirSync(bin, { recursive: true });
@@ -67,7 +68,9 @@ function bareFolder() {
   return bin;
 }
 
-/** Runs a script of test/package in a consumer's folder, where its imports lead to the installed package. */
+/**
+ * Runs a script of test/package in a consumer's folder, so that it imports the installed package.
+ */
 function runInside(home, script, args, { env = {}, flags = [], ...options } = {}) {
   fs.copyFileSync(path.join(root, 'test', 'package', script), path.join(home, script));
   const all = { ...bare, ...env };
@@ -83,19 +86,20 @@ function runInside(home, script, args, { env = {}, flags = [], ...options } = {}
 function embeds(home, script, args = embedArguments, options = {}) {
   const { status, stdout, output } = runInside(home, script, args, options);
   if (status !== 0 || stdout.trim() !== 'embedded')
-    throw new Error(output || `ended with ${status}`);
+    throw new Error(output || `it ended with exit code ${status}`);
 }
 
-/** A program that must not get past `require`, for a reason that it shows. */
-function refuses(home, patterns, options) {
+/** Runs a program whose `require` must fail with a message that matches all `patterns`. */
+function failsToLoad(home, patterns, options) {
   const { status, signal, output } = runInside(home, 'embed.cjs', embedArguments, options);
-  if (status !== 1) throw new Error(`it ended with ${signal ?? status}: ${output}`);
+  if (status !== 1)
+    throw new Error(`it ended with ${signal ?? status}, not with exit code 1: ${output}`);
   for (const pattern of patterns)
     if (!pattern.test(output)) throw new Error(`${pattern} is missing from:\n${output}`);
   return output.split('\n').find((line) => /^\w*Error/.test(line));
 }
 
-/** The prebuild that fits this machine, of an installed package. */
+/** The path of the prebuild for this machine in an installed package. */
 function prebuildOf(home) {
   return createRequire(import.meta.url)('node-gyp-build').resolve(
     path.join(home, 'node_modules', 'qwen3-embed'),
@@ -111,7 +115,7 @@ async function makeTarball() {
       cwd: checkout,
     });
     if (!prebuilt) run('npm', ['run', 'prebuildify'], { cwd: checkout });
-    // Those of other platforms too, where they have been made here.
+    // Also packs the prebuilds of other platforms that are in prebuilds/.
     const others = path.join(root, 'prebuilds');
     for (const platform of fs.existsSync(others) ? fs.readdirSync(others) : []) {
       if (platform === machine && !prebuilt) continue;
@@ -127,9 +131,10 @@ async function makeTarball() {
       /^(test|bench|models|build|node_modules|examples)\//.test(file),
     );
     if (strays.length > 0)
-      throw new Error(`holds ${strays.map(({ path: file }) => file).join(', ')}`);
-    if (packed.size > 25e6) throw new Error(`${megabytes(packed.size)} packed: more than 25 MB`);
-    return `${megabytes(packed.size)} packed, ${megabytes(packed.unpackedSize)} unpacked, ${packed.entryCount} files`;
+      throw new Error(`it contains ${strays.map(({ path: file }) => file).join(', ')}`);
+    if (packed.size > 25e6) throw new Error(`${megabytes(packed.size)} packed, more than 25 MB`);
+    const sizes = [packed.size, packed.unpackedSize].map(megabytes);
+    return `${sizes[0]} packed, ${sizes[1]} unpacked, ${packed.entryCount} files`;
   });
   await check('publint --strict', () => {
     run(process.execPath, [
@@ -154,12 +159,12 @@ async function makeTarball() {
     for (const { platform, name, bytes, needs } of audited) {
       console.log(`        ${platform}/${name}  ${megabytes(bytes)}  ${needs}`);
     }
-    return 'no external buffers, nothing shown but the entry points';
+    return 'no external buffers, only the entry points are exported';
   });
 }
 
 async function useIt() {
-  await check('npm i with nothing but node, npm, sh and env', () => {
+  await check('npm i with only node, npm, sh and env on the PATH', () => {
     install(packed.file, consumer, { env: bare });
     const modules = path.join(consumer, 'node_modules');
     const parts = fs.readdirSync(modules).filter((name) => !name.startsWith('.'));
@@ -192,14 +197,16 @@ async function useIt() {
       cwd: consumer,
     });
   });
-  await check('main thread and workers at once', () => embeds(consumer, 'worker.cjs', [model]));
+  await check('main thread and workers at the same time', () =>
+    embeds(consumer, 'worker.cjs', [model]),
+  );
   await check('NODE_DEBUG=qwen3-embed', () => {
     const { output } = runInside(consumer, 'embed.cjs', embedArguments, {
       env: { NODE_DEBUG: 'qwen3-embed' },
     });
     if (!output.includes(prebuildOf(consumer))) throw new Error(output);
   });
-  await check('no code from strings', () => {
+  await check('--disallow-code-generation-from-strings', () => {
     const env = { NODE_OPTIONS: '--disallow-code-generation-from-strings' };
     embeds(consumer, 'embed.cjs', embedArguments, { env });
   });
@@ -208,7 +215,7 @@ async function useIt() {
       Number(process.versions.node.split('.')[0]) < 23
         ? '--experimental-permission'
         : '--permission';
-    return refuses(consumer, [/ERR_DLOPEN_DISABLED/], { flags: [flag, '--allow-fs-read=*'] });
+    return failsToLoad(consumer, [/ERR_DLOPEN_DISABLED/], { flags: [flag, '--allow-fs-read=*'] });
   });
   await check('two copies in one process', () => {
     const copy = path.join(folder, 'second', 'node_modules');
@@ -230,7 +237,7 @@ async function packIntoElectron() {
   const { createPackageWithOptions, extractFile, listPackage, statFile } = createRequire(
     import.meta.url,
   )(tool('@electron/asar@3.4.1'));
-  // It wants Node 22. Where it finds no prebuild it builds, for which there is no compiler.
+  // @electron/rebuild needs Node 22. Without a prebuild it builds, which fails without a compiler.
   const rebuild = [
     nodeBinary('22.23.3'),
     path.join(tool('@electron/rebuild@4.2.1'), 'lib', 'cli.js'),
@@ -260,17 +267,17 @@ async function packIntoElectron() {
     });
   }
 
-  await check('app.asar, native files unpacked as docs/electron.md says', async () => {
+  await check('app.asar, native files unpacked as in docs/electron.md', async () => {
     const home = path.join(folder, 'electron');
     const app = path.join(home, 'app');
     fs.cpSync(consumer, app, { recursive: true });
     fs.rmSync(path.join(app, 'node_modules', '.bin'), { recursive: true });
-    const beside = path.join(
+    const cudaLibrary = path.join(
       path.relative(consumer, path.dirname(prebuildOf(consumer))),
       'libqwen3_embed_cuda.so',
     );
-    if (!fs.existsSync(path.join(app, beside)))
-      fs.writeFileSync(path.join(app, beside), 'stands for the library');
+    if (!fs.existsSync(path.join(app, cudaLibrary)))
+      fs.writeFileSync(path.join(app, cudaLibrary), 'in place of the library');
     const documented = /unpack: '(.*)'/.exec(
       fs.readFileSync(path.join(root, 'docs', 'electron.md'), 'utf8'),
     )[1];
@@ -279,7 +286,7 @@ async function packIntoElectron() {
     fs.rmSync(app, { recursive: true });
     fs.renameSync(`${archive}.unpacked`, path.join(home, 'app.asar.unpacked'));
 
-    // Plain Node reads no archive: what lies in it becomes a folder of its name.
+    // Plain Node cannot read the archive: a folder of the same name gets the archived files.
     const inside = path.join(home, 'app.asar');
     fs.mkdirSync(inside);
     for (const name of listPackage(archive).map((each) => each.slice(1))) {
@@ -295,10 +302,10 @@ async function packIntoElectron() {
     const { status, output } = runInside(inside, 'embed.cjs', embedArguments, options);
     const loaded = prebuildOf(path.join(home, 'app.asar.unpacked'));
     if (status !== 0 || !output.includes(loaded)) throw new Error(output);
-    const library = path.join(home, 'app.asar.unpacked', beside);
-    if (!fs.existsSync(library) || fs.existsSync(path.join(inside, beside)))
-      throw new Error(`${library} is not there`);
-    return `loaded ${path.relative(home, loaded)}, CUDA library beside it`;
+    const library = path.join(home, 'app.asar.unpacked', cudaLibrary);
+    if (!fs.existsSync(library) || fs.existsSync(path.join(inside, cudaLibrary)))
+      throw new Error(`${library} is missing, or was packed into the archive`);
+    return `loaded ${path.relative(home, loaded)}, and the CUDA library is in the same folder`;
   });
 }
 
@@ -308,22 +315,26 @@ async function breakIt() {
   const file = prebuildOf(home);
   const command = /To build it here .*: node (".*build-native\.mjs")/;
 
-  await check('a binary cut short', () => {
+  await check('a truncated binary', () => {
     fs.truncateSync(file, 100_000);
-    return refuses(home, [/does not load here/, new RegExp(machine), command]);
+    return failsToLoad(home, [/does not load on/, new RegExp(machine), command]);
   });
   if (process.getuid?.() === 0) {
-    await check('a folder that may not be read', () => {
+    await check('a prebuilds folder without read permission', () => {
       fs.chmodSync(path.dirname(file), 0);
       const open = { uid: 65534, gid: 65534 };
-      const seen = refuses(home, [/there is no binary for/, /may not be read/, command], open);
+      const seen = failsToLoad(home, [/there is no binary for/, /cannot be read/, command], open);
       fs.chmodSync(path.dirname(file), 0o755);
       return seen;
     });
   }
-  await check('no binary that fits', () => {
+  await check('no binary for this platform', () => {
     fs.rmSync(path.join(home, 'node_modules', 'qwen3-embed', 'prebuilds'), { recursive: true });
-    return refuses(home, [new RegExp(`there is no binary for ${machine}`), /Looked for/, command]);
+    return failsToLoad(home, [
+      new RegExp(`there is no binary for ${machine}`),
+      /Looked for/,
+      command,
+    ]);
   });
   await check('npm rebuild without a compiler', () => {
     const result = spawnSync('npm', ['rebuild', 'qwen3-embed', '--foreground-scripts'], {
@@ -331,10 +342,10 @@ async function breakIt() {
       env: { ...process.env, ...bare },
       encoding: 'utf8',
     });
-    if (result.status === 0) throw new Error('it says that it built');
-    refuses(home, [/there is no binary/, command]);
+    if (result.status === 0) throw new Error('it succeeded');
+    failsToLoad(home, [/there is no binary/, command]);
   });
-  await check('the command of the message, without a compiler', () => {
+  await check("the error message's build command, without a compiler", () => {
     const { output } = runInside(home, 'embed.cjs', embedArguments);
     const script = JSON.parse(command.exec(output)?.[1] ?? '""');
     const { status, stderr } = spawnSync(process.execPath, [script], {
@@ -356,15 +367,15 @@ async function breakIt() {
       'Release',
       'qwen3_embed.node',
     );
-    if (!fs.existsSync(built)) throw new Error(`${built} is not there`);
+    if (!fs.existsSync(built)) throw new Error(`it did not build ${built}`);
     embeds(home, 'embed.cjs');
   });
 }
 
 await makeTarball();
-if (!packed) fail(new Error('there is no package to look at'));
+if (!packed) fail(new Error('npm pack failed, so there is no package to check'));
 await useIt();
 await packIntoElectron();
 await breakIt();
-console.log(failures === 0 ? '\nThe package is sound.' : `\n${failures} checks failed.`);
+console.log(failures === 0 ? '\nAll checks passed.' : `\n${failures} checks failed.`);
 process.exitCode = failures === 0 ? 0 : 1;

@@ -1,5 +1,6 @@
-// npm run prebuildify -- [platform-arch ...]: prebuilds/<platform>-<arch>/, named so that node-gyp-build and
-// @electron/rebuild find them. Without arguments for this machine; for others a cross compiler is needed, see cmake/.
+// npm run prebuildify -- [platform-arch ...]: builds prebuilds/<platform>-<arch>/, with the file
+// names that node-gyp-build and @electron/rebuild look for. Without arguments it builds for this
+// machine; another platform needs a cross compiler, see cmake/.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -9,13 +10,13 @@ import { root } from '../install/stamp.mjs';
 
 const machine = `${process.platform}-${process.arch}`;
 
-// What GNU binutils call the tools of the platforms that Linux can build for.
+// The strip programs of the platforms that Linux can cross-build for.
 const strips = {
   'linux-arm64': 'aarch64-linux-gnu-strip',
   'win32-x64': 'x86_64-w64-mingw32-strip',
 };
 
-/** Builds the addon of one platform and puts it into prebuilds/. */
+/** Builds the addon for one platform and copies it into prebuilds/. */
 export function prebuildify(target) {
   const [platform, arch] = target.split('-');
   fs.rmSync(path.join(root, 'prebuilds', target), { recursive: true, force: true });
@@ -24,14 +25,14 @@ export function prebuildify(target) {
     path.join(root, 'node_modules', 'prebuildify', 'bin.js'),
     ...['--napi', '--name', 'node.napi', '--strip', '--platform', platform, '--arch', arch],
     ...(arch === 'arm64' ? ['--tag-armv', '8'] : []),
-    // glibc stays without a tag: that is the name that @electron/rebuild knows.
+    // A glibc binary gets no tag: @electron/rebuild looks for a name without one.
     ...(musl ? ['--tag-libc', 'musl'] : []),
     ...[
       '--shell',
       '--node-gyp',
       `node "${path.join(root, 'scripts', 'install', 'build-native.mjs')}"`,
     ],
-    // What is built for another platform lies in a tree of its own.
+    // A build for another platform is in a separate tree.
     ...[
       '--cwd',
       target === machine ? root : path.join(root, 'build', `cmake-${target}`),
@@ -47,9 +48,10 @@ export function prebuildify(target) {
     env: environment,
     stdio: 'inherit',
   });
-  if (result.status !== 0) throw new Error(`No prebuild for ${target}; the reason stands above.`);
+  if (result.status !== 0)
+    throw new Error(`Could not build the prebuild for ${target}; see the output above.`);
   if (target !== machine) return;
-  // It has moved the addon away; the tests look for it where it was.
+  // prebuildify moves the addon out of build/Release, where the tests load it from.
   const prebuilds = path.join(root, 'prebuilds', target);
   const addon = fs.readdirSync(prebuilds).find((name) => name.endsWith('.node'));
   fs.copyFileSync(

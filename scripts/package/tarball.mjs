@@ -1,5 +1,5 @@
-// The package as its users get it: packed from a copy of the checkout without anything that was built, installed into
-// a folder that holds nothing else.
+// Packs the package from a copy of the checkout without build outputs, and installs it into an
+// otherwise empty folder, as its users do.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -7,7 +7,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { root } from '../install/stamp.mjs';
 
-/** Runs a program to its end and gives what it wrote; throws how that ended where it failed. */
+/**
+ * Runs a program and returns its stdout. On failure throws the exit status and its last 20 lines.
+ */
 export function run(command, args, { env = {}, ...options } = {}) {
   const all = {
     cwd: root,
@@ -26,18 +28,23 @@ export function run(command, args, { env = {}, ...options } = {}) {
   return stdout ?? '';
 }
 
-/** A new folder far from the checkout, whose packages would be found from below it. It stays where a check fails. */
+/**
+ * Makes a folder outside the checkout, so that the checkout's node_modules are not found from it.
+ * It is removed when the process exits, unless the exit code is not 0.
+ */
 export function temporaryFolder() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'qwen3-embed-'));
-  fs.chmodSync(folder, 0o755); // a check goes there as another user
+  fs.chmodSync(folder, 0o755); // one check reads it as another user
   process.on('exit', (code) => {
     if (code === 0) fs.rmSync(folder, { recursive: true });
-    else console.log(`What was checked lies in ${folder}`);
+    else console.log(`The checked files are in ${folder}`);
   });
   return folder;
 }
 
-/** Copies what git knows of, or would, into an empty folder: all of it, or below some names at the root. */
+/**
+ * Copies tracked and untracked (not ignored) files into an emptied folder, optionally only `names`.
+ */
 export function cleanCopy(folder, names = []) {
   fs.rmSync(folder, { recursive: true, force: true });
   const files = run('git', [
@@ -55,7 +62,7 @@ export function cleanCopy(folder, names = []) {
   }
 }
 
-/** Packs a checkout. Gives npm's description, with `file`, where the tarball lies. */
+/** Packs a checkout. Returns npm's description and, as `file`, the path of the tarball. */
 export function pack(checkout) {
   const output = run(
     'npm',
@@ -68,7 +75,7 @@ export function pack(checkout) {
   return { ...description, file: path.join(checkout, description.filename) };
 }
 
-/** Installs a tarball into an empty folder, as `npm i` does. Gives the package's folder. */
+/** Installs a tarball into an emptied folder with `npm install`. Returns the package's folder. */
 export function install(tarball, folder, { args = [], ...options } = {}) {
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
@@ -78,7 +85,7 @@ export function install(tarball, folder, { args = [], ...options } = {}) {
   return path.join(folder, 'node_modules', 'qwen3-embed');
 }
 
-/** Bytes below a folder. */
+/** Size in bytes of all files below a folder. */
 export function bytesBelow(folder) {
   return fs
     .readdirSync(folder, { recursive: true, withFileTypes: true })

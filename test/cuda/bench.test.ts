@@ -1,5 +1,5 @@
-// The benchmark's calls into the backend, on the emulated device: a GPU is rare, and must not be spent
-// on mistakes here.
+// Runs the GPU benchmark on the emulated device, so that mistakes in its calls are found without a
+// GPU.
 
 import { execFile } from 'node:child_process';
 import path from 'node:path';
@@ -18,7 +18,7 @@ async function linesOf(...options: string[]): Promise<Record<string, unknown>[]>
     .map((line) => JSON.parse(line));
 }
 
-it('gpu_bench calls the backend soundly', { timeout: 300_000 }, async () => {
+it('gpu_bench calls the backend correctly', { timeout: 300_000 }, async () => {
   const lines = await linesOf();
   const of = (kind: string) => lines.filter((line) => line.kind === kind);
   const kinds = ['device', 'linear', 'query', 'model', 'memory', 'attention', 'rows'];
@@ -27,7 +27,8 @@ it('gpu_bench calls the backend soundly', { timeout: 300_000 }, async () => {
   expect(new Set(of('device').map(({ dtype }) => dtype))).toEqual(new Set(['bf16', 'int8']));
   expect(lines[0]?.kind).toBe('device');
 
-  // Products alone: of the ops that quantise their input in int8, beside the lines of the whole ops.
+  // The ops that quantise their input in int8 have a line for the product alone, next to that of
+  // the whole op.
   const whole = of('linear').filter(({ part }) => part === undefined);
   const products = of('linear').filter(({ part }) => part !== undefined);
   const shape = ({ model, op, dtype, rows, out, in: inner }: Record<string, unknown>) =>
@@ -40,7 +41,7 @@ it('gpu_bench calls the backend soundly', { timeout: 300_000 }, async () => {
   expect(products).toHaveLength(4);
 });
 
-it('gpu_bench --once tells each case of a profile', { timeout: 300_000 }, async () => {
+it('gpu_bench --once prints each case of a profile', { timeout: 300_000 }, async () => {
   const lines = (await linesOf('--once')).filter(({ kind }) => kind !== 'device');
   const linear = (dtype: string) =>
     ['gate_up', 'down', 'query', 'attention_out', 'key_value'].flatMap((op) =>

@@ -1,9 +1,8 @@
-// One tiny kernel per wrapper of ptx.cuh that the emulator had to understand from the manual. Each dumps what all lanes
-// got, on inputs that leave no room for rounding. Compiled with nvcc and run on a card, it says whether the emulator is
-// right; its output is kept in conformance.txt, against which every run without a card is checked. Probes whose names
-// begin with "hopper" run on such cards only.
-//
-// For a GPU it is gpu_conformance, for the emulated device emulator_conformance.
+// One tiny kernel per wrapper of ptx.cuh that the emulator implements after the PTX ISA. Each
+// kernel writes the results of all lanes, on inputs whose results are exact. gpu_conformance,
+// compiled with nvcc, runs it on a GPU and shows whether the emulator is right.
+// emulator_conformance runs it on the emulated device; its output is compared with conformance.txt.
+// Probes whose names begin with "hopper" run only on Hopper GPUs.
 #include <cstdio>
 #include <iterator>
 #include <type_traits>
@@ -17,7 +16,7 @@ namespace {
 using namespace qwen3::cuda;
 
 constexpr uint32_t kLanes = 32;
-constexpr uint32_t kMaxWords = 16;  // that a lane gets
+constexpr uint32_t kMaxWords = 16;  // per lane
 constexpr uint32_t kSharedBytes = 4096;
 
 __device__ uint32_t bits_of(float value) {
@@ -38,7 +37,8 @@ __device__ float float_of(uint32_t bits) {
   return both.value;
 }
 
-// Halves 0, 1, 2, ... in rows of 16 bytes, as the matrices of ldmatrix.
+// Fills shared memory with the 16-bit integers 0, 1, 2, ... in rows of 16 bytes, the matrices of
+// ldmatrix.
 __device__ void fill_shared() {
   uint16_t* shared = reinterpret_cast<uint16_t*>(shared_memory<uint4>());
   for (uint32_t i = threadIdx.x; i < kSharedBytes / 2; i += kLanes)
@@ -49,7 +49,7 @@ __device__ void fill_shared() {
 template <typename T>
 __global__ void converts(uint32_t* out) {
   uint32_t* mine = out + threadIdx.x * kMaxWords;
-  // Ties, both sides of them, the ends of the range, zeros, infinities and not a number.
+  // Ties and their neighbours, the ends of the range, zeros, infinities and NaN.
   const uint32_t inputs[] = {0x3f800000, 0x3f808000, 0x3f818000, 0x3f808001, 0x3f801000,
                              0x3f803000, 0x477fe000, 0x477ff000, 0x33800000, 0x33000000,
                              0x80000000, 0xff800000, 0x7fc00000, 0x38800000};
@@ -69,8 +69,8 @@ __global__ void approximates(uint32_t* out) {
   mine[3] = bits_of(reciprocal_approx(INFINITY));
   mine[4] = bits_of(reciprocal_approx(static_cast<float>(1u << threadIdx.x % 8)));
   const float little_more = 1 + 1.0f / 4096;
-  mine[5] = bits_of(multiply(little_more, little_more) -
-                    (1 + 2.0f / 4096));  // 0: what is past the rounding is lost
+  // 0: the product is rounded before the subtraction.
+  mine[5] = bits_of(multiply(little_more, little_more) - (1 + 2.0f / 4096));
 }
 
 __global__ void shuffles(uint32_t* out) {
@@ -81,7 +81,7 @@ __global__ void shuffles(uint32_t* out) {
   mine[5] = first_lane(threadIdx.x + 7);
 }
 
-// Every lane adds twice to a number of its own.
+// Every lane adds twice to its own number.
 __global__ void adds(uint32_t* out) {
   uint32_t* mine = out + threadIdx.x * kMaxWords;
   mine[2] = 5;
@@ -89,7 +89,7 @@ __global__ void adds(uint32_t* out) {
   mine[1] = atomic_add(mine + 2, 0u - threadIdx.x);
 }
 
-// What copies() reads: by then nothing of it is on its way.
+// The input of copies(), written by an earlier launch.
 __global__ void numbers(uint32_t* out) {
   for (uint32_t i = 8; i < kMaxWords; ++i) out[threadIdx.x * kMaxWords + i] = threadIdx.x * 256 + i;
 }
@@ -121,7 +121,7 @@ __global__ void loads_matrices(uint32_t* out) {
   for (uint32_t i = 0; i < 4; ++i) out[threadIdx.x * kMaxWords + i] = registers[i];
 }
 
-// Every element of a and b is a small whole number of its own: sums are exact in any order.
+// The elements of a and b are small integers, so sums are exact in any order.
 template <typename T>
 __global__ void multiplies(uint32_t* out) {
   const uint32_t lane = threadIdx.x;
@@ -139,7 +139,7 @@ __global__ void multiplies(uint32_t* out) {
   for (uint32_t i = 0; i < 4; ++i) out[lane * kMaxWords + i] = bits_of(sum[i]);
 }
 
-// As above; every byte has a value of its own.
+// As above, with arbitrary bytes.
 __global__ void multiplies_bytes(uint32_t* out) {
   const uint32_t lane = threadIdx.x;
   uint32_t a[4], b[2];
@@ -159,17 +159,17 @@ __global__ void rounds(uint32_t* out) {
   }
 }
 
-// --- Hopper -----------------------------------------------------------------------------------------------------------
+// --- Hopper --------------------------------------------------------------------------------------
 
 constexpr uint32_t kThreads = kWarpgroupThreads;
-constexpr uint32_t kHopperWords = 2;  // that a thread tells
+constexpr uint32_t kHopperWords = 2;  // per thread
 constexpr uint32_t kRowBytes = kSwizzledRowBytes;
 constexpr uint32_t kLeftRows = 64, kRightRows = 256;
 constexpr uint32_t kOperandBytes = (kLeftRows + kRightRows) * kRowBytes;
 constexpr uint32_t kBoxRows = 8;
 constexpr uint32_t kHopperSharedBytes = kOperandBytes + 8;
 
-// Small whole numbers: every sum below is exact in any order.
+// Small integers: every sum below is exact in any order.
 template <typename T>
 __global__ void fills(T* values) {
   for (uint32_t i = threadIdx.x; i < kOperandBytes / sizeof(T); i += kThreads) {
@@ -184,7 +184,7 @@ __global__ void fills(T* values) {
   }
 }
 
-// Makes an mbarrier and has it expect so many bytes.
+// Initialises an mbarrier that expects `bytes` bytes, and returns its address.
 __device__ uint32_t expect_bytes(uint32_t bytes) {
   const uint32_t barrier = shared_address(shared_memory<SwizzledRows>()) + kOperandBytes;
   if (threadIdx.x == 0) {
@@ -196,7 +196,7 @@ __device__ uint32_t expect_bytes(uint32_t bytes) {
   return barrier;
 }
 
-// A box that hangs over the last row and the last column.
+// Loads a box that extends beyond the last row and the last column.
 template <typename T>
 __global__ void loads_boxes(uint32_t* out, const __grid_constant__ TensorMap map,
                             const __grid_constant__ TensorMap) {
@@ -210,7 +210,7 @@ __global__ void loads_boxes(uint32_t* out, const __grid_constant__ TensorMap map
   }
 }
 
-// The same box the other way: 16-bit values are stored, f32 is added.
+// Writes the same box to the matrix: stores 16-bit values, adds f32.
 template <typename T>
 __global__ void stores_boxes(uint32_t*, const __grid_constant__ TensorMap map,
                              const __grid_constant__ TensorMap) {
@@ -236,8 +236,8 @@ __global__ void stores_boxes(uint32_t*, const __grid_constant__ TensorMap map,
   }
 }
 
-// What lies in the matrix now.
-__global__ void tells(uint32_t* out, const uint32_t* words) {
+// Copies the contents of the matrix to `out`.
+__global__ void dumps(uint32_t* out, const uint32_t* words) {
   for (uint32_t i = 0; i < kHopperWords; ++i) {
     out[threadIdx.x * kHopperWords + i] = words[threadIdx.x * kHopperWords + i];
   }
@@ -249,7 +249,7 @@ __device__ uint32_t word_of(Sum sum) {
   return static_cast<uint32_t>(sum);
 }
 
-// Tells a mixture of all sums of a thread, and one of them.
+// Writes a hash of all sums of a thread, and one of them.
 template <typename T, typename Sum, uint32_t kCols>
 __global__ void multiplies_boxes(uint32_t* out, const __grid_constant__ TensorMap left_map,
                                  const __grid_constant__ TensorMap right_map) {
@@ -268,14 +268,14 @@ __global__ void multiplies_boxes(uint32_t* out, const __grid_constant__ TensorMa
     }
     wgmma_commit();
     wgmma_wait<0>();
-    uint32_t mixture = 0;
-    for (uint32_t i = 0; i < kCols / 2; ++i) mixture = mixture * 0x01000193u + word_of(sum[i]);
-    out[threadIdx.x * kHopperWords] = mixture;
+    uint32_t hash = 0;
+    for (uint32_t i = 0; i < kCols / 2; ++i) hash = hash * 0x01000193u + word_of(sum[i]);
+    out[threadIdx.x * kHopperWords] = hash;
     out[threadIdx.x * kHopperWords + 1] = word_of(sum[5]);
   }
 }
 
-// The left operand in registers; the right one row by row of the sum's columns, in two panels, two steps of it.
+// The left operand is in registers, the right one is [k, cols] in two panels; two steps.
 template <typename T>
 __global__ void multiplies_registers(uint32_t* out, const __grid_constant__ TensorMap,
                                      const __grid_constant__ TensorMap right_map) {
@@ -298,22 +298,22 @@ __global__ void multiplies_registers(uint32_t* out, const __grid_constant__ Tens
     }
     wgmma_commit();
     wgmma_wait<0>();
-    uint32_t mixture = 0;
-    for (const float each : sum) mixture = mixture * 0x01000193u + bits_of(each);
-    out[threadIdx.x * kHopperWords] = mixture;
+    uint32_t hash = 0;
+    for (const float each : sum) hash = hash * 0x01000193u + bits_of(each);
+    out[threadIdx.x * kHopperWords] = hash;
     out[threadIdx.x * kHopperWords + 1] = bits_of(sum[37]);
   }
 }
 
-// A slow kernel, and one that begins meanwhile and passes on what it gives.
-__global__ void takes_its_time(uint32_t* words) {
+// A slow kernel, and one that begins before it ends and copies its output.
+__global__ void computes_slowly(uint32_t* words) {
   let_next_begin();
   wait_for_previous();
   uint32_t word = threadIdx.x;
   for (int i = 0; i < 20'000; ++i) word = word * 1664525 + 1013904223;
   words[threadIdx.x] = word;
 }
-__global__ void waits_for_it(const uint32_t* words, uint32_t* out) {
+__global__ void copies_output_of_previous(const uint32_t* words, uint32_t* out) {
   wait_for_previous();
   out[threadIdx.x] = words[threadIdx.x];
 }
@@ -338,13 +338,13 @@ Failure fill(Stream stream, void* values, Fill type) {
   }
 }
 
-// --- The program ------------------------------------------------------------------------------------------------------
+// --- The program ---------------------------------------------------------------------------------
 
 struct Probe {
   const char* name;
   void (*kernel)(uint32_t* out);
   uint32_t words;
-  void (*before)(uint32_t* out) = nullptr;  // a launch that makes what it reads
+  void (*before)(uint32_t* out) = nullptr;  // a launch that writes the kernel's input
 };
 
 Failure run_hopper_probes(Stream stream) {
@@ -372,7 +372,8 @@ Failure run_hopper_probes(Stream stream) {
     const uint32_t bytes = probe.fill == Fill::s8 ? 1 : probe.fill == Fill::f32 ? 4 : 2;
     const uint32_t cols = kRowBytes / bytes;
     TensorMap left, right;
-    // The box's matrix ends before the box does; gaps in its rows hold numbers that must not show.
+    // The matrix ends before the box does, and the gaps in its rows have values that must not
+    // appear.
     Failure failure =
         probe.box ? make_tensor_map(&left, operands, bytes, 7, cols - 3, cols, kBoxRows)
                   : make_tensor_map(&left, operands, bytes, kLeftRows, cols, cols, kLeftRows);
@@ -382,7 +383,7 @@ Failure run_hopper_probes(Stream stream) {
     if (failure) return failure;
     failure = launch(stream, probe.kernel, 1, kThreads, kHopperSharedBytes, out, left, right);
     if (!failure && probe.stored) {
-      failure = launch(stream, tells, 1, kThreads, 0, out, static_cast<const uint32_t*>(operands));
+      failure = launch(stream, dumps, 1, kThreads, 0, out, static_cast<const uint32_t*>(operands));
     }
     if (!failure) failure = synchronize(stream);
     if (failure) return failure;
@@ -396,8 +397,8 @@ Failure run_hopper_probes(Stream stream) {
 
   stream.overlaps = true;
   auto* between = static_cast<uint32_t*>(operands);
-  Failure failure = launch(stream, takes_its_time, 1, kLanes, 0, between);
-  if (!failure) failure = launch(stream, waits_for_it, 1, kLanes, 0, between, out);
+  Failure failure = launch(stream, computes_slowly, 1, kLanes, 0, between);
+  if (!failure) failure = launch(stream, copies_output_of_previous, 1, kLanes, 0, between, out);
   if (!failure) failure = synchronize(stream);
   for (uint32_t lane = 0; lane < kLanes && !failure; ++lane) {
     std::printf("hopper: griddepcontrol, lane %u: %08x\n", lane, out[lane]);
@@ -439,9 +440,9 @@ int main() {
       std::printf("\n");
     }
   }
-  DeviceProperties card;
-  if (!failure) failure = describe_device(0, &card);
-  if (!failure && card.major == 9 && card.minor == 0) failure = run_hopper_probes(stream);
+  DeviceProperties gpu;
+  if (!failure) failure = describe_device(0, &gpu);
+  if (!failure && gpu.major == 9 && gpu.minor == 0) failure = run_hopper_probes(stream);
   if (failure) std::fprintf(stderr, "%s\n", failure);
   return failure != nullptr;
 }

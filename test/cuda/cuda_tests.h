@@ -1,4 +1,4 @@
-// What other backends do not have, on the emulated device. Each function adds its file's.
+// Tests of this backend alone, on the emulated device. Each function adds the tests of one file.
 #pragma once
 #include "harness.h"
 

@@ -1,5 +1,5 @@
-// The op tests and the forward tests of test/native on the CUDA backend, opened on the emulated device, and what only
-// this backend has.
+// The op and forward tests of test/native on the CUDA backend on the emulated device, and the tests
+// of test/cuda.
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -15,7 +15,7 @@ namespace {
 
 enum class Plan { large, small };
 
-// How one variant of a backend is opened.
+// How a variant of the backend is opened.
 struct Variant {
   uint64_t seed;
   int multiprocessors;
@@ -29,8 +29,8 @@ std::function<std::unique_ptr<Backend>()> opener(DType input, int capability, co
                          capability, v.seed);
 }
 
-// Variants differ in the order in which threads run, in the size of the card, which decides between tiles, and in how a
-// batch comes to have its plan. None of it may change a bit.
+// Variants differ in the order in which threads run, in the number of multiprocessors, on which the
+// choice of tiles depends, and in why a batch has its plan. None of these may change a bit.
 BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80,
                    const char* tuning = "") {
   const bool small = plan == Plan::small;
@@ -46,7 +46,8 @@ BackendEntry hopper(const char* name, DType input, Plan plan = Plan::large) {
   return entry(name, input, plan, 90);
 }
 
-// Tiles of Hopper's that nobody would choose: the last variant has the one form, the first the other.
+// Forces Hopper's tile forms where they would not be chosen: the last variant has one form, the
+// first one the other.
 BackendEntry forced(const char* name, DType input, const char* last, const char* first) {
   return {name,
           {opener(input, 90, {0, 1, 10'000, false, first}),
@@ -78,7 +79,8 @@ int main(int argc, char** argv) {
   add_weight_tests(tests, int8);
   add_linear_tests(tests, int8);
   add_row_op_tests(tests, int8);
-  // Attention neither reads nor writes int8. The small plan is another way of doing the linear ops; its bf16 comes below.
+  // Attention neither reads nor writes int8. The small plan has other kernels for the linear ops;
+  // it is tested in bf16 below.
   add_linear_tests(tests, entry("cuda int8, small plan", DType::s8, Plan::small));
   const BackendEntry hopper_bf16 = hopper("hopper bf16", DType::bf16),
                      hopper_f16 = hopper("hopper f16", DType::f16);
@@ -89,11 +91,12 @@ int main(int argc, char** argv) {
                    forced("hopper bf16, wide tiles", DType::bf16, "tile=wide", "tile=narrow"));
   add_linear_tests(tests,
                    forced("hopper int8, narrow tiles", DType::s8, "tile=narrow", "tile=wide"));
-  // As many parts as there are steps, of weights of any size.
+  // As many split-K partials as there are steps, for weights of any size.
   for (const DType input : {DType::bf16, DType::s8}) {
     constexpr const char* kBounds =
         "split_k_cols=1,split_k_tiles=1000000,split_k_blocks=1024,split_k_steps=1";
-    const char* name = input == DType::s8 ? "cuda int8, small parts" : "cuda bf16, small parts";
+    const char* name =
+        input == DType::s8 ? "cuda int8, small partials" : "cuda bf16, small partials";
     Tests small;
     add_linear_tests(small, entry(name, input, Plan::small, 80, kBounds));
     add_named(tests, small, "ragged shapes");

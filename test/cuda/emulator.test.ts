@@ -1,4 +1,5 @@
-// The CUDA kernels without a GPU: the emulator's own tests, the wrappers against what is known of them, the ops.
+// The CUDA kernels without a GPU: the emulator's own tests, the wrappers of ptx.cuh compared with
+// conformance.txt, and the ops.
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -6,7 +7,7 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { bin, nativeTests } from '../support/native_tests';
 
-it('every wrapper of ptx.cuh does what conformance.txt says', () => {
+it('every wrapper of ptx.cuh prints what conformance.txt contains', () => {
   const output = execFileSync(path.join(bin, 'emulator_conformance'), { encoding: 'utf8' });
   expect(output).toBe(readFileSync(path.join(__dirname, 'conformance.txt'), 'utf8'));
 });

@@ -1,4 +1,5 @@
-// The backend where something fails or is missing: any call into the runtime, memory for graphs, machine code for the GPU.
+// The backend when something fails or is missing: any call into the runtime, memory for graphs,
+// machine code for the GPU.
 #include <algorithm>
 #include <cmath>
 
@@ -9,7 +10,8 @@
 namespace qwen3::test {
 namespace {
 
-// A little of everything. Gives what sync says; `calls` are those into the runtime until then.
+// Runs ops of every kind. Returns the failure that sync returns, "out of memory" if an allocation
+// fails, or an empty string. Sets `calls` to the number of calls into the runtime until sync.
 std::string run_some_ops(Backend& on, uint64_t* calls) {
   constexpr uint32_t kRows = 2, kCols = 64, kPiece = 16;
   const Backend::Traits traits = on.traits();
@@ -43,8 +45,9 @@ std::string run_some_ops(Backend& on, uint64_t* calls) {
       on.linear_add(gated, down, x);
     };
     compute();
-    for (int time = 0; time < 4;
-         ++time) {  // one by one, as a graph that is made, as one that is there, with what follows
+    // Kernels launched one by one, as a new graph, as a cached graph, and recorded with what
+    // follows.
+    for (int repetition = 0; repetition < 4; ++repetition) {
       on.begin_batch(1, false);
       compute();
     }
@@ -54,25 +57,27 @@ std::string run_some_ops(Backend& on, uint64_t* calls) {
     const char* failure = on.sync();
     *calls = emulator::counters.runtime_calls;
     message = failure ? failure : "";
-    expect(!failure || on.sync() == failure, "the second sync tells something else");
-    expect(pooled.finite == message.empty(), "a vector of a device that failed passes as good");
+    expect(!failure || on.sync() == failure, "the second sync returns another failure");
+    expect(pooled.finite == message.empty(), "a vector of a failed device is reported as finite");
     if (message.empty()) expect(std::abs(vector[3] - 0.125f) < 1e-6f, "the ops are wrong");
-    if (!message.empty()) expect(vector[3] == 0, "a vector of a device that failed is not zeros");
+    if (!message.empty()) expect(vector[3] == 0, "a vector of a failed device is not zeros");
   }
   for (void* memory : all) on.release(memory);
   return message;
 }
 
-// Every call into the runtime fails once: the first reason is kept, nothing leaks, nothing crashes.
+// Makes every call into the runtime fail once. The first failure is reported, nothing leaks,
+// nothing crashes.
 void survives_any_failing_call(DType input, int capability = 80) {
   emulator::reset();
   uint64_t calls;
   {
     const std::unique_ptr<Backend> backend = open_emulated(input, 0, 4, capability);
     expect(run_some_ops(*backend, &calls).empty(), "the ops fail without a fault");
-    expect(emulator::counters.graph_launches == 2, "no graph is made, or it is not there again");
+    expect(emulator::counters.graph_launches == 2,
+           "the graph is not created, or not launched again");
   }
-  expect(calls > 40, "the fault hook sees too few calls");
+  expect(calls > 40, "too few calls are counted");
   for (uint64_t call = 1; call <= calls; ++call) {
     const std::string when = "when call " + std::to_string(call) + " fails: ";
     emulator::reset();
@@ -82,16 +87,17 @@ void survives_any_failing_call(DType input, int capability = 80) {
     char message[64];
     std::unique_ptr<Backend> backend(qwen3_cuda_create(0, input, message, sizeof message));
     uint64_t calls_made;
-    const std::string told = backend ? run_some_ops(*backend, &calls_made) : message;
-    expect(told == "an injected fault" || told == "out of memory", when + "'" + told + "'");
+    const std::string failure = backend ? run_some_ops(*backend, &calls_made) : message;
+    expect(failure == "an injected fault" || failure == "out of memory",
+           when + "'" + failure + "'");
     backend.reset();
     expect(emulator::live_allocations() == 0, when + "memory leaks");
   }
   emulator::reset();
 }
 
-// Without memory for graphs launches go on one by one.
-void graphs_are_no_need() {
+// Without memory for graphs, kernels are launched one by one.
+void works_without_graphs() {
   emulator::options = {};
   emulator::options.graphs = false;
   char message[64];
@@ -100,12 +106,14 @@ void graphs_are_no_need() {
   emulator::counters = {};
   uint64_t calls;
   expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
-  expect(emulator::counters.graphs == 0 && emulator::counters.launches > 12, "there are graphs");
+  expect(emulator::counters.graphs == 0 && emulator::counters.launches > 12,
+         "there are graphs, or too few launches");
   emulator::options = {};
 }
 
-// Kernels made of PTX for older cards wait for nothing: they may not overlap, whatever the card.
-void kernels_for_older_cards_do_not_overlap() {
+// Kernels compiled from PTX for older GPUs do not wait for the previous launch, so they must not
+// overlap it, whatever the GPU.
+void kernels_for_older_gpus_do_not_overlap() {
   emulator::options = {};
   emulator::options.capability = kHopper;
   emulator::options.code_capability = 80;
@@ -116,7 +124,7 @@ void kernels_for_older_cards_do_not_overlap() {
   uint64_t calls;
   expect(backend && run_some_ops(*backend, &calls).empty(), "the ops fail");
   expect(emulator::counters.overlapping == 0, "kernels overlap");
-  expect(emulator::counters.wgmma == 0, "kernels have wgmma that were compiled without");
+  expect(emulator::counters.wgmma == 0, "kernels compiled without wgmma run it");
 }
 
 }  // namespace
@@ -128,9 +136,9 @@ void add_failure_tests(Tests& tests) {
                    [] { survives_any_failing_call(DType::s8); }});
   tests.push_back({"cuda: hopper: survives the failure of any call",
                    [] { survives_any_failing_call(DType::bf16, kHopper); }});
-  tests.push_back({"cuda: graphs are no need", graphs_are_no_need});
-  tests.push_back({"cuda: hopper: kernels for older cards do not overlap",
-                   kernels_for_older_cards_do_not_overlap});
+  tests.push_back({"cuda: works without graphs", works_without_graphs});
+  tests.push_back({"cuda: hopper: kernels for older GPUs do not overlap",
+                   kernels_for_older_gpus_do_not_overlap});
 }
 
 }  // namespace qwen3::test

@@ -7,16 +7,16 @@
 
 namespace qwen3::test {
 
-// Which library; before the first open_gpu.
+// Sets the path of the library. Must be called before open_gpu.
 void set_library(const std::string& path);
 
 // Throws Error(device_unavailable).
 std::unique_ptr<Backend> open_gpu(DType input, int32_t ordinal = 0);
 
-// In batches of so many tokens, which decides how linear ops divide their sums.
+// A backend whose batches have `batch_tokens` tokens, which decides the plan of the linear ops.
 BackendEntry gpu_entry(const std::string& name, DType input, uint32_t batch_tokens);
 
-// Reads the GPU's memory, however its own work is ordered.
+// Copies from GPU memory. Not ordered after the backend's work: call sync first.
 void download(void* to, const void* from, size_t bytes);
 
 void add_gpu_only_tests(Tests& tests);

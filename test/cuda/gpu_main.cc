@@ -1,6 +1,6 @@
-// The op and forward tests of test/native on a card, through the library as it is shipped. The first argument names the
-// library; then as any test program: --list, --trace, --filter PART. Ends with 77 where there is no
-// card.
+// The op and forward tests of test/native on a GPU, with the shipped library. The first argument is
+// the path of the library; then the options of every test program follow: --list, --trace, --filter
+// PART. Exits with 77 if there is no GPU.
 #include <cstdio>
 #include <utility>
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kNoDevice = 77;
 
-bool is_there() {
+bool gpu_opens() {
   try {
     qwen3::test::open_gpu(qwen3::DType::bf16);
     return true;
@@ -33,18 +33,18 @@ int main(int argc, char** argv) {
     return 2;
   }
   set_library(argv[1]);
-  if (!is_there()) return kNoDevice;
+  if (!gpu_opens()) return kNoDevice;
 
   constexpr uint32_t kLarge = 10'000, kSmall = 1;
   const std::pair<const char*, DType> inputs[] = {
-      {"card bf16", DType::bf16}, {"card f16", DType::f16}, {"card int8", DType::s8}};
+      {"gpu bf16", DType::bf16}, {"gpu f16", DType::f16}, {"gpu int8", DType::s8}};
   Tests tests;
   add_gpu_only_tests(tests);
   for (const auto& [name, input] : inputs) {
     const BackendEntry entry = gpu_entry(name, input, kLarge);
     add_op_tests(tests, entry);
     add_forward_tests(tests, entry);
-    // The small plan is another way of doing the linear ops.
+    // The small plan has other kernels for the linear ops.
     add_linear_tests(tests, gpu_entry(std::string(name) + ", small plan", input, kSmall));
   }
   argv[1] = argv[0];

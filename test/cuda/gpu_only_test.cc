@@ -1,4 +1,4 @@
-// What only a real GPU can show: who else uses it, what it has free, what comes back after a release.
+// Tests that need a real GPU: other CUDA users in the process, free memory, memory after a release.
 #include <cuda_runtime.h>
 
 #include <cstdlib>
@@ -15,22 +15,22 @@
 namespace qwen3::test {
 namespace {
 
-void expect_sound(cudaError_t error) { expect(error == cudaSuccess, cudaGetErrorString(error)); }
+void expect_success(cudaError_t error) { expect(error == cudaSuccess, cudaGetErrorString(error)); }
 
-void refuses_a_card_that_is_not_there() {
+void refuses_a_missing_gpu() {
   try {
     open_gpu(DType::bf16, 99);
   } catch (const Error& error) {
     expect(error.code == ErrorCode::device_unavailable, "the wrong error");
     return;
   }
-  throw Failure("card 99 opens");
+  throw Failure("GPU 99 opens");
 }
 
-// The portable kernels would pass every other test, without a word.
-void uses_the_kernels_that_it_has() {
+// On Hopper the portable kernels would pass every other test unnoticed.
+void uses_hopper_kernels_on_hopper() {
   cudaDeviceProp gpu;
-  expect_sound(cudaGetDeviceProperties(&gpu, 0));
+  expect_success(cudaGetDeviceProperties(&gpu, 0));
   const char* hopper = std::getenv("QWEN3_EMBED_HOPPER");
   const bool is_hopper =
       gpu.major == 9 && gpu.minor == 0 && !(hopper && std::strcmp(hopper, "0") == 0);
@@ -42,7 +42,7 @@ void uses_the_kernels_that_it_has() {
   }
 }
 
-// Norms of some rows, which any backend computes in the same way.
+// Returns norms of some rows, which are the same for all backends.
 std::vector<float> run_norm(Device& device) {
   constexpr uint32_t kRows = 70, kCols = 300;
   const std::vector<float> values = Random(5).values(size_t{kRows} * kCols), ones(kCols, 1.0f);
@@ -54,16 +54,16 @@ std::vector<float> run_norm(Device& device) {
   return out.read();
 }
 
-// Another library in the process uses the card: it finds its memory and its errors as they were. The backend is on a
-// thread of its own, as in the addon.
-void lives_beside_others() {
+// Another library in the process uses the GPU: its memory and its error state stay as they were.
+// The backend runs on a thread of its own, as in the addon.
+void coexists_with_other_cuda_users() {
   constexpr size_t kBytes = 1 << 20;
   int count = 0;
-  expect_sound(cudaGetDeviceCount(&count));
-  expect_sound(cudaSetDevice(count - 1));
+  expect_success(cudaGetDeviceCount(&count));
+  expect_success(cudaSetDevice(count - 1));
   void* memory;
-  expect_sound(cudaMalloc(&memory, kBytes));
-  expect_sound(cudaMemset(memory, 0x5a, kBytes));
+  expect_success(cudaMalloc(&memory, kBytes));
+  expect_success(cudaMemset(memory, 0x5a, kBytes));
   std::async(std::launch::async, [] {
     Device device(gpu_entry("", DType::bf16, 1000), 0);
     run_norm(device);
@@ -71,9 +71,9 @@ void lives_beside_others() {
   std::vector<unsigned char> bytes(kBytes);
   download(bytes.data(), memory, kBytes);
   expect(bytes.front() == 0x5a && bytes[kBytes / 2] == 0x5a && bytes.back() == 0x5a,
-         "another's memory changed");
-  expect_sound(cudaFree(memory));
-  expect_sound(cudaGetLastError());
+         "memory of the other user changed");
+  expect_success(cudaFree(memory));
+  expect_success(cudaGetLastError());
 }
 
 void two_are_open_at_once() {
@@ -83,28 +83,30 @@ void two_are_open_at_once() {
     Device second(gpu_entry("", DType::bf16, 1000), 0);
     std::future<std::vector<float>> other =
         std::async(std::launch::async, [&] { return run_norm(second); });
-    expect(run_norm(first) == wanted && other.get() == wanted, "two backends disturb each other");
+    expect(run_norm(first) == wanted && other.get() == wanted, "two backends interfere");
   }
-  expect(run_norm(first) == wanted, "closing one disturbs the other");
+  expect(run_norm(first) == wanted, "closing one backend changes the results of the other");
 }
 
-void memory_comes_back() {
+void released_memory_is_available_again() {
   constexpr size_t kBytes = size_t{256} << 20;
   const std::unique_ptr<Backend> backend = open_gpu(DType::bf16);
   const size_t before = backend->available_bytes();
   void* const memory = backend->allocate(kBytes);
-  expect(memory != nullptr, "256 MiB cannot be had");
+  expect(memory != nullptr, "256 MiB cannot be allocated");
   const size_t during = backend->available_bytes();
   backend->release(memory);
   const size_t after = backend->available_bytes();
-  expect(during + kBytes / 2 < before, "what is free does not fall by what is taken");
-  expect(after + kBytes / 2 > before, "what is released does not come back");
-  expect(backend->allocate(before + (size_t{64} << 30)) == nullptr, "more is given than there is");
-  expect(backend->sync() == nullptr, "asking for too much fails the device");
+  expect(during + kBytes / 2 < before, "an allocation does not reduce the available bytes");
+  expect(after + kBytes / 2 > before, "released memory is not available again");
+  expect(backend->allocate(before + (size_t{64} << 30)) == nullptr,
+         "more memory is allocated than there is");
+  expect(backend->sync() == nullptr, "a refused allocation makes sync fail");
 }
 
-// Every kernel once or twice, for compute-sanitizer, under which a kernel takes a hundred times as long. Texts round
-// the borders of pages; the second batch runs in the memory of the first.
+// Runs every kernel once or twice, for compute-sanitizer, under which a kernel takes a hundred
+// times as long. The longest text crosses a page boundary. The second batch reuses the memory of
+// the first.
 void runs_a_small_model(DType input, bool large) {
   const std::shared_ptr<LoadedModel> loaded = load_tiny_model(open_gpu(input));
   std::vector<Ids> texts;
@@ -116,18 +118,18 @@ void runs_a_small_model(DType input, bool large) {
   const std::vector<Vector> second = embed(*loaded, texts, 72);
   for (size_t i = 0; i < texts.size(); ++i) {
     expect(first[i].finite, "a vector is not finite");
-    expect(first[i].values == second[i].values, "the same batch gives other bits");
+    expect(first[i].values == second[i].values, "the same batch has other bits");
   }
 }
 
 }  // namespace
 
 void add_gpu_only_tests(Tests& tests) {
-  tests.push_back({"card: refuses a card that is not there", refuses_a_card_that_is_not_there});
-  tests.push_back({"card: uses Hopper's kernels on Hopper", uses_the_kernels_that_it_has});
-  tests.push_back({"card: lives beside others who use CUDA", lives_beside_others});
-  tests.push_back({"card: two backends at once, on two threads", two_are_open_at_once});
-  tests.push_back({"card: memory comes back", memory_comes_back});
+  tests.push_back({"gpu: refuses a missing GPU", refuses_a_missing_gpu});
+  tests.push_back({"gpu: uses Hopper's kernels on Hopper", uses_hopper_kernels_on_hopper});
+  tests.push_back({"gpu: coexists with other CUDA users", coexists_with_other_cuda_users});
+  tests.push_back({"gpu: two backends at once, on two threads", two_are_open_at_once});
+  tests.push_back({"gpu: released memory is available again", released_memory_is_available_again});
   for (const auto& [name, input] :
        {std::pair{"bf16", DType::bf16}, {"f16", DType::f16}, {"int8", DType::s8}}) {
     for (const bool large : {true, false}) {

@@ -1,4 +1,5 @@
-// Launches of short batches are kept, and those that come again are replayed as graphs.
+// Recorded launches and the graph cache: launches of short batches are recorded, and a repeated
+// list of launches runs as a graph.
 #include <atomic>
 #include <cmath>
 #include <deque>
@@ -14,9 +15,10 @@
 namespace qwen3::test {
 namespace {
 
-// A batch is launched one by one, then as a graph that is made, then as one that is there, whatever comes between. Its bits
-// are those of its first time.
-void short_batches_are_replayed(DType input, int capability) {
+// The first time, the kernels of a batch are launched one by one; the second time a graph is
+// created and launched; later the graph is launched, whatever other batches run in between. The
+// bits are always those of the first time.
+void short_batches_run_as_graphs(DType input, int capability) {
   constexpr uint32_t kDimensions = 72;
   const std::vector<std::vector<Ids>> batches{{random_ids(1, 3, 64)},
                                               {random_ids(2, 5, 64)},
@@ -32,7 +34,7 @@ void short_batches_are_replayed(DType input, int capability) {
   std::vector<std::vector<Vector>> wanted{embed_in(*model, 0)};
   const uint64_t one_by_one = emulator::counters.launches - loading;
   for (const size_t i : {1, 2, 3}) wanted.push_back(embed_in(*other, i));
-  expect(emulator::counters.graphs == 0, "a graph is made of what comes once");
+  expect(emulator::counters.graphs == 0, "a graph is created for launches that occur once");
   expect(wanted[0][0].values != wanted[2][0].values, "two texts have the same vector");
   emulator::counters = {};
   for (const size_t i : {1, 2, 3, 0, 3, 1, 1}) {
@@ -43,21 +45,23 @@ void short_batches_are_replayed(DType input, int capability) {
                        "batch " + std::to_string(i));
     }
   }
-  // Two texts of a length are one graph.
+  // Two texts of the same length share a graph.
   expect(emulator::counters.graphs == 3 && emulator::counters.graph_launches == 5,
-         "other graphs than expected");
+         "unexpected number of graphs or graph launches");
   expect(one_by_one > 20 && emulator::counters.launches == 2 * one_by_one,
-         "graphs leave launches over");
+         "kernels are launched outside of graphs");
   expect((emulator::counters.overlapping > 0) == (capability == kHopper),
-         "launches overlap on the wrong cards");
-  for (int time = 0; time < 2; ++time) embed(*model, batches[0], kDimensions, true);
-  expect(emulator::counters.graphs == 3, "a graph is made of the large plan");
+         "launches overlap on the wrong GPUs");
+  for (int repetition = 0; repetition < 2; ++repetition)
+    embed(*model, batches[0], kDimensions, true);
+  expect(emulator::counters.graphs == 3, "a graph is created for the large plan");
 }
 
-// Lists that differ in one parameter, more than are kept, each in time for its graph. Uploads between them change what
-// the next one reads, and nobody waits.
+// More lists of launches than the cache holds, differing in one parameter; each runs twice in a
+// row, so it gets a graph. Uploads between them change what the next list reads, and no thread
+// waits in between.
 void graphs_are_bounded_and_in_order() {
-  constexpr uint32_t kCols = 8, kKept = 128, kLists = kKept + 6;
+  constexpr uint32_t kCols = 8, kMaxGraphs = 128, kLists = kMaxGraphs + 6;
   Device device(emulated_entry(DType::bf16, kSmallBatch, false, 4), 0);
   const std::vector<float> ones(kCols, 1);
   const GuardedMatrix x(device, 1, kCols, 0, DType::f32, &ones);
@@ -69,23 +73,24 @@ void graphs_are_bounded_and_in_order() {
   std::vector<std::vector<float>> rows;
   for (uint32_t i = 0; i < kLists; ++i) rows.emplace_back(kCols, static_cast<float>(i + 1));
   for (uint32_t i = 0; i < kLists; ++i) {
-    for (int time = 0; time < 2; ++time) {
-      device.on.upload(Matrix(x).data, rows[time == 0 ? 0 : i].data(), kCols * sizeof(float));
+    for (int repetition = 0; repetition < 2; ++repetition) {
+      device.on.upload(Matrix(x).data, rows[repetition == 0 ? 0 : i].data(), kCols * sizeof(float));
       device.on.rms_norm(x, gain, static_cast<float>(i), outs[i]);
     }
   }
   device.sync();
-  expect(emulator::counters.graphs == kLists, "not a graph for every list");
-  expect(emulator::live_allocations() - before == kKept, "graphs are not bounded");
+  expect(emulator::counters.graphs == kLists, "not every list has a graph");
+  expect(emulator::live_allocations() - before == kMaxGraphs, "graphs are not bounded");
   for (uint32_t i = 0; i < kLists; ++i) {
     const float size = rows[i][0], wanted = size / std::sqrt(size * size + static_cast<float>(i));
     expect(std::abs(outs[i].read()[0] / wanted - 1) < 0.01,
-           "list " + std::to_string(i) + " read other rows");
+           "list " + std::to_string(i) + " read the wrong rows");
   }
 }
 
-// More ops than are kept at once, and one of another plan: each reads what the one before it wrote.
-void keeps_no_more_launches_than_fit() {
+// More ops than can be recorded at once, and one of another plan. Each op reads what the previous
+// one wrote.
+void records_no_more_launches_than_fit() {
   constexpr uint32_t kOps = 3000;
   Device device(emulated_entry(DType::bf16, kSmallBatch, false, 4), 0);
   std::vector<float> values(kOps + 1, -1);
@@ -101,9 +106,10 @@ void keeps_no_more_launches_than_fit() {
   expect(chain.read() == std::vector<float>(kOps + 1, 7), "ops are lost");
 }
 
-// Every call into the runtime for a text that came before: the same two copies, two graphs and two waits for any model.
-// The engine waits before it takes the owner's lock, and again when the vector is there.
-void a_query_takes_few_calls() {
+// Counts the calls into the runtime of a query whose length occurred before. For any model these
+// include two copies, two graph launches and two waits: the engine waits before it acquires the
+// owner's lock, and again for the vector.
+void a_query_makes_few_calls() {
   const auto model = load_tiny_model(open_emulated(DType::bf16));
   std::vector<float> vector(8);
   const auto calls_of_one = [&] {
@@ -125,24 +131,25 @@ void a_query_takes_few_calls() {
     return emulator::counters.runtime_calls;
   };
   calls_of_one();
-  expect(emulator::counters.launches > 20, "the first query does not make its launches one by one");
+  expect(emulator::counters.launches > 20,
+         "the first query does not launch its kernels one by one");
   calls_of_one();
   const uint64_t calls = calls_of_one();
   expect(emulator::counters.launches == 0 && emulator::counters.graph_launches == 2,
-         "it is not two graphs");
-  expect(calls == 14, "a query takes " + std::to_string(calls) + " calls");
+         "a repeated query is not two graph launches");
+  expect(calls == 14, "a query makes " + std::to_string(calls) + " calls");
 }
 
 }  // namespace
 
 void add_graph_cache_tests(Tests& tests) {
   tests.push_back(
-      {"cuda: short batches are replayed", [] { short_batches_are_replayed(DType::bf16, 80); }});
-  tests.push_back({"cuda: hopper: short batches are replayed",
-                   [] { short_batches_are_replayed(DType::s8, kHopper); }});
+      {"cuda: short batches run as graphs", [] { short_batches_run_as_graphs(DType::bf16, 80); }});
+  tests.push_back({"cuda: hopper: short batches run as graphs",
+                   [] { short_batches_run_as_graphs(DType::s8, kHopper); }});
   tests.push_back({"cuda: graphs are bounded and in order", graphs_are_bounded_and_in_order});
-  tests.push_back({"cuda: keeps no more launches than fit", keeps_no_more_launches_than_fit});
-  tests.push_back({"cuda: a query takes few calls", a_query_takes_few_calls});
+  tests.push_back({"cuda: records no more launches than fit", records_no_more_launches_than_fit});
+  tests.push_back({"cuda: a query makes few calls", a_query_makes_few_calls});
 }
 
 }  // namespace qwen3::test

@@ -1,4 +1,5 @@
-// The kernels with wgmma and TMA: no tile and no schedule changes a bit, and each runs where it should.
+// The kernels with wgmma and TMA: no tile form and no schedule changes a bit, and each kernel runs
+// where it should.
 #include "cuda_tests.h"
 #include "emulated_backend.h"
 #include "ops/guarded.h"
@@ -18,8 +19,9 @@ void run_linear(Device& device, WeightUse use, Matrix in, Matrix weight, Matrix 
   }
 }
 
-// Ragged everywhere, and more steps than stages. Whether tiles are wide is for the number of multiprocessors to decide here:
-// two take two each of the four wide ones, three share the eight narrow ones, and 132 need only eight.
+// All dimensions are ragged, and there are more steps than stages. Here the number of
+// multiprocessors decides the tile form: two compute two wide tiles each, three share the eight
+// narrow tiles, and of 132 eight compute a narrow tile each.
 void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
   constexpr uint32_t kRows = 140, kOut = 500, kWideTiles = 4, kNarrowTiles = 8, kProductsOfStep = 8;
   const uint32_t steps = input == DType::s8 ? 15 : 10,
@@ -46,7 +48,7 @@ void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
     run_linear(device, use, in, weight, out);
     device.sync();
     expect(emulator::counters.wgmma - before == tiles * steps * kProductsOfStep,
-           "other tiles than expected");
+           "unexpected number of products");
     return out.read();
   };
   const std::vector<float> wanted = result(2, 0, kWideTiles, "");
@@ -62,8 +64,8 @@ void hopper_tiles_and_schedules_change_no_bit(DType input, WeightUse use) {
   same(2, 0, kNarrowTiles, "narrow tiles where wide ones cost less", "tile=narrow");
 }
 
-// Two multiprocessors, sums of one step: two rounds of wide tiles, four of narrow ones. Finishing costs
-// nothing but what each case says.
+// Two multiprocessors and sums of one step: two rounds of wide tiles, or four of narrow ones.
+// Epilogues cost nothing except what each case sets.
 void hopper_tiles_are_chosen_by_cost() {
   constexpr uint32_t kRows = 140, kOut = 500, kIn = 32, kWide = 4 * 8, kNarrow = 8 * 8;  // products
   const auto products = [](DType input, WeightUse use, const std::string& tuning) {
@@ -83,25 +85,24 @@ void hopper_tiles_are_chosen_by_cost() {
     device.sync();
     return emulator::counters.wgmma - before;
   };
-  const std::pair<WeightUse, std::string> finishes[] = {{WeightUse::linear, "epilogue_store=9"},
-                                                        {WeightUse::linear_add, "epilogue_add=9"},
-                                                        {WeightUse::gate_up, "epilogue_swiglu=9"}};
-  for (const auto& [use, own] : finishes) {
+  const std::pair<WeightUse, std::string> epilogues[] = {{WeightUse::linear, "epilogue_store=9"},
+                                                         {WeightUse::linear_add, "epilogue_add=9"},
+                                                         {WeightUse::gate_up, "epilogue_swiglu=9"}};
+  for (const auto& [use, own] : epilogues) {
     expect(products(DType::bf16, use, "narrow_step=1") == kNarrow,
-           "a step that costs no more is not taken");
+           "narrow tiles of equal step cost are not chosen");
     expect(products(DType::bf16, use, "narrow_step=1.1") == kWide,
-           "a step that costs more is taken");
-    for (const auto& [other, finish] : finishes) {
-      expect((products(DType::bf16, use, finish) == kNarrow) == (use == other),
-             finish + " has another's effect");
+           "narrow tiles of higher step cost are chosen");
+    for (const auto& [other, cost] : epilogues) {
+      expect((products(DType::bf16, use, cost) == kNarrow) == (use == other),
+             cost + " affects another op, or has no effect");
     }
-    expect(products(DType::bf16, use, "epilogue_int8=9") == kWide,
-           "epilogue_int8 is taken for bf16");
-    expect(products(DType::s8, use, "epilogue_int8=9") == kNarrow, "epilogue_int8 is not taken");
+    expect(products(DType::bf16, use, "epilogue_int8=9") == kWide, "epilogue_int8 affects bf16");
+    expect(products(DType::s8, use, "epilogue_int8=9") == kNarrow, "epilogue_int8 has no effect");
   }
 }
 
-// Which kernel multiplies, by card, by plan, by rows, and by the environment.
+// Which GEMM runs, by GPU, plan, rows and environment.
 void hopper_kernels_are_chosen_where_they_fit() {
   const auto uses_wgmma = [](int capability, uint32_t batch_tokens, uint32_t rows) {
     Device device(emulated_entry(DType::bf16, batch_tokens, false, 4, "", capability, 0), 0);
@@ -116,17 +117,19 @@ void hopper_kernels_are_chosen_where_they_fit() {
     expect(out.read() == std::vector<float>(size_t{rows} * kCols, kCols), "the sums are wrong");
     return emulator::counters.wgmma > before;
   };
-  expect(uses_wgmma(kHopper, kLargeBatch, 100), "not where they fit");
+  expect(uses_wgmma(kHopper, kLargeBatch, 100), "wgmma is not used where it fits");
   expect(uses_wgmma(kHopper, kLargeBatch, 1), "the kernel depends on the number of rows");
-  expect(!uses_wgmma(kHopper, kSmallBatch, 1), "for few rows");
+  expect(!uses_wgmma(kHopper, kSmallBatch, 1), "wgmma is used in the small plan");
   for (const int capability : {80, 89, 100, 120}) {
-    expect(!uses_wgmma(capability, kLargeBatch, 100), "on cards without wgmma");
+    expect(!uses_wgmma(capability, kLargeBatch, 100), "wgmma is used on other GPUs");
   }
   const Variable off("QWEN3_EMBED_HOPPER", "0");
-  expect(!uses_wgmma(kHopper, kLargeBatch, 100), "where the environment forbids it");
+  expect(!uses_wgmma(kHopper, kLargeBatch, 100),
+         "wgmma is used although the environment disables it");
 }
 
-// Tiles of several texts and more steps than stages: a cut page in the prefix and in the texts, pages that are not there.
+// Tiles of several texts and more steps than stages; partly filled last pages, in the prefix and in
+// the texts; steps that lack a page.
 void hopper_attention_is_the_same_in_any_schedule() {
   const Setting setting{4, 2, {130}, {{300, {}}, {70, 0}, {1, {}}, {128, {}}}};
   const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);
@@ -148,7 +151,7 @@ void hopper_attention_is_the_same_in_any_schedule() {
   }
 }
 
-// Which kernel attends, by card, by rows, and by the environment.
+// Which attention kernel runs, by GPU, rows, heads, plan and environment.
 void hopper_attention_is_chosen_where_it_fits() {
   const auto uses_wgmma = [](int capability, uint32_t tokens, uint32_t query_heads,
                              uint32_t batch_tokens = kLargeBatch) {
@@ -162,16 +165,16 @@ void hopper_attention_is_chosen_where_it_fits() {
     (void)PagedAttention(device, setting).run(inputs, chunks_of(setting, tokens));
     return emulator::counters.wgmma > before;
   };
-  expect(uses_wgmma(kHopper, 70, 2), "not where it fits");
+  expect(uses_wgmma(kHopper, 70, 2), "wgmma is not used where it fits");
   expect(uses_wgmma(kHopper, 1, 2), "the kernel depends on the number of rows");
-  expect(uses_wgmma(kHopper, 1, 128), "not where a token fills a tile");
-  expect(!uses_wgmma(kHopper, 1, 129), "where a token fits in no tile");
-  expect(!uses_wgmma(kHopper, 1, 2, kSmallBatch), "in the small plan");
+  expect(uses_wgmma(kHopper, 1, 128), "wgmma is not used where the heads of a token fill a tile");
+  expect(!uses_wgmma(kHopper, 1, 129), "wgmma is used where the heads of a token exceed a tile");
+  expect(!uses_wgmma(kHopper, 1, 2, kSmallBatch), "wgmma is used in the small plan");
   for (const int capability : {80, 89, 100, 120}) {
-    expect(!uses_wgmma(capability, 1, 2), "on cards without wgmma");
+    expect(!uses_wgmma(capability, 1, 2), "wgmma is used on other GPUs");
   }
   const Variable off("QWEN3_EMBED_HOPPER", "0");
-  expect(!uses_wgmma(kHopper, 1, 2), "where the environment forbids it");
+  expect(!uses_wgmma(kHopper, 1, 2), "wgmma is used although the environment disables it");
 }
 
 }  // namespace

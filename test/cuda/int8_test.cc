@@ -1,4 +1,4 @@
-// int8: sums of whole numbers leave nothing to chance, and rows are quantized as rotated.h says.
+// int8: sums of integers are exact, and rows are quantized as ops/rotated.h defines.
 #include <algorithm>
 #include <cmath>
 
@@ -12,7 +12,8 @@
 namespace qwen3::test {
 namespace {
 
-// Whole numbers with a 127 in every row, scales of five bits: all of it stands exactly in f32 rows.
+// Integers with a 127 in every row, and scales of five bits: f32 represents the dequantized rows
+// exactly.
 std::vector<QuantizedRow> random_quantized_rows(Random& random, uint32_t rows, uint32_t cols,
                                                 bool extreme) {
   std::vector<QuantizedRow> result;
@@ -43,8 +44,9 @@ Matrix allocate_rows(Backend& on, uint32_t rows, uint32_t cols, uint32_t stride)
   return {on.allocate(size_t{rows - 1} * stride + cols), rows, cols, stride, DType::s8, scales};
 }
 
-// Sums of whole numbers leave nothing to chance. Rows lie in memory that ends with the last of them and has nothing in
-// the gaps. The weight's whole numbers are those that it was made of, and its scales, only if it is stored exactly.
+// Sums of integers are exact. The input's memory ends with its last value, and the gaps between
+// rows are unwritten. The expected sums hold only if the weight is stored with exactly the integers
+// and scales that it was built from.
 void int8_sums_are_exact() {
   struct Case {
     bool small;
@@ -101,7 +103,7 @@ void int8_sums_are_exact() {
   }
 }
 
-// A norm changes only the scale of what stands exactly in whole numbers.
+// A norm of rows that int8 represents exactly changes only their scale.
 void int8_rows_are_as_defined() {
   for (const uint32_t cols : {1u, 2u, 3u, 24u, 96u, 264u, 1000u, 4096u, 9728u, 12'288u}) {
     constexpr uint32_t kRows = 3;
@@ -124,14 +126,14 @@ void int8_rows_are_as_defined() {
       emulator::read(actual.data(), static_cast<int8_t*>(out.data) + size_t{r} * out.stride, cols);
       emulator::read(&scale, out.scales + r, sizeof scale);
       const std::string where = "row " + std::to_string(r) + " of " + std::to_string(cols);
-      expect(actual == rows[r].values, where + ": other whole numbers");
+      expect(actual == rows[r].values, where + ": wrong integers");
       const double wanted = rows[r].scale * std::sqrt(cols) / norm(&values[size_t{r} * cols], cols);
-      expect(std::abs(scale / wanted - 1) < 1e-5, where + ": another scale");
+      expect(std::abs(scale / wanted - 1) < 1e-5, where + ": wrong scale");
     }
   }
 }
 
-// Without the rotation, one value of 16,000 would leave ones nothing of 127 steps.
+// Without the rotation, a value of 16,000 would make a step so large that values near 1 become 0.
 void int8_keeps_ones_beside_a_massive_value() {
   constexpr uint32_t kCols = 4096, kMassive = 1234;
   Device device(emulated_entry(DType::s8, kLargeBatch, false, 4), 0);
@@ -149,11 +151,12 @@ void int8_keeps_ones_beside_a_massive_value() {
   for (uint32_t i = 0; i < kCols; ++i) wanted[i] = static_cast<float>(x[i] * scale);
   std::vector<double> tolerance = rounding_errors(wanted, kCols, DType::s8);
   const double allowed = tolerance[0] * std::sqrt(kCols);
-  tolerance[kMassive] =
-      quantized(wanted.data(), kCols).scale / 2;  // its own signs are those of all errors
+  // All rounding errors may add up in the massive value, because its signs in the rotation match
+  // theirs.
+  tolerance[kMassive] = quantized(wanted.data(), kCols).scale / 2;
   const std::vector<float> actual = out.read();
   expect_close(actual, wanted, tolerance, kCols);
-  // Errors have no common sign: what many ones add up to stands out of them.
+  // Errors have random signs, so the sum of many ones is much larger than that of their errors.
   double sum = 0, wanted_sum = 0;
   for (uint32_t i = 0; i < kCols; ++i) {
     if (i == kMassive) continue;

@@ -1,5 +1,5 @@
-// The kernels of the linear ops: which memory they read, what their epilogues can hold, and which bits the small plan and
-// sums in parts may change.
+// The kernels of the linear ops: the memory that they read, the range of their epilogues, and the
+// bits that the small plan and split-K may change.
 #include <algorithm>
 #include <cmath>
 
@@ -13,7 +13,7 @@
 namespace qwen3::test {
 namespace {
 
-// Rows of an ldmatrix that meet in a bank would only cost time: nothing else would show them.
+// Bank conflicts of ldmatrix only cost time, so no other test finds them.
 void has_no_bank_conflicts() {
   for (const DType input : {DType::bf16, DType::s8}) {
     for (const uint32_t batch_tokens : {kSmallBatch, kLargeBatch}) {
@@ -33,8 +33,9 @@ void has_no_bank_conflicts() {
   }
 }
 
-// In memory that ends with the last value and has nothing in the gaps; more steps than stages.
-void linear_reads_what_is_there() {
+// The memory of the operands ends with the last value, and the gaps between rows are unwritten.
+// There are more steps than stages.
+void linear_reads_only_its_operands() {
   struct Case {
     bool small;
     int multiprocessors;
@@ -93,7 +94,8 @@ void linear_reads_what_is_there() {
   }
 }
 
-// A gated value past what f16 holds, among small ones: it fits with its row's scale, which the sum that reads it undoes.
+// A gated value beyond the range of f16, among small ones. It is stored divided by its row's scale,
+// by which the sum that reads it is multiplied.
 void gated_values_may_be_large(DType input) {
   constexpr uint32_t kRows = 3, kIn = 8, kGated = 40, kOut = 9, kLarge = 17;
   Device device(emulated_entry(input, kLargeBatch, false, 4), 0);
@@ -117,24 +119,24 @@ void gated_values_may_be_large(DType input) {
     const double sum = 16.0 * kIn * (g == kLarge ? 2.5 : 0.0625);
     wanted[g] = static_cast<float>(sum / (1 + std::exp(-sum)) * sum);
   }
-  expect(wanted[kLarge] > 1e5f, "the test does not reach past f16");
+  expect(wanted[kLarge] > 1e5f, "the gated value is within the range of f16");
   const std::vector<double> errors = rounding_errors(wanted, kGated, device.input, 128);
-  const std::vector<double> quantizing = levelled_errors(wanted, down, kGated);
+  const std::vector<double> quantization_errors = levelled_errors(wanted, down, kGated);
   const std::vector<float> actual = x.read();
   for (uint32_t t = 0; t < kRows; ++t) {
     for (uint32_t m = 0; m < kOut; ++m) {
-      double sum = 0, error = input == DType::s8 ? quantizing[m] : 0;
+      double sum = 0, error = input == DType::s8 ? quantization_errors[m] : 0;
       for (uint32_t g = 0; g < kGated; ++g) {
         sum += double{wanted[g]} * down[m * kGated + g];
         error += (errors[g] + 32 * kRoundoff * wanted[g]) * std::abs(down[m * kGated + g]);
       }
       expect(std::abs(actual[t * kOut + m] - sum) <= error,
-             "gated values lose more than their rounding");
+             "gated values have more than their rounding error");
     }
   }
 }
 
-// One row in a batch of its own, which may have the small plan's sums and an invariant batch may not.
+// A batch of one row uses the small plan, unless the batch is invariant.
 void invariant_batches_have_the_large_plans_bits() {
   constexpr uint32_t kIn = 700, kOut = 40;
   for (const DType input : {DType::bf16, DType::f16, DType::s8}) {
@@ -152,21 +154,21 @@ void invariant_batches_have_the_large_plans_bits() {
     };
     const std::vector<float> wanted = sums(kLargeBatch, false);
     expect_same_bits(sums(1, true), wanted, kOut, "an invariant batch of one row");
-    expect_same_bits(sums(65, false), wanted, kOut, "a batch past the small plan");
+    expect_same_bits(sums(65, false), wanted, kOut, "a batch too large for the small plan");
     expect_same_bits(sums(5, false, "small_tokens=4"), wanted, kOut,
-                     "a batch past a tuned small plan");
-    // Whole numbers have the same sum in any plan.
+                     "a batch too large for a tuned small plan");
+    // Sums of integers are the same in any plan.
     expect((sums(1, false) == wanted) == (input == DType::s8),
-           "the test cannot tell the plans apart");
+           "bf16 or f16 has the same bits in both plans, or int8 has not");
     expect((sums(4, false, "small_tokens=4") == wanted) == (input == DType::s8),
-           "no plan is small");
+           "a tuned small plan is not used");
   }
 }
 
-// Weights of 4,096 rows and more have tiles of their own, and sums in parts: close to those of the large plan, and the same
-// bits whatever shares the batch and wherever rows begin.
-void wide_weights_agree(WeightUse use, int capability) {
-  constexpr uint32_t kIn = 264, kOut = 4098, kRows = 40;  // two parts, of 4 and 5 steps
+// Weights of 4,096 rows and more use split-K tiles. Their sums are close to those of the large
+// plan, and have the same bits whatever else is in the batch and wherever rows begin.
+void split_k_tiles_agree(WeightUse use, int capability) {
+  constexpr uint32_t kIn = 264, kOut = 4098, kRows = 40;  // two partials, of 4 and 5 steps
   const bool gated = use == WeightUse::gate_up;
   const uint32_t cols = gated ? kOut / 2 : kOut;
   Device device(
@@ -193,10 +195,10 @@ void wide_weights_agree(WeightUse use, int capability) {
   };
   const std::vector<float> large = result(kLargeBatch, kRows, 8),
                            small = result(kSmallBatch, kRows, 8);
-  expect(large != small, "the test cannot tell the plans apart");
+  expect(large != small, "both plans have the same bits");
   for (size_t i = 0; i < small.size(); ++i) {
     const double allowed = 0x1p-6 * std::abs(large[i]) + 1e-4;
-    expect(std::abs(small[i] - large[i]) <= allowed, "another sum at " + std::to_string(i));
+    expect(std::abs(small[i] - large[i]) <= allowed, "wrong sum at " + std::to_string(i));
   }
   for (const auto& [rows, gap] : {std::pair{20u, 8u}, {3u, 8u}, {2u, 3u}}) {
     const std::vector<float> wanted(small.begin(), small.begin() + rows * cols);
@@ -204,10 +206,11 @@ void wide_weights_agree(WeightUse use, int capability) {
   }
 }
 
-// However sums are divided: into parts of one step even, and into more than the default has memory for.
-void tuned_parts_agree(DType input) {
-  constexpr uint32_t kRows = 64, kOut = 300, kParts = 43;  // 3 tiles: 129 blocks
-  const uint32_t in_cols = kParts * (input == DType::s8 ? 64 : 32);
+// Tuned split-K: partials of as little as one step, and more of them than the default has memory
+// for.
+void tuned_partials_agree(DType input) {
+  constexpr uint32_t kRows = 64, kOut = 300, kPartials = 43;  // 3 tiles: 129 blocks
+  const uint32_t in_cols = kPartials * (input == DType::s8 ? 64 : 32);
   Random random(13);
   const std::vector<float> values = rounded(random.values(size_t{kRows} * in_cols), in_cols, input),
                            weights = rounded(random.values(size_t{kOut} * in_cols), in_cols, input);
@@ -221,7 +224,7 @@ void tuned_parts_agree(DType input) {
     device.on.linear(in, weight, out);
     device.sync();
     expect(emulator::counters.launches - before == launches,
-           tuning + ": divided where it should not be, or whole");
+           tuning + ": split where it should not be, or not split");
     return out.read();
   };
   const std::vector<float> whole = result(kLargeBatch, "", 1);
@@ -235,11 +238,11 @@ void tuned_parts_agree(DType input) {
   for (const char* tuning : {"split_k_cols=1,split_k_blocks=1024,split_k_steps=1",
                              "split_k_cols=1,split_k_blocks=129,split_k_steps=1", "split_k_cols=1",
                              "split_k_cols=1,split_k_blocks=6"}) {
-    const std::vector<float> parts = result(kRows, tuning, 2);
-    for (size_t i = 0; i < parts.size(); ++i) {
+    const std::vector<float> partials = result(kRows, tuning, 2);
+    for (size_t i = 0; i < partials.size(); ++i) {
       const double allowed = input == DType::s8 ? 0 : 0x1p-6 * std::abs(whole[i]) + 1e-3;
-      expect(std::abs(parts[i] - whole[i]) <= allowed,
-             tuning + (": another sum at " + std::to_string(i)));
+      expect(std::abs(partials[i] - whole[i]) <= allowed,
+             tuning + (": wrong sum at " + std::to_string(i)));
     }
   }
 }
@@ -248,7 +251,7 @@ void tuned_parts_agree(DType input) {
 
 void add_linear_kernel_tests(Tests& tests) {
   tests.push_back({"cuda: no bank conflicts", has_no_bank_conflicts});
-  tests.push_back({"cuda: linear ops read what is there", linear_reads_what_is_there});
+  tests.push_back({"cuda: linear ops read only their operands", linear_reads_only_its_operands});
   tests.push_back(
       {"cuda: f16: gated values may be large", [] { gated_values_may_be_large(DType::f16); }});
   tests.push_back(
@@ -256,11 +259,11 @@ void add_linear_kernel_tests(Tests& tests) {
   tests.push_back({"cuda: invariant batches have the large plan's bits",
                    invariant_batches_have_the_large_plans_bits});
   tests.push_back(
-      {"cuda: wide weights: linear_add", [] { wide_weights_agree(WeightUse::linear_add, 80); }});
-  tests.push_back({"cuda: wide weights: linear_swiglu",
-                   [] { wide_weights_agree(WeightUse::gate_up, kHopper); }});
-  tests.push_back({"cuda: tuned parts agree: bf16", [] { tuned_parts_agree(DType::bf16); }});
-  tests.push_back({"cuda: tuned parts agree: int8", [] { tuned_parts_agree(DType::s8); }});
+      {"cuda: split-K tiles: linear_add", [] { split_k_tiles_agree(WeightUse::linear_add, 80); }});
+  tests.push_back({"cuda: split-K tiles: linear_swiglu",
+                   [] { split_k_tiles_agree(WeightUse::gate_up, kHopper); }});
+  tests.push_back({"cuda: tuned partials agree: bf16", [] { tuned_partials_agree(DType::bf16); }});
+  tests.push_back({"cuda: tuned partials agree: int8", [] { tuned_partials_agree(DType::s8); }});
 }
 
 }  // namespace qwen3::test

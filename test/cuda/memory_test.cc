@@ -1,5 +1,5 @@
-// What a card's memory is asked for: that the large models fit the cards they are meant for, what is refused,
-// and how vectors that do not fit the way out leave it.
+// GPU memory: the largest model fits the intended GPUs, allocations that do not fit are refused,
+// and vectors that exceed the download buffer are copied in several pieces.
 #include <cmath>
 
 #include "cuda_tests.h"
@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kGiB = size_t{1} << 30;
 
-// Its tensors lie nowhere: only their shapes count.
+// Its tensors have shapes but no data.
 ModelSource largest_model() {
   const auto tensor = [](uint32_t rows, uint32_t cols) {
     return TensorSource{0, 0, uint64_t{rows} * cols * 2, DType::bf16, rows, cols};
@@ -26,9 +26,9 @@ ModelSource largest_model() {
       [&](uint32_t count) { return tensor(1, count); }, tensor);
 }
 
-// With what the workspace reserves for the longest text, 40,960 tokens, and a GiB left for the driver, its context and
-// the kernels.
-void the_8b_fits(DType input, size_t card) {
+// Counts the weights and what the workspace reserves for the longest text, 40,960 tokens, and
+// leaves 1 GiB for the driver, its context and the kernels.
+void the_8b_fits(DType input, size_t gpu_bytes) {
   const std::unique_ptr<Backend> backend = open_emulated(input);
   const ModelSource model = largest_model();
   const uint32_t rows = backend->traits().batch_rows;
@@ -36,18 +36,18 @@ void the_8b_fits(DType input, size_t card) {
   const size_t workspace =
       workspace_bytes(model.config, *backend, rows, {rows, model.config.max_positions, rows / 8});
   expect(rows / 8 >= page_count(model.config.max_positions), "the longest text has too few pages");
-  expect(weights + workspace <= card - kGiB,
+  expect(weights + workspace <= gpu_bytes - kGiB,
          std::to_string(weights >> 20) + " MiB of weights and " + std::to_string(workspace >> 20) +
-             " MiB to work in");
+             " MiB of workspace");
 }
 
-void the_8b_fits_its_cards() {
+void the_8b_fits_intended_gpus() {
   the_8b_fits(DType::bf16, 24 * kGiB);
   the_8b_fits(DType::s8, 12 * kGiB);
 }
 
-// What is short decides how long a text may be, not whether the model loads.
-void a_workspace_takes_what_is_there() {
+// If memory is short, the model still loads, and the longest accepted text is shorter.
+void a_workspace_uses_available_memory() {
   emulator::reset();
   size_t longest = 0;
   for (const size_t mebibytes : {40, 48, 90}) {
@@ -69,26 +69,27 @@ void a_workspace_takes_what_is_there() {
     } catch (const Error& error) {
       refused = error.code == ErrorCode::out_of_memory;
     }
-    expect(refused, "a text that is too long for the memory is not refused");
+    expect(refused, "a text that does not fit the memory is not refused");
   }
 }
 
-void gives_no_more_memory_than_there_is() {
+void allocates_no_more_memory_than_available() {
   emulator::reset();
   const std::unique_ptr<Backend> backend = open_emulated(DType::bf16);
   emulator::options.device_bytes = 16 << 20;
   const size_t available = backend->available_bytes();
-  expect(available + (4 << 20) == emulator::options.device_bytes, "a fresh card is not empty");
-  expect(!backend->allocate(available + 1), "more is given than there is");
+  expect(available + (4 << 20) == emulator::options.device_bytes,
+         "a new backend does not have exactly 4 MiB allocated");
+  expect(!backend->allocate(available + 1), "more memory is allocated than there is");
   void* memory = backend->allocate(available / 2);
   expect(memory != nullptr && backend->available_bytes() == available - available / 2,
-         "what is left is told wrongly");
+         "the available bytes are wrong after an allocation");
   backend->release(memory);
-  expect(!backend->sync(), "asking for too much fails the device");
+  expect(!backend->sync(), "a refused allocation makes sync fail");
 }
 
-// Vectors that do not fit the way out together leave it in several goes.
-void pools_more_than_fits_at_once() {
+// Vectors that exceed the download buffer are copied in several pieces.
+void pools_more_vectors_than_fit_at_once() {
   constexpr uint32_t kCols = 100'000, kRows = 3;
   Device device(emulated_entry(DType::bf16, kLargeBatch, false, 4), 0);
   std::vector<float> x(size_t{kRows} * kCols);
@@ -114,11 +115,13 @@ void pools_more_than_fits_at_once() {
 }  // namespace
 
 void add_memory_tests(Tests& tests) {
-  tests.push_back({"cuda: the 8B fits 24 GB in bf16 and 12 GB in int8", the_8b_fits_its_cards});
+  tests.push_back({"cuda: the 8B fits 24 GB in bf16 and 12 GB in int8", the_8b_fits_intended_gpus});
   tests.push_back(
-      {"cuda: a workspace takes what is there, at load", a_workspace_takes_what_is_there});
-  tests.push_back({"cuda: gives no more memory than there is", gives_no_more_memory_than_there_is});
-  tests.push_back({"cuda: pools more than fits at once", pools_more_than_fits_at_once});
+      {"cuda: a workspace uses the memory available at load", a_workspace_uses_available_memory});
+  tests.push_back(
+      {"cuda: allocates no more memory than available", allocates_no_more_memory_than_available});
+  tests.push_back(
+      {"cuda: pools more vectors than fit at once", pools_more_vectors_than_fit_at_once});
 }
 
 }  // namespace qwen3::test

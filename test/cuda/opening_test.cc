@@ -1,4 +1,5 @@
-// Opening the backend: the devices and dtypes that it accepts, the name that it reports, its tuning.
+// Opening the backend: the devices and dtypes that it accepts, the name that it reports, its
+// tuning.
 #include <cstring>
 
 #include "backend/cuda_interface.h"

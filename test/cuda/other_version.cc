@@ -1,4 +1,4 @@
-// A CUDA library of another release: the addon must call nothing of it but its version.
+// A CUDA library of another release: the addon must call only its version function.
 #include <cstdint>
 #include <cstdlib>
 

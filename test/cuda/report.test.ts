@@ -1,4 +1,4 @@
-// scripts/gpu/report.py on folders as a check of the GPU leaves them: whole, empty, cut off, damaged.
+// Runs scripts/gpu/report.py on the results of a GPU check: complete, empty, truncated, damaged.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,9 +12,9 @@ type Line = Record<string, unknown>;
 const script = path.join(__dirname, '..', '..', 'scripts', 'gpu', 'report.py');
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 
-beforeEach((context) => context.skip(!hasPython, 'there is no python3'));
+beforeEach((context) => context.skip(!hasPython, 'python3 is not installed'));
 
-/** Runs the report on the files. What a faulty report would say about itself is a failure. */
+/** Runs the report on the files. Fails if a part of the report has failed. */
 function report(files: Files) {
   const folder = temporaryFolder();
   for (const [name, content] of Object.entries(files))
@@ -23,13 +23,13 @@ function report(files: Files) {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(readdirSync(folder).filter((name) => /^report\.\w+\.\d+$/.test(name))).toEqual([]);
   const text = readFileSync(path.join(folder, 'report.md'), 'utf8');
-  expect(text).not.toContain('has a fault');
+  expect(text).not.toMatch(/The report part .* failed/);
   return { text, data: JSON.parse(readFileSync(path.join(folder, 'report.json'), 'utf8')) };
 }
 
 const jsonl = (lines: Line[]) => lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-const outcome = (step: string, word: string, from: string, to: string) =>
-  `${step}\t${word}\t60\t2026/11/27 ${from}\t2026/11/27 ${to}\n`;
+const outcome = (step: string, result: string, from: string, to: string) =>
+  `${step}\t${result}\t60\t2026/11/27 ${from}\t2026/11/27 ${to}\n`;
 const gpu = (name: string) => `gpu=${name}, 580.159.04, 143771 MiB, 700.00 W, 1980 MHz\n`;
 const row = (text: string, ...cells: string[]) =>
   text.split('\n').find((line) => cells.every((cell) => line.includes(cell))) ?? '';
@@ -38,7 +38,7 @@ const hopper = { kind: 'device', name: 'NVIDIA H200, sm_90a', dtype: 'bf16' };
 const portable = { kind: 'device', name: 'NVIDIA H200, sm_90', dtype: 'bf16' };
 const model = '8B';
 
-// Microseconds of 8,192 rows in bf16: a layer's products take 2,000.
+// Microseconds for 8,192 rows in bf16. The products of a layer take 2,000 us together.
 const products = { gate_up: 1000, down: 500, query: 200, attention_out: 200, key_value: 100 };
 const shapes = {
   gate_up: [24576, 4096],
@@ -158,8 +158,8 @@ function timings(): Line[] {
 }
 
 const clocksHeader =
-  'timestamp, clocks.current.sm [MHz], clocks.current.memory [MHz], power.draw [W], temperature.gpu, ' +
-  'clocks_event_reasons.active, utilization.gpu [%]\n';
+  'timestamp, clocks.current.sm [MHz], clocks.current.memory [MHz], power.draw [W], ' +
+  'temperature.gpu, clocks_event_reasons.active, utilization.gpu [%]\n';
 const sample = (
   time: string,
   mhz: number | string,
@@ -213,9 +213,11 @@ const profile = [
   ),
 ].join('');
 
-function whole(): Files {
+const buildInfo = 'date=2026-11-27T20:00Z\ncommit=abc123\ncuda=13.0\n';
+
+function complete(): Files {
   return {
-    'machine.txt': `date=2026-11-27T20:00Z\ncommit=abc123\ncuda=13.0\n${gpu('NVIDIA H200')}processors=16\n`,
+    'machine.txt': `${buildInfo}${gpu('NVIDIA H200')}processors=16\n`,
     'build.outcome': outcome('build', 'passed', '20:55:00', '20:57:00'),
     'ops.outcome': outcome('ops', 'passed', '20:57:00', '20:58:00'),
     'ops.jsonl': jsonl([
@@ -285,11 +287,11 @@ function whole(): Files {
 const target = (data: { targets: Line[] }, what: string) =>
   data.targets.find((each) => each.what === what);
 
-describe('a whole folder', () => {
-  it('tells first what ran, with which kernels and where', () => {
-    const { text, data } = report(whole());
+describe('a complete folder', () => {
+  it('begins with the steps that ran, the kernels and the GPU', () => {
+    const { text, data } = report(complete());
     const [first] = text.split('\n').slice(2);
-    expect(first).toContain('All that ran passed** (7 of 13 steps)');
+    expect(first).toContain('All steps that ran passed** (7 of 13)');
     expect(first).toContain(
       "Hopper's (sm_90a). GPU: NVIDIA H200, driver 580.159.04, CUDA 13.0, commit abc123",
     );
@@ -301,8 +303,8 @@ describe('a whole folder', () => {
     expect(row(text, '| ops |')).toContain('2 passed, 0 failed');
   });
 
-  it('holds figures against targets and torch', () => {
-    const { data } = report(whole());
+  it('compares figures with targets and with torch', () => {
+    const { data } = report(complete());
     expect(target(data, 'GEMM bf16, slowest 8B shape, 8,192 rows')).toMatchObject({
       figure: 710,
       met: true,
@@ -315,20 +317,23 @@ describe('a whole folder', () => {
       figure: null,
       met: null,
     });
-    expect(target(data, 'the same / torch, worst shape')?.figure).toBeCloseTo(710 / 740, 9);
+    expect(target(data, 'GEMM bf16 / torch, worst 8B shape, 8,192 rows')?.figure).toBeCloseTo(
+      710 / 740,
+      9,
+    );
     expect(target(data, '8B int8 / bf16, 2k-token texts')?.figure).toBeCloseTo(1.25, 9);
-    expect(target(data, '32-token query, 8B int8, over the weight-read floor')?.figure).toBeNull();
-    const floor = target(data, '32-token query, 8B bf16, over the weight-read floor');
+    expect(target(data, '32-token query, 8B int8, time / weight-read floor')?.figure).toBeNull();
+    const floor = target(data, '32-token query, 8B bf16, time / weight-read floor');
     expect(floor?.figure).toBeCloseTo(0.004 / (13.9e9 / (0.9 * 4.8e12)), 9);
     expect(
-      target(data, '/ transformers at its best, worst of 2k tokens and more')?.figure,
+      target(data, 'bf16 / transformers at its best batch size, worst, 2k and more tokens')?.figure,
     ).toBeCloseTo(1.1, 9);
     const own = data.attention.find((line: Line) => line.tokens === 4096);
     expect(own).toMatchObject({ way: 'cudnn, grouped', torch_tflops: 625, over_torch: 0.96 });
   });
 
-  it('tells clocks of the samples in which the GPU worked, and the share of the peak', () => {
-    const { text, data } = report(whole());
+  it('reports clocks of the samples while the GPU was busy, and the share of the peak', () => {
+    const { text, data } = report(complete());
     const [clocks, second, last] = data.clocks;
     expect(clocks).toMatchObject({
       step: 'timings',
@@ -357,14 +362,14 @@ describe('a whole folder', () => {
     );
   });
 
-  it('takes the clock of the section for its share of the peak', () => {
+  it('computes the share of the peak with the clock of the section', () => {
     const section = {
       kind: 'section',
       section: 'linear',
       began: '2026/11/27 21:00:10',
       ended: '2026/11/27 21:00:20',
     };
-    const files: Files = { ...whole(), 'timings.jsonl': jsonl([...timings(), section]) };
+    const files: Files = { ...complete(), 'timings.jsonl': jsonl([...timings(), section]) };
     const clocks =
       clocksHeader +
       sample('21:00:15.250', 1200, '690.00 W', 4, 100) +
@@ -376,9 +381,9 @@ describe('a whole folder', () => {
     expect(gate.share_of_peak).toBeCloseTo(720 / ((132 * 4096 * 1200) / 1e6), 9);
   });
 
-  it('counts the last line of a case that was timed twice', () => {
+  it('uses the last line of a case that was timed twice', () => {
     const again = jsonl([...timings(), linear('gate_up', 'bf16', 8192, 900, 800)]);
-    const { data } = report({ ...whole(), 'timings.jsonl': again });
+    const { data } = report({ ...complete(), 'timings.jsonl': again });
     const gates = data.linear.filter(
       (line: Line) => line.op === 'gate_up' && line.dtype === 'bf16',
     );
@@ -388,8 +393,8 @@ describe('a whole folder', () => {
     ]);
   });
 
-  it('sets kernels, tiles and quantisation side by side', () => {
-    const { text, data } = report(whole());
+  it('compares kernels, tiles and quantisation', () => {
+    const { text, data } = report(complete());
     expect(data.beside_portable.map((line: Line) => [line.kind, line.portable])).toEqual([
       ['linear', 360],
       ['attention', 200],
@@ -412,15 +417,15 @@ describe('a whole folder', () => {
     expect(data.linear.every((line: Line) => !('part' in line))).toBe(true);
   });
 
-  it('puts a layer together from its ops', () => {
-    const { text, data } = report(whole());
+  it('computes the time of a layer from its ops', () => {
+    const { text, data } = report(complete());
     const layer = data.layers.find((line: Line) => line.dtype === 'bf16' && line.tokens === 512);
     expect(layer.layer_seconds).toBeCloseTo(2200e-6, 9);
     expect(layer.layers_seconds).toBeCloseTo(36 * 2200e-6, 9);
     expect(layer.model_seconds).toBeCloseTo(0.088, 9);
     expect(layer.rest_share).toBeCloseTo(0.1, 9);
     expect(layer.ops.norms).toBeCloseTo(40e-6, 9);
-    // Without the norms in int8, no sum.
+    // The norms were not timed in int8, so there is no sum.
     expect(data.layers.find((line: Line) => line.dtype === 'int8')).toMatchObject({
       layer_seconds: null,
     });
@@ -429,8 +434,8 @@ describe('a whole folder', () => {
     );
   });
 
-  it('shows kernels under the profiler, and the cases that they belong to', () => {
-    const { text, data } = report(whole());
+  it('shows profiled kernels with their cases', () => {
+    const { text, data } = report(complete());
     const [quantise, gemm] = data.profile;
     expect(quantise).toMatchObject({ kernel: 'quantize_kernel', tensor: 0, dram: 90 });
     expect(quantise.case).toEqual(gemm.case);
@@ -451,18 +456,18 @@ describe('a whole folder', () => {
   });
 });
 
-describe('a folder that is not whole', () => {
+describe('an incomplete folder', () => {
   it('may be empty', () => {
     const { text, data } = report({});
     expect(data.verdict).toMatchObject({ passed: false, ran: 0, kernels: [] });
-    expect(text).toContain('Nothing has run to its end');
+    expect(text).toContain('No step has finished');
     expect(data.targets.every((each: Line) => each.met === null)).toBe(true);
   });
 
-  it.each([0.1, 0.5, 0.9])('may have files that are cut off after %d of their length', (share) => {
+  it.each([0.1, 0.5, 0.9])('may have files truncated to %d of their length', (share) => {
     const cut = (content: string | Buffer) => content.slice(0, content.length * share);
     const { data } = report(
-      Object.fromEntries(Object.entries(whole()).map(([name, all]) => [name, cut(all)])),
+      Object.fromEntries(Object.entries(complete()).map(([name, all]) => [name, cut(all)])),
     );
     const left = String(cut(jsonl(timings())));
     const timed = left
@@ -479,7 +484,7 @@ describe('a folder that is not whole', () => {
         state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
         return state >>> 24;
       };
-      const files = Object.keys(whole()).map((name) => [
+      const files = Object.keys(complete()).map((name) => [
         name,
         Buffer.from(Array.from({ length: 3000 }, bytes)),
       ]);
@@ -489,7 +494,7 @@ describe('a folder that is not whole', () => {
     }
   });
 
-  it('leaves out and counts lines of a wrong form', () => {
+  it('ignores and counts malformed lines', () => {
     const good = linear('down', 'bf16', 8192, 500, 710);
     const wrong = [
       ...[
@@ -518,10 +523,11 @@ describe('a folder that is not whole', () => {
     const lines = `${wrong.join('\n')}\n${JSON.stringify(good)}\n`;
     const names = ['timings', 'timings-portable', 'tiles-wide', 'tiles-narrow', 'peer', 'profile'];
     const { text, data } = report({
-      ...whole(),
+      ...complete(),
       ...Object.fromEntries(names.map((name) => [`${name}.jsonl`, lines])),
       'ops.jsonl':
-        '{"name":"sum","ok":"yes"}\n{"name":3,"ok":true}\n[]\n{"name":"add","ok":true,"figure":"x"}\n',
+        '{"name":"sum","ok":"yes"}\n{"name":3,"ok":true}\n[]\n' +
+        '{"name":"add","ok":true,"figure":"x"}\n',
       'goldens.jsonl':
         '{"name":"\\ud800 | cos","ok":true,"figure":1e999,"limit":[1],"cases":{"a":1}}\n',
       'ops.outcome': `ops\tpassed\t${'9'.repeat(5000)}\t2026/13/45 00:00:00\tsoon\n`,
@@ -540,14 +546,14 @@ describe('a folder that is not whole', () => {
 });
 
 describe('steps', () => {
-  it('that failed, were cut off, were skipped or run', () => {
+  it('may have failed, been stopped or skipped, or still run', () => {
     const failing = Array.from({ length: 25 }, (_, i) => ({
       name: `check ${i}`,
       ok: i < 2,
       message: `off by ${i}`,
     }));
     const { text, data } = report({
-      ...whole(),
+      ...complete(),
       'ops.outcome': outcome('ops', 'failed', '20:57:00', '20:58:00'),
       'ops.jsonl': jsonl(failing),
       'ops.log': 'begins: check 24\nexit code 1, 2 passed\n\n',
@@ -555,13 +561,14 @@ describe('steps', () => {
       'ops-watched.log': 'begins: gather\nbegins: ring of stages | wide\n',
       'peer.outcome': outcome('peer', 'late', '20:58:00', '20:58:00'),
       'addon.outcome': outcome('addon', 'skipped', '20:58:00', '20:58:00'),
-      'addon.log': 'there is no Node here\n',
+      'addon.log': 'Node was not found\n',
       'sanitizer.running': '2026/11/27 21:09:00\n',
       'sanitizer.log': 'memcheck: 0 errors\n',
     });
     const [first] = text.split('\n').slice(2);
     expect(first).toContain(
-      '**NOT ALL PASSED.** Failed: ops. Cut: ops-watched. Late: peer. Running: sanitizer. Skipped: addon.',
+      '**NOT ALL PASSED.** Failed: ops. Cut: ops-watched. Late: peer. Running: sanitizer. ' +
+        'Skipped: addon.',
     );
     expect(data.verdict).toMatchObject({ passed: false, failed: ['ops'], cut: ['ops-watched'] });
     const ops = row(text, '**FAILED** | ops |');
@@ -570,12 +577,12 @@ describe('steps', () => {
     expect(ops).not.toContain('check 22');
     expect(row(text, '| ops | check 24 |')).toContain('off by 24');
     expect(row(text, '**CUT** | ops-watched |')).toContain('begins: ring of stages / wide |');
-    expect(row(text, '| skipped | addon |')).toContain('there is no Node here');
+    expect(row(text, '| skipped | addon |')).toContain('Node was not found');
     expect(row(text, '| running | sanitizer |')).toContain('memcheck: 0 errors');
     expect(row(text, '| not run | conformance |')).not.toBe('');
   });
 
-  it('are not all well where a check has failed and its step still runs', () => {
+  it('are not all passed if a check has failed while its step still runs', () => {
     const { data } = report({
       'ops.running': '2026/11/27 21:09:00\n',
       'ops.jsonl': jsonl([{ name: 'linear', ok: false }]),
@@ -586,8 +593,8 @@ describe('steps', () => {
 
 describe('GPUs', () => {
   const floorOn = (name: string) => {
-    const { data } = report({ ...whole(), 'machine.txt': gpu(name) });
-    return target(data, '32-token query, 8B bf16, over the weight-read floor')?.figure ?? null;
+    const { data } = report({ ...complete(), 'machine.txt': gpu(name) });
+    return target(data, '32-token query, 8B bf16, time / weight-read floor')?.figure ?? null;
   };
 
   it.each([
@@ -597,31 +604,31 @@ describe('GPUs', () => {
     ['NVIDIA H100 PCIe', 2.0e12],
     ['NVIDIA H100 NVL', 3.9e12],
     ['NVIDIA A100-SXM4-80GB', 2.0e12],
-  ])('%s reads its memory at its own rate', (name, rate) => {
+  ])('%s has its own memory bandwidth', (name, rate) => {
     expect(floorOn(name)).toBeCloseTo(0.004 / (13.9e9 / (0.9 * rate)), 9);
   });
 
-  it('that are not known have no floor and no peak', () => {
-    const { data } = report({ ...whole(), 'machine.txt': gpu('NVIDIA GB200') });
+  it('that are unknown have no floor and no peak', () => {
+    const { data } = report({ ...complete(), 'machine.txt': gpu('NVIDIA GB200') });
     expect(floorOn('NVIDIA GB200')).toBeNull();
     expect(data.linear.every((line: Line) => line.share_of_peak === null)).toBe(true);
   });
 
-  it('with kernels of their own are not timed with the portable ones unnoticed', () => {
+  it('with their own kernels get a warning if the portable ones were timed', () => {
     const lines = (device: Line) => jsonl([device, ...timings().slice(1)]);
-    const { text, data } = report({ ...whole(), 'timings.jsonl': lines(portable) });
+    const { text, data } = report({ ...complete(), 'timings.jsonl': lines(portable) });
     expect(data.verdict.kernels).toEqual(['portable']);
     expect(data.beside_portable).toEqual([]);
     expect(row(text, 'WARNING')).toContain('timings ran the PORTABLE kernels');
     const other = { ...portable, name: 'NVIDIA A100-SXM4-80GB, sm_80' };
-    expect(report({ ...whole(), 'timings.jsonl': lines(other) }).data.warnings).toEqual([]);
-    const { data: swapped } = report({ ...whole(), 'timings-portable.jsonl': jsonl([hopper]) });
+    expect(report({ ...complete(), 'timings.jsonl': lines(other) }).data.warnings).toEqual([]);
+    const { data: swapped } = report({ ...complete(), 'timings-portable.jsonl': jsonl([hopper]) });
     expect(swapped.warnings).toHaveLength(1);
   });
 
-  it('are not what a rehearsal has timed', () => {
+  it('on which only a rehearsal has run get a warning', () => {
     const { text } = report({
-      ...whole(),
+      ...complete(),
       'peer.jsonl': jsonl([{ kind: 'peer', torch: '2.13.0', toy: true }]),
     });
     expect(row(text, 'WARNING')).toContain('a rehearsal at toy sizes');

@@ -37,7 +37,8 @@ std::string where() {
               ",", blockIdx.z, ")");
 }
 
-// A crash, a trap of the compiler's checks, or a launch without end: say where, and die.
+// For a crash, a trap of the compiler's checks, or a launch that exceeds its time limit: prints the
+// location and exits.
 void on_signal(int number, siginfo_t* info, [[maybe_unused]] void* context) {
   Site site = 0;
 #if defined(__x86_64__)
@@ -53,7 +54,7 @@ void on_signal(int number, siginfo_t* info, [[maybe_unused]] void* context) {
 void set_up() {
   static const bool done = [] {
     set_up_memory();
-    static char alternate_stack[256 << 10];  // a fiber's own may be what overflowed
+    static char alternate_stack[256 << 10];  // the fiber's stack may have overflowed
     stack_t stack{};
     stack.ss_sp = alternate_stack;
     stack.ss_size = sizeof alternate_stack;
@@ -68,7 +69,8 @@ void set_up() {
   (void)done;
 }
 
-// Where no thread has returned, everybody has seen everything: that is kept in one number, not in every clock.
+// If no thread has returned, all threads have then seen all earlier events. era.barrier records
+// that instead of every clock.
 void release_barrier() {
   Barrier barrier = std::move(block.barrier);
   block.barrier = {};
@@ -98,7 +100,7 @@ void run_thread() {
                 describe(group[0].site)));
   }
   if (!self.open.empty()) {
-    fail(text("thread ", block.me, " returns with a copy never committed, issued at ",
+    fail(text("thread ", block.me, " returns with an uncommitted copy, issued at ",
               describe(self.open[0].site)));
   }
   if (const std::string message = unfinished_work(); !message.empty()) fail(message);
@@ -109,7 +111,7 @@ void run_thread() {
   const size_t waiting = block.barrier.waiting.size();
   if (waiting && waiting == static_cast<size_t>(block.unreturned)) release_barrier();
   Fiber::change(self.fiber, scheduler);
-  std::abort();  // nobody enters a thread that is done
+  std::abort();  // a thread that is done is never resumed
 }
 
 std::string deadlock() {
@@ -129,15 +131,16 @@ std::string deadlock() {
   return all;
 }
 
-// What is next, of the threads that are ready and, behind them, the copies in flight: these land as late as they may,
-// or at once in reverse order.
-size_t next_turn() {
-  const size_t turns = ready.size() + copies_in_flight();
-  if (options.seed == 1) return copies_in_flight() > 0 ? ready.size() : turns - 1;
-  return options.seed > 1 ? random_numbers() % turns : 0;
+// The index of what runs next, in the list of the ready threads followed by the copies in flight.
+// Seed 0: threads in order, and copies land as late as possible; seed 1: copies land at once,
+// threads run in reverse order; else at random.
+size_t next_index() {
+  const size_t choices = ready.size() + copies_in_flight();
+  if (options.seed == 1) return copies_in_flight() > 0 ? ready.size() : choices - 1;
+  return options.seed > 1 ? random_numbers() % choices : 0;
 }
 
-// Takes a thread out of `ready`.
+// Removes a thread from `ready`.
 int take_thread(size_t i) {
   const int thread = ready[i];
   ready.erase(ready.begin() + static_cast<ptrdiff_t>(i));
@@ -169,15 +172,15 @@ void begin_block(unsigned threads) {
   }
 }
 
-// Arrivals at a named barrier that nobody waits for; empty: there are none.
-std::string unmet_arrivals() {
+// A message about a named barrier that is incomplete when the block ends; empty: there is none.
+std::string incomplete_barriers() {
   if (block.named_barriers.empty()) return "";
   const auto& [id, barrier] = *block.named_barriers.begin();
   return text("the block ends with barrier ", id, " incomplete: ", barrier.arrived, " of ",
               barrier.threads, " threads have arrived");
 }
 
-// Outside of all threads: a fault is an exception here.
+// Completes a copy. Runs outside of all threads, so a fault is an exception here.
 void land(size_t copy) {
   landing = true;
   try {
@@ -198,16 +201,16 @@ void run_block() {
       failed = true;
       break;
     }
-    const size_t turn = next_turn();
-    if (turn >= ready.size()) {
-      land(turn - ready.size());
+    const size_t next = next_index();
+    if (next >= ready.size()) {
+      land(next - ready.size());
       continue;
     }
-    block.me = take_thread(turn);
+    block.me = take_thread(next);
     threadIdx = {static_cast<unsigned>(block.me), 0, 0};
     Fiber::change(scheduler, block.thread().fiber);
   }
-  for (const std::string& message : {unfinished_copies(), unmet_arrivals()}) {
+  for (const std::string& message : {unfinished_copies(), incomplete_barriers()}) {
     if (failed || message.empty()) continue;
     failure = message + where();
     failed = true;
@@ -259,7 +262,7 @@ void fail(const std::string& message) {
   failure = message + where();
   failed = true;
   Fiber::change(block.thread().fiber, scheduler);
-  std::abort();  // nobody enters a thread that failed
+  std::abort();  // a thread that failed is never resumed
 }
 
 void sleep_in(std::string what, Site site, uint32_t mbarrier) {
@@ -277,13 +280,14 @@ void wake(int thread) {
 }
 
 void join(Clock& into, const Clock& from) {
-  const auto take_later = [](std::vector<uint32_t>& times, const std::vector<uint32_t>& others) {
-    for (size_t i = 0; i < others.size(); ++i) times[i] = std::max(times[i], others[i]);
+  const auto join_times = [](std::vector<uint32_t>& times,
+                             const std::vector<uint32_t>& from_times) {
+    for (size_t i = 0; i < from_times.size(); ++i) times[i] = std::max(times[i], from_times[i]);
   };
-  take_later(into.times, from.times);
+  join_times(into.times, from.times);
   if (from.fenced.empty()) return;
   into.fenced.resize(from.fenced.size());
-  take_later(into.fenced, from.fenced);
+  join_times(into.fenced, from.fenced);
 }
 
 Clock fresh_clock() {
@@ -320,7 +324,8 @@ void barrier(const char* file, int line) {
 
 namespace {
 
-// Arrives at a named barrier and leaves what it has seen there. Whether all are there now.
+// Arrives at a named barrier and joins the thread's clock into the barrier's. Returns whether the
+// barrier is complete.
 bool arrive_at(int id, int threads, const char* what, Site site) {
   if (id < 1 || id > 15 || threads % kWarpThreads != 0 || threads < 1 || threads > block.count) {
     fail(text(what, " of barrier ", id, " and ", threads, " threads at ", describe(site)));

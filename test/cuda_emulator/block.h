@@ -1,4 +1,5 @@
-// The block that runs: its threads as fibers, their order, its barriers, and how a fault ends it.
+// The running block: its threads as fibers, their scheduling, its barriers, and how a fault ends
+// it.
 #pragma once
 #include <cstring>
 #include <deque>
@@ -15,7 +16,7 @@
 
 namespace emulator {
 
-// A cp.async on its way.
+// A cp.async in flight.
 struct Copy {
   uint32_t to;
   const void* from;
@@ -29,15 +30,15 @@ struct Thread {
   State state = State::ready;
   std::string waits_in;
   Site site = 0;
-  uint32_t waits_for = 0;                // the mbarrier at this address; 0: none
+  uint32_t waits_for = 0;                // address of an mbarrier; 0: none
   std::vector<Copy> open;                // copies not yet committed
-  std::deque<std::vector<Copy>> groups;  // committed, not yet waited for
+  std::deque<std::vector<Copy>> groups;  // copies committed, not yet waited for
 };
 
 constexpr int kWarpThreads = 32;
 constexpr int kWarpgroupThreads = 128;
 
-// An operation of a whole warp or warpgroup that some of its threads have reached. The last one performs it for all.
+// An operation of a whole warp or warpgroup. The last thread that reaches it performs it for all.
 struct Collective {
   const char* name;
   Site site;
@@ -50,7 +51,7 @@ struct Barrier {
   Site site;
 };
 
-// bar.sync and bar.arrive with a number and a count of threads.
+// bar.sync and bar.arrive with a barrier number and a thread count.
 struct NamedBarrier {
   int threads;
   int arrived;
@@ -58,8 +59,8 @@ struct NamedBarrier {
   Clock seen;
 };
 
-// Copies and products under way have clocks of their own, behind those of the threads, and take them in turn: more than
-// any kernel has at a time.
+// The number of clocks of asynchronous copies and wgmma, which use them in turn. They follow the
+// clocks of the threads. No kernel has as many such operations in flight.
 constexpr int kAsynchronous = 64;
 
 struct Block {
@@ -67,13 +68,13 @@ struct Block {
   int unreturned = 0;
   int me = 0;  // the thread that runs
   bool running = false;
-  std::vector<std::unique_ptr<Thread>> threads;  // kept for the next block, stacks and all
+  std::vector<std::unique_ptr<Thread>> threads;  // reused, with their stacks, by the next block
   std::vector<Clock> clocks;
-  bool overlaps =
-      false;  // the launch runs beside the one in front of it until its threads have waited
-  std::vector<bool> waited;  // of each clock, those of copies and products too
+  // The launch may overlap the previous one until its threads have waited.
+  bool overlaps = false;
+  std::vector<bool> waited;  // for each clock, those of asynchronous operations included
   int next_asynchronous = 0;
-  bool uses_proxies = false;  // copies, products or fences of the asynchronous proxy
+  bool uses_proxies = false;  // has TMA copies, wgmma or proxy fences
   std::vector<Collective> warps;
   Barrier barrier;
   std::map<int, NamedBarrier> named_barriers;
@@ -83,32 +84,34 @@ struct Block {
 };
 extern Block block;
 
-// Runs every block of a launch, one after another. Throws Fault.
+// Runs the blocks of a launch one after another. Throws Fault.
 void run_grid(const void* kernel, dim3 grid, unsigned threads, size_t shared_bytes, bool overlaps,
               const std::function<void()>& body);
 
-// The host has waited for all launches so far.
+// Records that the host has waited for all launches so far.
 void host_has_waited();
 
-// Ends the launch with a report; from a kernel's thread it does not come back to it.
+// Ends the launch with a report. Throws Fault, or, called by a thread of a kernel, never resumes
+// it.
 [[noreturn]] void fail(const std::string& message);
 
-// Puts the running thread to sleep until somebody wakes it.
+// Suspends the running thread until `wake`.
 void sleep_in(std::string what, Site site, uint32_t mbarrier = 0);
 void wake(int thread);
 
-// What one clock has seen, the other has seen too.
+// `into` has then seen everything that `from` has seen.
 void join(Clock& into, const Clock& from);
-// The thread enters a new time: what it does from now on, nobody has seen.
+// Advances the thread's own time: no other clock has seen what the thread does from now on.
 void tick(int thread);
 // A clock that has seen nothing of this block.
 Clock fresh_clock();
-// The number of a copy or product that begins now and has seen `seen`.
+// Returns the clock number of an asynchronous operation that begins now and whose clock is `seen`.
 int begin_asynchronous(const Clock& seen);
 inline bool is_asynchronous(int thread) { return thread >= block.count; }
 
-// The thread leaves its arguments and sleeps; the last of `threads`, which begin at a multiple of that number, calls
-// perform(arguments of all) and wakes the others. It orders no memory.
+// Runs an operation of kThreads threads, whose first is a multiple of kThreads. Each thread stores
+// its arguments and sleeps; the last one calls perform(arguments of all) and wakes the rest. It
+// orders no memory accesses.
 template <int kThreads, typename Arguments, typename Perform>
 void collective(Collective& operation, const char* name, Arguments& mine, Site site,
                 Perform perform) {
@@ -117,9 +120,9 @@ void collective(Collective& operation, const char* name, Arguments& mine, Site s
     operation.site = site;
   } else if (operation.site != site || std::strcmp(operation.name, name) != 0) {
     const char* group = kThreads == kWarpThreads ? "warp" : "warpgroup";
-    fail(text("the ", group, " is torn: thread ", block.me, " is in ", name, " at ", describe(site),
-              " while others of its ", group, " wait in ", operation.name, " at ",
-              describe(operation.site)));
+    fail(text("the ", group, " diverged: thread ", block.me, " is in ", name, " at ",
+              describe(site), " while other threads of its ", group, " wait in ", operation.name,
+              " at ", describe(operation.site)));
   }
   const int first = block.me / kThreads * kThreads;
   operation.arguments[block.me - first] = &mine;
@@ -137,10 +140,11 @@ void collective(Collective& operation, const char* name, Arguments& mine, Site s
 // hopper.cc
 void begin_hopper_block();
 size_t copies_in_flight();
-// Any of them; seed 1 wants the oldest.
+// Completes the copy at `index` of those in flight, oldest first.
 void land_copy(size_t index);
 std::string describe_mbarrier(uint32_t address);
-// What is wrong where the running thread returns, or the block ends; empty: nothing.
+// What the running thread has in flight when it returns, and the block when it ends, as a message;
+// empty: nothing.
 std::string unfinished_work();
 std::string unfinished_copies();
 

@@ -1,4 +1,5 @@
-// The emulated device of emulator_conformance is a Hopper GPU: they have all instructions that the others have.
+// The emulated device of emulator_conformance is a Hopper GPU, which has every instruction that is
+// emulated.
 #include "emulator.h"
 
 namespace {

@@ -1,4 +1,4 @@
-// Tests of the detector itself: tiny kernels with one entry fault each, and some with none.
+// Tests of the emulator itself: tiny kernels with one known fault each, and some with none.
 #include <cstring>
 #include <functional>
 #include <string>
@@ -12,7 +12,7 @@ namespace {
 using namespace qwen3::cuda;
 using qwen3::test::Tests;
 
-// --- Kernels -----------------------------------------------------------------------------------------------------------
+// --- Kernels -------------------------------------------------------------------------------------
 
 __global__ void exchange_in_warp(float* out, bool synced) {
   float* shared = shared_memory<float>();
@@ -100,7 +100,7 @@ enum class CopyFault {
   never_waited
 };
 
-// Every thread copies 16 bytes and reads its neighbour's.
+// Every thread copies 16 bytes and reads those of another thread.
 __global__ void copy_through_shared(float* out, const float* in, CopyFault fault) {
   auto* shared = reinterpret_cast<float*>(shared_memory<float4>());
   const int me = static_cast<int>(threadIdx.x), skew = fault == CopyFault::misaligned ? 1 : 0;
@@ -125,7 +125,7 @@ __global__ void load_rows(float* out, int row_bytes) {
   out[threadIdx.x] = static_cast<float>(registers[0]);
 }
 
-// --- Hopper's kernels ----------------------------------------------------------------------------------------------------
+// --- Kernels for Hopper --------------------------------------------------------------------------
 
 struct alignas(1024) SwizzledRows {
   unsigned char bytes[1024];
@@ -143,11 +143,11 @@ enum class BoxFault {
   too_many_bytes,
   too_many_arrivals,
   misaligned,
-  nobody_waits,
+  no_waiter,
   overwritten,
 };
 
-// A box of 64 rows of 32 floats comes to shared memory; every thread gives the first value of its row.
+// Loads a box of 64 rows of 32 floats into shared memory. Thread t writes the first value of row t.
 __global__ void load_box(float* out, const __grid_constant__ TensorMap map, BoxFault fault) {
   const uint32_t box = shared_address(shared_memory<SwizzledRows>()), barrier = box + 2 * kBoxBytes;
   auto* shared = reinterpret_cast<float*>(shared_memory<SwizzledRows>());
@@ -165,7 +165,7 @@ __global__ void load_box(float* out, const __grid_constant__ TensorMap map, BoxF
     tma_load_2d(box + (fault == BoxFault::misaligned ? 128 : 0), &map, barrier, 0, 0);
     if (fault == BoxFault::overwritten) shared[8] = 1;
   }
-  if (fault == BoxFault::nobody_waits) return;
+  if (fault == BoxFault::no_waiter) return;
   if (fault != BoxFault::no_wait) mbarrier_wait(barrier, fault == BoxFault::other_parity ? 1 : 0);
   if (threadIdx.x < kBoxRows) out[threadIdx.x] = shared[threadIdx.x * 32 + threadIdx.x % 8 * 4];
 }
@@ -182,7 +182,8 @@ enum class StoreFault {
   adds_halves,
 };
 
-// Every thread writes a row of a box, which a thread then stores, or adds; the box is used again when it has been read.
+// Every thread writes a row of a box, which one thread then stores or adds. Twice, in the same
+// shared memory: the second round begins after the box has been read.
 __global__ void store_box(const __grid_constant__ TensorMap map, bool adds, StoreFault fault) {
   auto* box = reinterpret_cast<float*>(shared_memory<SwizzledRows>());
   const uint32_t address = shared_address(box) + (fault == StoreFault::misaligned ? 128 : 0);
@@ -216,14 +217,14 @@ enum class ProductFault {
   sums_read_early,
   operand_overwritten,
   threads_disagree,
-  torn,
+  diverged,
 };
 
 constexpr uint64_t descriptor_of(uint32_t address) {
   return address >> 4 | uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
 }
 
-// Ones, of 16 bits, times ones: every sum is 16.
+// Multiplies 16-bit ones by ones: every sum is 16.
 __global__ void multiply_ones(float* out, ProductFault fault) {
   const uint32_t operand = shared_address(shared_memory<SwizzledRows>());
   auto* halves = reinterpret_cast<uint16_t*>(shared_memory<SwizzledRows>());
@@ -234,7 +235,7 @@ __global__ void multiply_ones(float* out, ProductFault fault) {
   if (fault != ProductFault::no_wgmma_fence) wgmma_fence();
   const uint64_t a = descriptor_of(
       operand + (fault == ProductFault::threads_disagree ? threadIdx.x / 64 * 32 : 0));
-  if (fault == ProductFault::torn && threadIdx.x < 32) {
+  if (fault == ProductFault::diverged && threadIdx.x < 32) {
     wgmma_commit();
   } else {
     wgmma<bf16>(sum, a, descriptor_of(operand), false);
@@ -252,7 +253,8 @@ __global__ void multiply_ones(float* out, ProductFault fault) {
 
 enum class RegisterFault { none, no_wgmma_fence, changed_early, panel_past_the_end, unwritten_row };
 
-// Ones in registers times ones, 16 rows of 64 columns in each of two panels: every sum is 16.
+// Multiplies ones in registers by ones in shared memory, two panels of 16 rows of 64 columns: every
+// sum is 16.
 __global__ void multiply_registers(float* out, RegisterFault fault) {
   const uint32_t operand = shared_address(shared_memory<SwizzledRows>());
   auto* halves = reinterpret_cast<uint16_t*>(shared_memory<SwizzledRows>());
@@ -271,9 +273,9 @@ __global__ void multiply_registers(float* out, RegisterFault fault) {
   out[threadIdx.x] = sum[37];
 }
 
-enum class NamedFault { none, arrives_early, other_count, unknown, nobody_waits };
+enum class NamedFault { none, arrives_early, other_count, unknown, no_waiter };
 
-// The first warp writes what the second reads.
+// The second warp reads what the first one writes.
 __global__ void hand_over(float* out, NamedFault fault) {
   float* shared = shared_memory<float>();
   if (threadIdx.x < 32) {
@@ -281,7 +283,7 @@ __global__ void hand_over(float* out, NamedFault fault) {
     arrive_threads(fault == NamedFault::unknown ? 16 : 1,
                    fault == NamedFault::other_count ? 96 : 64);
     if (fault == NamedFault::arrives_early) shared[threadIdx.x] = 1;
-  } else if (threadIdx.x < 64 && fault != NamedFault::nobody_waits) {
+  } else if (threadIdx.x < 64 && fault != NamedFault::no_waiter) {
     sync_threads(1, 64);
     out[threadIdx.x] = shared[threadIdx.x - 32];
   }
@@ -289,7 +291,7 @@ __global__ void hand_over(float* out, NamedFault fault) {
 
 enum class OverlapFault { none, reads_early, writes_early, never_waits, does_nothing };
 
-// What `weight` holds the host has waited for; `in` the launch in front of this one wrote.
+// The host has waited for the launch that wrote `weight`; the previous launch writes `in`.
 __global__ void runs_beside_the_previous(float* out, const float* weight, const float* in,
                                          OverlapFault fault) {
   if (fault == OverlapFault::does_nothing) return;
@@ -301,7 +303,7 @@ __global__ void runs_beside_the_previous(float* out, const float* weight, const 
   if (fault != OverlapFault::never_waits) out[threadIdx.x] = sum + in[threadIdx.x];
 }
 
-// --- Tests -------------------------------------------------------------------------------------------------------------
+// --- Tests ---------------------------------------------------------------------------------------
 
 struct DeviceStream {
   DeviceStream() { create_stream(&stream); }
@@ -309,7 +311,7 @@ struct DeviceStream {
   Stream stream;
 };
 
-float* fresh(size_t count) {
+float* zeroed(size_t count) {
   void* memory;
   allocate_device(&memory, count * sizeof(float));
   const std::vector<float> zeros(count);
@@ -317,7 +319,8 @@ float* fresh(size_t count) {
   return static_cast<float*>(memory);
 }
 
-// Runs under every kind of schedule. `expected` is a part of the report; empty: there must be none.
+// Adds a test that calls `run` under every kind of schedule. The report must contain `expected`;
+// empty: there must be no report.
 void add(Tests& tests, const std::string& name, const std::string& expected,
          std::function<Failure(Stream)> run) {
   tests.push_back({"detector: " + name, [=] {
@@ -332,17 +335,17 @@ void add(Tests& tests, const std::string& name, const std::string& expected,
                                                   : emulator::last_report().empty()
                                                       ? failure
                                                       : emulator::last_report();
-                       const bool good =
+                       const bool passed =
                            expected.empty() ? report.empty() : report.find(expected) != report.npos;
-                       qwen3::test::expect(good, "seed " + std::to_string(seed) + ": expected '" +
-                                                     expected + "', got '" + report + "'");
+                       qwen3::test::expect(passed, "seed " + std::to_string(seed) + ": expected '" +
+                                                       expected + "', got '" + report + "'");
                      }
                    }});
 }
 
 void add_order_tests(Tests& tests) {
-  // Without the check for unwritten bytes, which would speak first.
-  const auto without_it = [](auto run) {
+  // Disables the check for unwritten bytes, which would report before the race check.
+  const auto only_races = [](auto run) {
     return [run](Stream stream) {
       emulator::options.unwritten = false;
       return run(stream);
@@ -350,86 +353,88 @@ void add_order_tests(Tests& tests) {
   };
   const auto in_warp = [](bool synced) {
     return [synced](Stream stream) {
-      return launch(stream, exchange_in_warp, 1, 32, 128, fresh(32), synced);
+      return launch(stream, exchange_in_warp, 1, 32, 128, zeroed(32), synced);
     };
   };
   const auto in_block = [](bool synced) {
     return [synced](Stream stream) {
-      return launch(stream, exchange_in_block, 1, 64, 256, fresh(64), synced);
+      return launch(stream, exchange_in_block, 1, 64, 256, zeroed(64), synced);
     };
   };
   const auto overwrite = [](bool synced) {
     return [synced](Stream stream) {
-      return launch(stream, overwrite_what_others_read, 1, 64, 256, fresh(64), synced);
+      return launch(stream, overwrite_what_others_read, 1, 64, 256, zeroed(64), synced);
     };
   };
   add(tests, "a warp that synchronises", "", in_warp(true));
-  add(tests, "a warp that does not", "race on shared memory", without_it(in_warp(false)));
+  add(tests, "a warp that does not synchronise", "race on shared memory",
+      only_races(in_warp(false)));
   add(tests, "a block that synchronises", "", in_block(true));
-  add(tests, "a block that does not", "race on shared memory", without_it(in_block(false)));
+  add(tests, "a block that does not synchronise", "race on shared memory",
+      only_races(in_block(false)));
   add(tests, "a barrier before overwriting", "", overwrite(true));
   add(tests, "no barrier before overwriting", "race on shared memory", overwrite(false));
-  add(tests, "two barriers meet", "meets sync_block",
-      [](Stream stream) { return launch(stream, two_barriers_meet, 1, 64, 0, fresh(64)); });
+  add(tests, "two different barriers meet", "meets sync_block",
+      [](Stream stream) { return launch(stream, two_barriers_meet, 1, 64, 0, zeroed(64)); });
   add(tests, "half a warp at a barrier", "deadlock: threads",
-      [](Stream stream) { return launch(stream, barrier_for_some, 1, 32, 0, fresh(32)); });
-  add(tests, "a torn warp", "the warp is torn",
-      [](Stream stream) { return launch(stream, shuffle_under_a_branch, 1, 32, 0, fresh(32)); });
+      [](Stream stream) { return launch(stream, barrier_for_some, 1, 32, 0, zeroed(32)); });
+  add(tests, "a diverged warp", "the warp diverged",
+      [](Stream stream) { return launch(stream, shuffle_under_a_branch, 1, 32, 0, zeroed(32)); });
   add(tests, "blocks that share a counter", "another block",
-      [](Stream stream) { return launch(stream, bump, 2, 32, 0, fresh(1)); });
+      [](Stream stream) { return launch(stream, bump, 2, 32, 0, zeroed(1)); });
   add(tests, "launches that share a counter", "", [](Stream stream) {
-    float* counter = fresh(1);
+    float* counter = zeroed(1);
     launch(stream, bump, 1, 32, 0, counter);
     return launch(stream, bump, 1, 32, 0, counter);
   });
   const auto count = [](bool atomic) {
     return [atomic](Stream stream) -> Failure {
-      auto* counter = reinterpret_cast<uint32_t*>(fresh(1));
+      auto* counter = reinterpret_cast<uint32_t*>(zeroed(1));
       launch(stream, count_in, 3, 32, 0, counter, atomic);
       if (const Failure failure = synchronize(stream)) return failure;
       uint32_t counted;
       emulator::read(&counted, counter, sizeof counted);
-      return counted == 6 ? nullptr : "counted wrongly";
+      return counted == 6 ? nullptr : "wrong count";
     };
   };
   add(tests, "blocks that add to a counter", "", count(true));
   add(tests, "blocks that add to a counter, and some that write it", "race on device memory",
       count(false));
   add(tests, "bytes of one word", "", [](Stream stream) {
-    return launch(stream, neighbours_in_a_word, 1, 32, 32, reinterpret_cast<char*>(fresh(8)));
+    return launch(stream, neighbours_in_a_word, 1, 32, 32, reinterpret_cast<char*>(zeroed(8)));
   });
 }
 
 void add_memory_tests(Tests& tests) {
   const auto write_eight = [](int index) {
-    return [index](Stream stream) { return launch(stream, write_at, 1, 32, 0, fresh(8), index); };
+    return [index](Stream stream) { return launch(stream, write_at, 1, 32, 0, zeroed(8), index); };
   };
   add(tests, "the last element", "", write_eight(7));
   add(tests, "past the end", "out of bounds", write_eight(8));
   add(tests, "before the start", "out of bounds", write_eight(-1));
-  add(tests, "nobody's memory", "wild pointer", write_eight(1 << 24));
-  add(tests, "shared memory past its end", "of shared memory, which has 128",
-      [](Stream stream) { return launch(stream, write_shared_at, 1, 32, 128, fresh(32), 32); });
-  add(tests, "unwritten memory", "nobody has written", [](Stream stream) {
-    float* in = fresh(8);
+  add(tests, "memory outside of all buffers", "wild pointer", write_eight(1 << 24));
+  add(tests, "past the end of shared memory", "of shared memory, which has 128",
+      [](Stream stream) { return launch(stream, write_shared_at, 1, 32, 128, zeroed(32), 32); });
+  add(tests, "unwritten memory", "was never written", [](Stream stream) {
+    float* in = zeroed(8);
     emulator::forbid(in + 3, sizeof(float));
-    return launch(stream, copy_value, 1, 32, 0, fresh(1), in, 3);
+    return launch(stream, copy_value, 1, 32, 0, zeroed(1), in, 3);
   });
   add(tests, "released memory", "wild pointer", [](Stream stream) {
-    float* memory = fresh(8);
+    float* memory = zeroed(8);
     release_device(memory);
     return launch(stream, write_at, 1, 32, 0, memory, 0);
   });
-  add(tests, "more threads than there may be", "invalid configuration",
-      [](Stream stream) { return launch(stream, write_at, 1, 2048, 0, fresh(8), 0); });
-  add(tests, "more shared memory than there is", "too much shared memory",
-      [](Stream stream) { return launch(stream, write_at, 1, 32, 200 << 10, fresh(8), 0); });
+  add(tests, "too many threads", "invalid configuration",
+      [](Stream stream) { return launch(stream, write_at, 1, 2048, 0, zeroed(8), 0); });
+  add(tests, "too much shared memory", "too much shared memory",
+      [](Stream stream) { return launch(stream, write_at, 1, 32, 200 << 10, zeroed(8), 0); });
 }
 
 void add_copy_tests(Tests& tests) {
   const auto copy = [&](const char* name, const char* expected, CopyFault fault) {
     add(tests, name, expected, [fault](Stream stream) {
-      return launch(stream, copy_through_shared, 1, 64, 1024, fresh(64), fresh(257), fault);
+      return launch(stream, copy_through_shared, 1, 64, 1024, zeroed(64), zeroed(257), fault);
     });
   };
   copy("a copy waited for", "", CopyFault::none);
@@ -442,14 +447,14 @@ void add_copy_tests(Tests& tests) {
 }
 
 void add_bank_tests(Tests& tests) {
-  // Eight rows of 16 bytes fill the 32 banks; of 128 bytes, they lie in the same four.
+  // Eight rows of 16 bytes fill the 32 banks. Rows of 128 bytes all begin in the same four banks.
   for (const auto& [row_bytes, conflicts] : {std::pair{16, 0u}, std::pair{128, 28u}}) {
     add(tests, "bank conflicts of rows of " + std::to_string(row_bytes) + " bytes", "",
         [row_bytes = row_bytes, conflicts = conflicts](Stream stream) -> Failure {
           const auto shared_bytes = static_cast<size_t>(32 * row_bytes);
-          launch(stream, load_rows, 1, 32, shared_bytes, fresh(32), row_bytes);
+          launch(stream, load_rows, 1, 32, shared_bytes, zeroed(32), row_bytes);
           if (const Failure failure = synchronize(stream)) return failure;
-          return emulator::counters.bank_conflicts == conflicts ? nullptr : "counted wrongly";
+          return emulator::counters.bank_conflicts == conflicts ? nullptr : "wrong count";
         });
   }
 }
@@ -457,41 +462,40 @@ void add_bank_tests(Tests& tests) {
 void add_box_tests(Tests& tests) {
   const auto box = [&](const char* name, const char* expected, BoxFault fault) {
     add(tests, name, expected, [fault](Stream stream) -> Failure {
-      if (fault == BoxFault::nobody_waits) emulator::options.seed = 0;  // where it lands late
+      if (fault == BoxFault::no_waiter) emulator::options.seed = 0;  // the box lands late
       TensorMap map;
-      if (const Failure failure = make_tensor_map(&map, fresh(40 * 64), 4, 40, 64, 64, kBoxRows))
+      if (const Failure failure = make_tensor_map(&map, zeroed(40 * 64), 4, 40, 64, 64, kBoxRows))
         return failure;
-      return launch(stream, load_box, 1, 128, kBoxShared, fresh(kBoxRows), map, fault);
+      return launch(stream, load_box, 1, 128, kBoxShared, zeroed(kBoxRows), map, fault);
     });
   };
   box("a box", "", BoxFault::none);
   box("a box not waited for", "shared memory", BoxFault::no_wait);
   box("a box waited for with the other parity", "shared memory", BoxFault::other_parity);
-  box("no fence after mbarriers are made", "fence_mbarrier_init is missing",
+  box("no fence after mbarriers are initialised", "fence_mbarrier_init is missing",
       BoxFault::no_init_fence);
-  box("no barrier after mbarriers are made", "offset 16384", BoxFault::no_barrier_after_init);
+  box("no barrier after mbarriers are initialised", "offset 16384",
+      BoxFault::no_barrier_after_init);
   box("too few bytes expected", "mbarrier", BoxFault::too_few_bytes);
   box("too many bytes expected", "128 bytes outstanding", BoxFault::too_many_bytes);
-  box("an arrival too many", "more than 1 arrivals", BoxFault::too_many_arrivals);
+  box("one arrival too many", "more than 1 arrivals", BoxFault::too_many_arrivals);
   box("a misaligned box", "misaligned", BoxFault::misaligned);
-  box("a box that outlives its block", "the block ends with a copy in flight",
-      BoxFault::nobody_waits);
-  box("a box written over", "in flight", BoxFault::overwritten);
-  add(tests, "a tensor map of rows that are not aligned", "does not take the tensor map",
-      [](Stream) {
-        TensorMap map;
-        return make_tensor_map(&map, fresh(64), 4, 2, 9, 9, kBoxRows);
-      });
+  box("a box that outlives its block", "the block ends with a copy in flight", BoxFault::no_waiter);
+  box("a box overwritten in flight", "in flight", BoxFault::overwritten);
+  add(tests, "a tensor map with misaligned rows", "rejects the tensor map", [](Stream) {
+    TensorMap map;
+    return make_tensor_map(&map, zeroed(64), 4, 2, 9, 9, kBoxRows);
+  });
 }
 
 void add_store_tests(Tests& tests) {
   const auto store = [&](const char* name, const char* expected, StoreFault fault,
                          bool adds = false) {
     add(tests, name, expected, [=](Stream stream) -> Failure {
-      constexpr uint32_t kRows = kBoxRows - 1, kCols = 61,
-                         kStride = 64;  // the box hangs over both edges
+      // The box extends beyond both edges.
+      constexpr uint32_t kRows = kBoxRows - 1, kCols = 61, kStride = 64;
       const uint32_t bytes = fault == StoreFault::adds_halves ? 2 : 4;
-      float* matrix = fresh(kRows * kStride);
+      float* matrix = zeroed(kRows * kStride);
       const std::vector<float> ones(kRows * kStride, 1);
       emulator::write(matrix, ones.data(), ones.size() * sizeof(float));
       TensorMap map;
@@ -514,19 +518,19 @@ void add_store_tests(Tests& tests) {
   store("no proxy fence before a box is stored", "a proxy fence is missing",
         StoreFault::no_proxy_fence);
   store("no barrier before a box is stored", "shared memory", StoreFault::no_barrier);
-  store("a box written over while it is stored", "race on shared memory", StoreFault::overwritten);
-  store("a wait for one box too few", "race on shared memory", StoreFault::group_too_few);
-  store("a box not committed", "race on shared memory", StoreFault::no_commit);
-  store("a box not waited for", "with a box on its way", StoreFault::no_wait);
+  store("a box overwritten while it is stored", "race on shared memory", StoreFault::overwritten);
+  store("a wait for one stored box too few", "race on shared memory", StoreFault::group_too_few);
+  store("a stored box not committed", "race on shared memory", StoreFault::no_commit);
+  store("a stored box not waited for", "with a TMA store in flight", StoreFault::no_wait);
   store("a misaligned box stored", "misaligned", StoreFault::misaligned);
-  store("halves added", "only f32 is added", StoreFault::adds_halves, true);
+  store("16-bit values added", "TMA adds only f32", StoreFault::adds_halves, true);
 }
 
 void add_product_tests(Tests& tests) {
   const auto product = [&](const char* name, const char* expected, ProductFault fault,
                            bool right = true) {
     add(tests, name, expected, [=](Stream stream) -> Failure {
-      float* out = fresh(128);
+      float* out = zeroed(128);
       launch(stream, multiply_ones, 1, 128, 128 * 128, out, fault);
       if (const Failure failure = synchronize(stream)) return failure;
       float sum;
@@ -539,19 +543,19 @@ void add_product_tests(Tests& tests) {
           ProductFault::no_proxy_fence);
   product("no wgmma_fence before a product", "wgmma_fence is missing",
           ProductFault::no_wgmma_fence);
-  product("a product not committed", "with a product under way", ProductFault::no_commit);
-  product("a product not waited for", "with a product under way", ProductFault::no_wait);
-  product("sums read too early are not a number", "", ProductFault::sums_read_early, false);
-  product("an operand written over", "race on shared memory", ProductFault::operand_overwritten);
+  product("a product not committed", "with a wgmma in flight", ProductFault::no_commit);
+  product("a product not waited for", "with a wgmma in flight", ProductFault::no_wait);
+  product("sums read too early are NaN", "", ProductFault::sums_read_early, false);
+  product("an operand overwritten", "race on shared memory", ProductFault::operand_overwritten);
   product("threads that disagree about a product", "disagree about wgmma",
           ProductFault::threads_disagree);
-  product("a torn warpgroup", "the warpgroup is torn", ProductFault::torn);
+  product("a diverged warpgroup", "the warpgroup diverged", ProductFault::diverged);
 }
 
 void add_register_tests(Tests& tests) {
   const auto product = [&](const char* name, const char* expected, RegisterFault fault) {
     add(tests, name, expected, [=](Stream stream) -> Failure {
-      float* out = fresh(128);
+      float* out = zeroed(128);
       launch(stream, multiply_registers, 1, 128, 2 * 16 * 128, out, fault);
       if (const Failure failure = synchronize(stream)) return failure;
       float sum;
@@ -559,14 +563,13 @@ void add_register_tests(Tests& tests) {
       return sum == 16 ? nullptr : "a wrong sum";
     });
   };
-  product("a product of registers", "", RegisterFault::none);
-  product("no wgmma_fence before a product of registers", "wgmma_fence is missing",
+  product("a product with an operand in registers", "", RegisterFault::none);
+  product("no wgmma_fence before a product with an operand in registers", "wgmma_fence is missing",
           RegisterFault::no_wgmma_fence);
   product("registers changed before a product is waited for", "are changed before it is waited for",
           RegisterFault::changed_early);
   product("a panel past the end", "out of bounds", RegisterFault::panel_past_the_end);
-  product("a product of a row that nobody has written", "nobody has written",
-          RegisterFault::unwritten_row);
+  product("a product of an unwritten row", "was never written", RegisterFault::unwritten_row);
 }
 
 void add_named_barrier_tests(Tests& tests) {
@@ -574,14 +577,14 @@ void add_named_barrier_tests(Tests& tests) {
                          bool unwritten = true) {
     add(tests, name, expected, [=](Stream stream) {
       emulator::options.unwritten = unwritten;
-      return launch(stream, hand_over, 1, 128, 128, fresh(64), fault);
+      return launch(stream, hand_over, 1, 128, 128, zeroed(64), fault);
     });
   };
   named("a named barrier", "", NamedFault::none);
   named("an arrival before the write", "race on shared memory", NamedFault::arrives_early, false);
   named("two counts for one named barrier", "expected to have", NamedFault::other_count);
-  named("a named barrier that there is not", "barrier 16", NamedFault::unknown);
-  named("a named barrier that nobody waits for", "barrier 1 incomplete", NamedFault::nobody_waits);
+  named("a named barrier that does not exist", "barrier 16", NamedFault::unknown);
+  named("a named barrier that no thread waits for", "barrier 1 incomplete", NamedFault::no_waiter);
 }
 
 void add_overlap_tests(Tests& tests) {
@@ -589,7 +592,7 @@ void add_overlap_tests(Tests& tests) {
                            int capability = 90, bool waits = true) {
     add(tests, name, expected, [=](Stream stream) {
       emulator::options.capability = capability;
-      float *out = fresh(32), *weight = fresh(32), *in = fresh(32);
+      float *out = zeroed(32), *weight = zeroed(32), *in = zeroed(32);
       for (float* each : {weight, in}) launch(stream, bump, 1, 32, 0, each);
       if (waits) synchronize(stream);
       launch(stream, bump, 1, 32, 0, in);
@@ -597,7 +600,7 @@ void add_overlap_tests(Tests& tests) {
       return launch(stream, runs_beside_the_previous, 1, 32, 0, out, weight, in, fault);
     });
   };
-  overlap("a launch beside the previous one", "", OverlapFault::none);
+  overlap("a launch that overlaps the previous one", "", OverlapFault::none);
   overlap("a read before the wait", "wait_for_previous is missing: thread",
           OverlapFault::reads_early);
   overlap("a write before the wait", "wait_for_previous is missing: thread",
@@ -606,9 +609,9 @@ void add_overlap_tests(Tests& tests) {
           OverlapFault::never_waits);
   overlap("a launch without a wait", "returns without wait_for_previous",
           OverlapFault::does_nothing);
-  overlap("a read of what a launch before the previous one wrote", "which an earlier launch wrote",
-          OverlapFault::none, 90, false);
-  overlap("launches beside each other on older cards", "do not overlap", OverlapFault::none, 80);
+  overlap("a read of what the launch before the previous one wrote",
+          "which an earlier launch wrote", OverlapFault::none, 90, false);
+  overlap("launches that overlap on older GPUs", "do not overlap", OverlapFault::none, 80);
 }
 
 struct Padded {
@@ -617,9 +620,10 @@ struct Padded {
 };
 __global__ void takes_padded(Padded) {}
 
-// Whatever lies between the members of a parameter, launches of the same values are the same bytes.
+// Launches with equal parameter values are recorded as equal bytes, whatever the padding between
+// members contains.
 void add_launch_tests(Tests& tests) {
-  tests.push_back({"launches: the same values, the same bytes", [] {
+  tests.push_back({"launches: equal values are equal bytes", [] {
                      const auto launches_of = [](int fill, int value) {
                        Launches launches;
                        launches.open(1024);
@@ -632,8 +636,8 @@ void add_launch_tests(Tests& tests) {
                      };
                      const Launches one = launches_of(0, 5), same = launches_of(0xff, 5),
                                     other = launches_of(0, 6);
-                     qwen3::test::expect(one == same, "gaps make a difference");
-                     qwen3::test::expect(!(one == other), "values make none");
+                     qwen3::test::expect(one == same, "padding makes a difference");
+                     qwen3::test::expect(!(one == other), "values make no difference");
                    }});
 }
 

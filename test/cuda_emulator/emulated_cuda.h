@@ -1,6 +1,7 @@
-// Lets g++ compile the project's .cu files as C++20: force-included before each of them, it takes the place of CUDA's
-// own vocabulary, of cuda/ptx.cuh and of cuda/runtime.h. Kernels then run on the CPU, every CUDA thread as a fiber,
-// every load and store watched. Nothing of the project includes this; see docs/cuda.md.
+// Lets g++ compile the project's .cu files as C++20. It is force-included before each of them and
+// replaces CUDA's keywords and built-in types, cuda/ptx.cuh and cuda/runtime.h. Kernels then run on
+// the CPU: every CUDA thread is a fiber, and every load and store is checked. No file includes
+// this; see docs/cuda.md.
 #pragma once
 #include <cmath>
 #include <cstddef>
@@ -30,7 +31,7 @@ struct alignas(16) uint4 {
   unsigned x, y, z, w;
 };
 
-// Those of the thread that runs; set at every switch.
+// Those of the running thread; set at every switch.
 extern uint3 threadIdx, blockIdx;
 extern dim3 blockDim, gridDim;
 

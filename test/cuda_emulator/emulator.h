@@ -1,4 +1,5 @@
-// What tests may run_unless_failed of the emulated device beyond CUDA itself: schedules, faults, forbidden bytes, counters.
+// Controls of the emulated device for tests, beyond CUDA itself: schedules, faults, unreadable
+// bytes, counters.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -6,8 +7,9 @@
 
 namespace emulator {
 
-// Whether every plain load and store is seen. Under AddressSanitizer, which then finds what is out of bounds, only those of
-// copies and tensor cores are: nobody can tell what was written, or who races.
+// Whether the emulator sees every plain load and store. Under AddressSanitizer it sees only those
+// of copies and tensor cores: AddressSanitizer then finds accesses out of bounds, but unwritten
+// bytes and races cannot be found.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kWatched = false;
 #else
@@ -15,43 +17,46 @@ constexpr bool kWatched = true;
 #endif
 
 struct Options {
-  uint64_t seed = 0;          // 0: threads run in order; 1: in reverse; else drawn at every switch
-  bool unwritten = kWatched;  // reading bytes that nobody wrote is an error
-  bool races = kWatched;
-  unsigned seconds = 60;  // a launch may take, of wall time
+  // 0: threads run in order; 1: in reverse; else the next one is chosen at random at every switch.
+  uint64_t seed = 0;
+  bool unwritten = kWatched;  // reading unwritten bytes is an error
+  bool races = kWatched;      // races are errors
+  unsigned seconds = 60;      // wall time limit of a launch
   int multiprocessors = 4;
-  int capability = 80;                    // the compute capability, 90 for Hopper
-  bool graphs = true;                     // there is memory for them
-  int code_capability = 0;                // that kernels are compiled for; 0: the card's
-  int fail_call = 0;                      // the runtime call that fails, counted from 1; 0: none
-  size_t device_bytes = size_t{1} << 30;  // memory that the device has
+  int capability = 80;                    // compute capability, 90 for Hopper
+  bool graphs = true;                     // false: creating a graph fails, out of memory
+  int code_capability = 0;                // that kernels are compiled for; 0: the GPU's
+  int fail_call = 0;                      // number of the runtime call that fails, from 1; 0: none
+  size_t device_bytes = size_t{1} << 30;  // device memory
 };
 extern Options options;
 
 struct Counters {
   uint64_t runtime_calls;
-  uint64_t launches;  // of kernels, one by one
+  uint64_t launches;  // of single kernels, not as part of a graph
   uint64_t graphs, graph_launches;
-  uint64_t overlapping;  // launches that ran beside those in front of them
+  uint64_t overlapping;  // launches that may overlap the previous one
   uint64_t mma;
   uint64_t wgmma;
-  uint64_t ldmatrix_rows, bank_conflicts;  // rows of one 8-row phase that meet in the same banks
+  // Rows that ldmatrix reads, and those that share banks with an earlier row of their 8-row phase.
+  uint64_t ldmatrix_rows, bank_conflicts;
 };
 extern Counters counters;
 
-// What the last failed launch reported in full.
+// The full report of the last failed launch.
 const std::string& last_report();
 
-// Device and pinned memory, and graphs, that nobody released.
+// The number of allocations of device and pinned memory, and of graphs, that are not released.
 size_t live_allocations();
 
-// Between tests: a failed device works again, all memory is gone.
+// Between tests: repairs a failed device, empties the streams, releases all memory and graphs, and
+// clears the counters and the last report.
 void reset();
 
-// Reading these bytes of device memory is an error until a kernel or a copy writes them.
+// Marks bytes of device memory as unwritten: reading them is an error until they are written.
 void forbid(void* memory, size_t bytes);
 
-// Device memory from the host's side. No kernel may be running.
+// Access to device memory from the host. No kernel may be running.
 void write(void* to, const void* from, size_t bytes);
 void read(void* to, const void* from, size_t bytes);
 

@@ -10,7 +10,7 @@
 #endif
 
 #if defined(__x86_64__)
-// Pushes the callee-saved registers, exchanges the stacks, pops the other's.
+// Pushes the callee-saved registers, switches stacks, and pops the registers saved on the new one.
 extern "C" void emulator_switch_stack(void** save, void* load);
 asm(R"(
 .text
@@ -52,11 +52,11 @@ void Fiber::prepare(void (*entry)()) {
     size_ = kStackBytes;
   }
 #if defined(__SANITIZE_ADDRESS__)
-  __asan_unpoison_memory_region(
-      stack_, kStackBytes);  // the last life of this stack did not end by returning
+  // The previous function on this stack did not return, so its frames are still poisoned.
+  __asan_unpoison_memory_region(stack_, kStackBytes);
 #endif
 #if defined(__x86_64__)
-  // A multiple of 16, less the return address that `entry` expects to find.
+  // 16-byte aligned, minus the return address that `entry` expects on its stack.
   void** top = reinterpret_cast<void**>(stack_ + kStackBytes - 64);
   *--top = nullptr;
   *--top = reinterpret_cast<void*>(entry);

@@ -1,5 +1,5 @@
-// A stack of its own to run a function on, left and entered again at will. Switching costs some nanoseconds on x86-64
-// and a system call elsewhere.
+// A fiber: a function with a stack of its own that can be suspended and resumed. A switch costs a
+// few nanoseconds on x86-64 and a system call on other processors.
 #pragma once
 #include <cstddef>
 #if !defined(__x86_64__)
@@ -15,11 +15,13 @@ class Fiber {
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  // The next switch to this fiber calls `entry`, which must never return. What ran on its stack is forgotten.
+  // The next switch to this fiber calls `entry`, which must never return. A function suspended on
+  // the stack is discarded.
   void prepare(void (*entry)());
-  // Leaves the running fiber, `from`, for `to`. The thread's own stack is a Fiber that was never prepared.
+  // Switches from the running fiber, `from`, to `to`. A Fiber that was never prepared stands for
+  // the thread's own stack.
   static void change(Fiber& from, Fiber& to);
-  // The first thing `entry` has to call.
+  // `entry` must call this first.
   static void entered();
 
  private:
@@ -29,7 +31,7 @@ class Fiber {
 #else
   ucontext_t context_{};
 #endif
-  // For AddressSanitizer, which wants to know every stack.
+  // For AddressSanitizer, which must know every stack.
   void* fake_stack_ = nullptr;
   const void* bottom_ = nullptr;
   size_t size_ = 0;

@@ -1,5 +1,5 @@
-// What -fsanitize=thread makes g++ call for every plain load and store of the .cu files; no sanitizer library is
-// linked. This file and the other emulator files are built without it.
+// The functions that g++ -fsanitize=thread calls for every plain load and store of the .cu files.
+// No sanitizer library is linked, and the emulator's own files are built without the option.
 #include "block.h"
 
 namespace {
@@ -10,7 +10,7 @@ void on_access(const void* p, size_t bytes, bool aligned, Access access,
                const void* return_address) {
   const Site site = site_of(return_address);
   if (!block.running) {
-    if (is_device_only(p)) fail("host code touches device memory at " + describe(site));
+    if (is_device_only(p)) fail("host code accesses device memory at " + describe(site));
     return;
   }
   if (aligned) check_alignment(p, bytes, site);

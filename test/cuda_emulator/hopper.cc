@@ -1,5 +1,6 @@
-// What Hopper's kernels wait for: mbarriers, copies by tensor map (TMA), products of whole warpgroups (wgmma). Copies and
-// products run beside the threads, have clocks of their own, and read shared memory through the asynchronous proxy.
+// Hopper's asynchronous operations: mbarriers, TMA copies by tensor map, and wgmma, matrix products
+// of whole warpgroups. Copies and products run concurrently with the threads, have clocks of their
+// own, and access shared memory through the asynchronous proxy.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -12,17 +13,17 @@ namespace emulator {
 namespace {
 
 constexpr uint32_t kSwizzledRowBytes = 128, kSwizzleBytes = 1024, kChunkBytes = 16;
-constexpr uint32_t kProductRows = 64,
-                   kProductBytes = 32;  // of wgmma: rows of a, bytes of a row of both
+// Of wgmma: rows of a, bytes of a row of both operands, largest number of columns.
+constexpr uint32_t kProductRows = 64, kProductBytes = 32;
 constexpr uint32_t kMaxProductCols = 256;
-constexpr uint32_t kPoison = 0xffffffff,
-                   kIntegerPoison = 0x80000001;  // sums that nobody may read yet
+// The registers of sums that must not be read yet.
+constexpr uint32_t kPoison = 0xffffffff, kIntegerPoison = 0x80000001;
 
 struct Mbarrier {
   uint32_t count, pending;  // arrivals
   int64_t bytes;            // outstanding
   uint32_t phase;
-  Clock seen, released;  // by those who arrived in this phase, and in the last
+  Clock seen, released;  // joined clocks of the arrivals in this phase, and in the previous one
   std::vector<std::pair<int, uint32_t>> waiting;  // threads and their parities
   Site site;
   bool fenced;
@@ -37,7 +38,8 @@ struct TensorCopy {
   Site site;
 };
 
-// A box on its way from shared memory. It has a clock of its own, because many copies and products may begin before it ends.
+// A TMA store in flight. It has a copy of its clock, because block.clocks[number] may be reused
+// before the store ends.
 struct Store {
   uint32_t from;
   TensorMap map;
@@ -48,13 +50,13 @@ struct Store {
   Site site;
 };
 
-// A thread's, not yet committed and committed.
+// The stores of a thread.
 struct Stores {
-  std::vector<Store> open;
-  std::deque<std::vector<Store>> groups;
+  std::vector<Store> open;                // not yet committed
+  std::deque<std::vector<Store>> groups;  // committed, not yet waited for
 };
 
-// What a thread holds of the left operand, where it was when wgmma was issued.
+// A thread's registers of the left operand, and their values when wgmma was issued.
 struct Held {
   const uint32_t* registers;
   uint32_t values[4];
@@ -66,16 +68,17 @@ struct Product {
   uint32_t cols;
   uint64_t a, b;
   bool accumulate;
-  std::vector<Held> held;  // of all threads, in place of a; b then lies row by row of its columns
+  // Of all threads, if the left operand is in registers: replaces a, and b is stored as [k, cols].
+  std::vector<Held> held;
   void* sums[kWarpgroupThreads];
   int number;
   Site site;
 };
 
-// Sums of products under way, which registers hold no more.
+// Sums of products in flight, while the registers are poisoned.
 struct Sums {
-  std::vector<uint32_t> values;  // of thread t from t * cols / 2 on
-  int products;
+  std::vector<uint32_t> values;  // those of thread t begin at t * cols / 2
+  int products;                  // in flight, that add to them
 };
 
 struct Warpgroup {
@@ -83,7 +86,7 @@ struct Warpgroup {
   bool fenced;
   std::vector<Product> open;                // not yet committed
   std::deque<std::vector<Product>> groups;  // committed, not yet waited for
-  std::map<void*, Sums> sums;               // by the first thread's registers
+  std::map<void*, Sums> sums;               // by the address of the first thread's registers
 };
 
 std::map<uint32_t, Mbarrier> mbarriers;
@@ -101,7 +104,7 @@ std::string name_of_mbarrier(uint32_t address) {
   return text("the mbarrier at offset ", static_cast<int64_t>(address) - shared.low);
 }
 
-// Whoever uses an mbarrier has to have seen that it was made.
+// The thread that uses an mbarrier must have seen its initialisation.
 Mbarrier& mbarrier_at(uint32_t address, Site site) {
   const auto found = mbarriers.find(address);
   if (found == mbarriers.end()) {
@@ -128,8 +131,8 @@ void complete_phase(Mbarrier& barrier) {
   barrier.waiting = std::move(left);
 }
 
-// Calls visit(address in shared memory, place in the matrix, bytes of it) for every 16 bytes of the box. Past the edges
-// there are none.
+// Calls visit(address in shared memory, address in the matrix, bytes) for every 16 bytes of the
+// box. Beyond the edges of the matrix the address is null and bytes is 0.
 template <typename Visit>
 void visit_box(uint32_t box, const TensorMap& map, int32_t first_x, int32_t first_y, Visit visit) {
   const int64_t row_bytes = int64_t{map.cols} * map.element_bytes;
@@ -150,14 +153,16 @@ void check_box(uint32_t address, Site site) {
             " past a multiple of ", kSwizzleBytes, ", at ", describe(site)));
 }
 
-// Where byte `byte` of row `row` of an operand lies: rows of 128 bytes, swizzled, in groups of eight.
+// The address of a byte of a row of an operand stored as swizzled rows of 128 bytes, in groups of
+// eight.
 uint32_t operand_address(uint64_t descriptor, uint32_t row, uint32_t byte) {
   const auto start = static_cast<uint32_t>(descriptor & 0x3fff) << 4;
   const auto stride = static_cast<uint32_t>(descriptor >> 32 & 0x3fff) << 4;
   return swizzled(start + row / 8 * stride + row % 8 * kSwizzledRowBytes + byte);
 }
 
-// Of an operand that lies row by row of its columns: panels of 64 columns, in which rows of 128 bytes are swizzled.
+// The address of an element of an operand stored as [k, cols]: panels of 64 columns, in which rows
+// of 128 bytes are swizzled.
 uint32_t transposed_address(uint64_t descriptor, uint32_t k, uint32_t col) {
   constexpr uint32_t kPanelCols = kSwizzledRowBytes / 2;
   const auto panel_bytes = static_cast<uint32_t>(descriptor >> 16 & 0x3fff) << 4;
@@ -191,7 +196,7 @@ float half_at(const void* p, Multiplicand type) {
   return qwen3::cuda::to_float(qwen3::cuda::f16{bits});
 }
 
-// Row-major [k][rows], so that the inner loop below runs over columns.
+// Reads an operand as row-major [k][rows], so that the inner loop of `multiply` runs over columns.
 template <typename Sum>
 void read_operand(uint64_t descriptor, uint32_t rows, Multiplicand type, Sum* values) {
   for (uint32_t row = 0; row < rows; ++row) {
@@ -210,8 +215,8 @@ void read_operand(uint64_t descriptor, uint32_t rows, Multiplicand type, Sum* va
   }
 }
 
-// Both operands where the left one is in registers: thread t holds in register i row 16 (t / 32) + t % 32 / 4 + 8 (i % 2),
-// columns 2 (t % 4) + 8 (i / 2) and the next.
+// Reads both operands if the left one is in registers: register i of thread t is
+// row 16 (t / 32) + t % 32 / 4 + 8 (i % 2), columns 2 (t % 4) + 8 (i / 2) and the next.
 void read_operands(const Product& product, float* a, float* b) {
   for (uint32_t t = 0; t < kWarpgroupThreads; ++t) {
     for (uint32_t i = 0; i < 4; ++i) {
@@ -229,7 +234,8 @@ void read_operands(const Product& product, float* a, float* b) {
   }
 }
 
-// Thread t holds in element i: row 16 (t / 32) + t % 32 / 4 + 8 (i / 2 % 2), column 8 (i / 4) + 2 (t % 4) + i % 2.
+// Element i of thread t's sums is row 16 (t / 32) + t % 32 / 4 + 8 (i / 2 % 2),
+// column 8 (i / 4) + 2 (t % 4) + i % 2.
 template <typename Sum>
 void multiply(const Product& product, uint32_t* sums) {
   constexpr uint32_t kMaxInner = kProductBytes / (std::is_same_v<Sum, int32_t> ? 1 : 2);
@@ -243,32 +249,35 @@ void multiply(const Product& product, uint32_t* sums) {
     read_operand(product.b, cols, product.type, b);
   }
   for (uint32_t row = 0; row < kProductRows; ++row) {
-    const auto held = [&](uint32_t col) {
+    const auto sum_at = [&](uint32_t col) {
       const uint32_t thread = row / 16 * 32 + row % 8 * 4 + col % 8 / 2;
       return sums + thread * (cols / 2) + col / 8 * 4 + row / 8 % 2 * 2 + col % 2;
     };
     for (uint32_t col = 0; col < cols; ++col) {
-      row_sums[col] = product.accumulate ? __builtin_bit_cast(Sum, *held(col)) : 0;
+      row_sums[col] = product.accumulate ? __builtin_bit_cast(Sum, *sum_at(col)) : 0;
     }
     for (uint32_t k = 0; k < kMaxInner; ++k) {
       const Sum left = a[k * kProductRows + row];
       for (uint32_t col = 0; col < cols; ++col) row_sums[col] += left * b[k * cols + col];
     }
     for (uint32_t col = 0; col < cols; ++col)
-      *held(col) = __builtin_bit_cast(uint32_t, row_sums[col]);
+      *sum_at(col) = __builtin_bit_cast(uint32_t, row_sums[col]);
   }
 }
 
-Warpgroup& my_warpgroup() { return warpgroups[static_cast<size_t>(block.me / kWarpgroupThreads)]; }
+Warpgroup& current_warpgroup() {
+  return warpgroups[static_cast<size_t>(block.me / kWarpgroupThreads)];
+}
 
 template <typename Arguments, typename Perform>
 void warpgroup_operation(const char* name, Arguments& mine, Site site, Perform perform) {
-  if (block.count % kWarpgroupThreads != 0) fail("wgmma in a block that is not made of warpgroups");
-  collective<kWarpgroupThreads>(my_warpgroup().operation, name, mine, site, perform);
+  if (block.count % kWarpgroupThreads != 0)
+    fail("wgmma in a block whose threads are not a multiple of 128");
+  collective<kWarpgroupThreads>(current_warpgroup().operation, name, mine, site, perform);
 }
 
-// Takes the sums out of the threads' registers.
-void take_sums(Warpgroup& group, const Product& product) {
+// Moves the sums out of the threads' registers, and poisons these.
+void move_sums_out(Warpgroup& group, const Product& product) {
   Sums& sums = group.sums[product.sums[0]];
   if (sums.products++ > 0) return;
   const size_t count = product.cols / 2;
@@ -280,7 +289,7 @@ void take_sums(Warpgroup& group, const Product& product) {
   }
 }
 
-void finish_product(Warpgroup& group, const Product& product) {
+void complete_product(Warpgroup& group, const Product& product) {
   touch_operands(product);
   for (const Held& held : product.held) {
     if (!std::equal(held.values, held.values + 4, held.registers)) {
@@ -310,12 +319,12 @@ float add_flushed(float a, float b) {
   return flushed(flushed(a) + flushed(b));
 }
 
-void finish_store(const Store& store) {
+void complete_store(const Store& store) {
   visit_box(store.from, store.map, store.x, store.y,
-            [&](uint32_t address, const char* place, size_t bytes) {
+            [&](uint32_t address, const char* target, size_t bytes) {
               if (bytes == 0) return;
               const char* from = shared.window + address;
-              auto* to = const_cast<char*>(place);
+              auto* to = const_cast<char*>(target);
               touch(from, bytes, Access::read, store.site, store.number, store.clock);
               if (store.adds) touch(to, bytes, Access::read, store.site, store.number, store.clock);
               touch(to, bytes, Access::write, store.site, store.number, store.clock);
@@ -343,7 +352,7 @@ void begin_hopper_block() {
                     {});
 }
 
-// --- Mbarriers: a phase ends when as many have arrived as were announced, and as many bytes ------------------------------
+// --- Mbarriers: a phase ends when all expected arrivals and bytes have come ----------------------
 
 void mbarrier_init(uint32_t address, uint32_t count, const char* file, int line) {
   const Site site = site_of(file, line);
@@ -384,7 +393,7 @@ std::string describe_mbarrier(uint32_t address) {
               barrier.count, " arrivals and ", barrier.bytes, " bytes outstanding");
 }
 
-// --- TMA: the box holds NaN until it lands, when the schedule says so --------------------------------------------------------
+// --- TMA loads: the box is NaN until it lands, at a moment that the schedule chooses -------------
 
 void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x, int32_t y,
                  const char* file, int line) {
@@ -392,7 +401,7 @@ void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x
   check_box(to, site);
   const Mbarrier& barrier = mbarrier_at(mbarrier, site);
   if (!barrier.fenced) {
-    fail(text("fence_mbarrier_init is missing: ", name_of_mbarrier(mbarrier), ", made at ",
+    fail(text("fence_mbarrier_init is missing: ", name_of_mbarrier(mbarrier), ", initialised at ",
               describe(barrier.site), ", is used by TMA at ", describe(site)));
   }
   const TensorCopy copy{to, map, mbarrier, x, y, begin_asynchronous(block.clock()), site};
@@ -405,7 +414,7 @@ void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x
 
 size_t copies_in_flight() { return copies.size(); }
 
-// Bytes past the edges count too.
+// Bytes beyond the edges of the matrix count as landed too.
 void land_copy(size_t index) {
   const TensorCopy copy = copies[index];
   copies.erase(copies.begin() + static_cast<ptrdiff_t>(index));
@@ -428,14 +437,13 @@ std::string unfinished_copies() {
   return text("the block ends with a copy in flight, issued at ", describe(copies[0].site));
 }
 
-// --- TMA the other way: a box is read when it is issued, and again when it is waited for, which is when it arrives -----------
+// --- TMA stores: a box is read when it is issued, and again, and stored, when it is waited for ---
 
 void tma_store_2d(uint32_t from, const TensorMap& map, int32_t x, int32_t y, bool adds,
                   const char* file, int line) {
   const Site site = site_of(file, line);
   check_box(from, site);
-  if (adds && map.element_bytes != sizeof(float))
-    fail("only f32 is added by TMA, at " + describe(site));
+  if (adds && map.element_bytes != sizeof(float)) fail("TMA adds only f32, at " + describe(site));
   const int number = begin_asynchronous(block.clock());
   const Store store{from, map, x, y, adds, number, block.clocks[number], site};
   visit_box(from, map, x, y, [&](uint32_t address, const char*, size_t bytes) {
@@ -454,15 +462,15 @@ void tma_wait_read(int groups_left) {
   Stores& mine = stores[static_cast<size_t>(block.me)];
   for (; mine.groups.size() > static_cast<size_t>(groups_left); mine.groups.pop_front()) {
     for (const Store& store : mine.groups.front()) {
-      finish_store(store);
+      complete_store(store);
       join(block.clock(), store.clock);
     }
   }
 }
 
-// --- The proxy of copies and products ------------------------------------------------------------------------------------------
+// --- The asynchronous proxy ----------------------------------------------------------------------
 
-// What the thread has seen until now, they may read.
+// Copies and products may then read what the thread has seen until now.
 void fence_proxy_async() {
   Clock& mine = block.clock();
   block.uses_proxies = true;
@@ -474,12 +482,12 @@ void fence_proxy_async() {
   tick(block.me);
 }
 
-// --- wgmma: computed when it is waited for; the registers of the sums hold NaN until then -----------------------------------------
+// --- wgmma: computed when it is waited for; until then the registers of the sums are poisoned ----
 
 void wgmma_fence(const char* file, int line) {
   int self = block.me;
   warpgroup_operation("wgmma_fence", self, site_of(file, line),
-                      [](int* const(&)[kWarpgroupThreads]) { my_warpgroup().fenced = true; });
+                      [](int* const(&)[kWarpgroupThreads]) { current_warpgroup().fenced = true; });
 }
 
 namespace {
@@ -487,7 +495,7 @@ namespace {
 struct ProductArguments {
   void* sums;
   const uint32_t* held;  // null: a is in shared memory
-  uint64_t a, b;         // a is b where the operand is held
+  uint64_t a, b;         // descriptors; a is b if the left operand is in registers
   bool accumulate;
 };
 
@@ -500,25 +508,25 @@ void issue(ProductArguments& mine, uint32_t cols, Multiplicand type, Site site) 
   }
   warpgroup_operation(
       "wgmma", mine, site, [&](ProductArguments* const(&threads)[kWarpgroupThreads]) {
-        Warpgroup& group = my_warpgroup();
+        Warpgroup& group = current_warpgroup();
         if (!group.fenced) fail("wgmma_fence is missing before wgmma at " + describe(site));
         Product product{type, cols, mine.a, mine.b, mine.accumulate, {}, {}, 0, site};
         Clock seen = fresh_clock();
         for (int t = 0; t < kWarpgroupThreads; ++t) {
-          const ProductArguments& its = *threads[t];
-          if (its.a != mine.a || its.b != mine.b || its.accumulate != mine.accumulate) {
+          const ProductArguments& theirs = *threads[t];
+          if (theirs.a != mine.a || theirs.b != mine.b || theirs.accumulate != mine.accumulate) {
             fail("threads of a warpgroup disagree about wgmma at " + describe(site));
           }
-          product.sums[t] = its.sums;
-          if (its.held) {
-            product.held.push_back({its.held, {}});
-            std::copy_n(its.held, 4, product.held.back().values);
+          product.sums[t] = theirs.sums;
+          if (theirs.held) {
+            product.held.push_back({theirs.held, {}});
+            std::copy_n(theirs.held, 4, product.held.back().values);
           }
           join(seen, block.clocks[block.me / kWarpgroupThreads * kWarpgroupThreads + t]);
         }
         product.number = begin_asynchronous(seen);
         touch_operands(product);
-        take_sums(group, product);
+        move_sums_out(group, product);
         group.open.push_back(product);
       });
 }
@@ -541,7 +549,7 @@ void wgmma_commit(const char* file, int line) {
   int self = block.me;
   warpgroup_operation("wgmma_commit", self, site_of(file, line),
                       [](int* const(&)[kWarpgroupThreads]) {
-                        Warpgroup& group = my_warpgroup();
+                        Warpgroup& group = current_warpgroup();
                         group.groups.push_back(std::move(group.open));
                         group.open.clear();
                       });
@@ -551,16 +559,16 @@ void wgmma_wait(int groups_left, const char* file, int line) {
   int self = block.me;
   warpgroup_operation(
       "wgmma_wait", self, site_of(file, line), [=](int* const(&threads)[kWarpgroupThreads]) {
-        Warpgroup& group = my_warpgroup();
-        Clock finished = fresh_clock();
+        Warpgroup& group = current_warpgroup();
+        Clock completed = fresh_clock();
         for (; group.groups.size() > static_cast<size_t>(groups_left); group.groups.pop_front()) {
           for (const Product& product : group.groups.front()) {
-            finish_product(group, product);
-            join(finished, block.clocks[product.number]);
+            complete_product(group, product);
+            join(completed, block.clocks[product.number]);
           }
         }
-        for (const int* thread : threads) join(block.clocks[*thread], finished);
-        if (groups_left == 0) group.fenced = false;  // the registers may have been touched since
+        for (const int* thread : threads) join(block.clocks[*thread], completed);
+        if (groups_left == 0) group.fenced = false;  // the threads may now access the registers
       });
 }
 
@@ -569,13 +577,13 @@ std::string unfinished_work() {
   for (const std::vector<Store>* group :
        {&mine.open, mine.groups.empty() ? &mine.open : &mine.groups.front()}) {
     if (group->empty()) continue;
-    return text("thread ", block.me, " returns with a box on its way, issued at ",
+    return text("thread ", block.me, " returns with a TMA store in flight, issued at ",
                 describe(group->front().site));
   }
-  const Warpgroup& group = my_warpgroup();
+  const Warpgroup& group = current_warpgroup();
   if (group.open.empty() && group.groups.empty()) return "";
   const Product& product = group.open.empty() ? group.groups.front().front() : group.open[0];
-  return text("thread ", block.me, " returns with a product under way, issued at ",
+  return text("thread ", block.me, " returns with a wgmma in flight, issued at ",
               describe(product.site));
 }
 

@@ -19,12 +19,12 @@ Era era;
 
 namespace {
 
-constexpr size_t kArenaBytes = size_t{1} << 36;  // of addresses, not of memory
-constexpr size_t kGap = 64 << 10;                // no man's land on both sides of a buffer
+constexpr size_t kArenaBytes = size_t{1} << 36;  // of address space, not memory
+constexpr size_t kGap = 64 << 10;                // unmapped on both sides of a buffer
 constexpr size_t kWindowBytes = 256 << 10;
 constexpr size_t kPage = 4096;
 
-// The shadow of a byte. Two readers are kept: those that a later write could race with.
+// The shadow of a byte. It records two readers that a later write could race with.
 struct Cell {
   uint32_t write_time, read_time[2];
   Site write_site, read_site[2];
@@ -40,7 +40,7 @@ struct Buffer {
   char* data;
   size_t bytes;
   bool host;
-  bool* written;  // of each byte
+  bool* written;  // for each byte
   Cell* cells;
 
   std::string name() const {
@@ -51,7 +51,7 @@ struct Buffer {
 char* arena;
 char* arena_next;
 Cell* shared_cells;
-// Never destroyed: threads may be at work when the process exits.
+// Never destroyed: threads may still run when the process exits.
 auto& buffers = *new std::map<const char*, Buffer>;
 Buffer* last_used;
 int next_serial = 1;
@@ -66,9 +66,9 @@ char* map_memory(size_t bytes, int protection) {
   return static_cast<char*>(memory);
 }
 
-// Only [memory + low, memory + low + bytes) of a room may be touched: AddressSanitizer is told.
-void fence([[maybe_unused]] char* memory, [[maybe_unused]] size_t room, [[maybe_unused]] size_t low,
-           [[maybe_unused]] size_t bytes) {
+// For AddressSanitizer: of the `room` bytes at `memory` only [low, low + bytes) may be accessed.
+void poison_outside([[maybe_unused]] char* memory, [[maybe_unused]] size_t room,
+                    [[maybe_unused]] size_t low, [[maybe_unused]] size_t bytes) {
 #if defined(__SANITIZE_ADDRESS__)
   __asan_poison_memory_region(memory, room);
   __asan_unpoison_memory_region(memory + low, bytes);
@@ -79,7 +79,7 @@ bool in_window(const void* p) {
   return static_cast<size_t>(static_cast<const char*>(p) - shared.window) < kWindowBytes;
 }
 
-// The buffer at p or just before or behind it; null if there is none near.
+// The buffer that contains p or is near it; null if there is none.
 Buffer* buffer_near(const char* p) {
   if (last_used && p >= last_used->data && p < last_used->data + last_used->bytes) return last_used;
   auto next = buffers.upper_bound(p + kGap / 2);
@@ -90,18 +90,19 @@ Buffer* buffer_near(const char* p) {
 }
 
 std::string name_of(int thread) {
-  return is_asynchronous(thread) ? "an asynchronous copy or product" : text("thread ", thread);
+  return is_asynchronous(thread) ? "an asynchronous copy or wgmma" : text("thread ", thread);
 }
 
-// Whether nothing orders what `thread` did at `time` before whoever has seen `seen`. A barrier of all threads orders
-// what threads did, not what is still under way beside them.
+// Whether nothing orders what `thread` did at `time` before a thread whose clock is `seen`. A
+// barrier of all threads orders what threads did, but not asynchronous operations that are still in
+// flight.
 bool unseen(uint32_t time, int thread, const Clock& seen) {
   if (time <= era.block || (time <= era.barrier && !is_asynchronous(thread))) return false;
   return time > seen[thread];
 }
 
-// Who touches a byte, how and where: all that the messages need.
-struct Toucher {
+// The access being checked: all that messages need.
+struct Accessor {
   Access access;
   Site site;
   int thread;
@@ -123,17 +124,17 @@ struct Toucher {
   }
 };
 
-[[noreturn]] void report_race(const Toucher& by, const char* other_did, Site other_site, int other,
+[[noreturn]] void report_race(const Accessor& by, const char* other_did, Site other_site, int other,
                               bool other_block) {
   fail(text("race on ", by.place(), ": ", by.who(), " ", by.verb(), " at ", describe(by.site), ", ",
             other_block ? std::string("another block") : name_of(other), " ", other_did, " at ",
             describe(other_site), ", and no barrier orders the two"));
 }
 
-void check_races(const Cell& cell, const Toucher& by, const Clock& seen) {
+void check_races(const Cell& cell, const Accessor& by, const Clock& seen) {
   const bool writes = by.access != Access::read;
   if (cell.atomic && by.access == Access::atomic) return;
-  if (!by.in_shared) {  // blocks of one launch are ordered by nothing
+  if (!by.in_shared) {  // blocks of a launch are not ordered
     const auto elsewhere = [](uint32_t time) { return time > era.launch && time <= era.block; };
     if (elsewhere(cell.write_time)) report_race(by, "wrote", cell.write_site, cell.writer, true);
     if (writes && elsewhere(cell.read_time[0])) {
@@ -152,8 +153,9 @@ void check_races(const Cell& cell, const Toucher& by, const Clock& seen) {
   }
 }
 
-// What launches wrote that may still run beside this one, and all writes, have to wait for them.
-void check_overlap(const Cell& cell, const Toucher& by) {
+// Earlier launches may still run: all writes, and reads of what those launches wrote, must follow
+// wait_for_previous.
+void check_overlap(const Cell& cell, const Accessor& by) {
   if (by.in_shared || block.waited[by.thread]) return;
   const bool fresh = cell.write_time > era.waited && cell.write_time <= era.launch;
   if (by.access == Access::read && !fresh) return;
@@ -162,8 +164,9 @@ void check_overlap(const Cell& cell, const Toucher& by) {
             fresh ? ", which an earlier launch wrote at " + describe(cell.write_site) : ""));
 }
 
-// TMA and wgmma see what threads wrote only behind a fence that the writer, or who has seen the write, has passed.
-void check_proxies(const Cell& cell, const Toucher& by, const Clock& seen) {
+// TMA and wgmma see what a thread wrote only after a proxy fence, either of the writer or of a
+// thread that has seen the write.
+void check_proxies(const Cell& cell, const Accessor& by, const Clock& seen) {
   if (!is_asynchronous(by.thread) || cell.write_time <= era.block || is_asynchronous(cell.writer))
     return;
   if (!seen.fenced.empty() && cell.write_time <= seen.fenced[cell.writer]) return;
@@ -171,10 +174,10 @@ void check_proxies(const Cell& cell, const Toucher& by, const Clock& seen) {
             describe(cell.write_site), ", and TMA or wgmma reads it at ", describe(by.site)));
 }
 
-void note(Cell& cell, const Toucher& by, const Clock& seen) {
+void record_access(Cell& cell, const Accessor& by, const Clock& seen) {
   const uint32_t now = seen[by.thread];
   if (by.access == Access::read) {
-    // A read that we come after need not be recorded.
+    // An earlier read that is ordered before this one may be overwritten.
     const int i = unseen(cell.read_time[0], cell.reader[0], seen) ? 1 : 0;
     cell.read_time[i] = now;
     cell.reader[i] = static_cast<uint16_t>(by.thread);
@@ -189,14 +192,14 @@ void note(Cell& cell, const Toucher& by, const Clock& seen) {
   cell.atomic = by.access == Access::atomic;
 }
 
-// `was_written` is null where the cell alone tells.
-void touch_cell(Cell& cell, bool* was_written, const Toucher& by, const Clock& seen) {
+// `was_written` is null for shared memory, where the cell shows whether the byte was written.
+void touch_cell(Cell& cell, bool* was_written, const Accessor& by, const Clock& seen) {
   const uint32_t now = seen[by.thread];
   const bool reads = by.access == Access::read, needs_value = reads || by.access == Access::atomic;
-  if (reads && cell.reader[0] == by.thread && cell.read_time[0] == now) return;  // as a moment ago
+  if (reads && cell.reader[0] == by.thread && cell.read_time[0] == now) return;  // repeated read
   const bool written = was_written ? *was_written : cell.write_time > era.block;
   if (needs_value && !written && options.unwritten) {
-    fail(text("read of ", by.place(), ", which nobody has written, by ", by.who(), " at ",
+    fail(text("read of ", by.place(), ", which was never written, by ", by.who(), " at ",
               describe(by.site)));
   }
   if (options.races) check_races(cell, by, seen);
@@ -206,11 +209,11 @@ void touch_cell(Cell& cell, bool* was_written, const Toucher& by, const Clock& s
   }
   if (options.races) check_overlap(cell, by);
   if (reads && options.races) check_proxies(cell, by, seen);
-  note(cell, by, seen);
+  record_access(cell, by, seen);
   if (!reads && was_written) *was_written = true;
 }
 
-[[noreturn]] void report_bounds(const Toucher& by, size_t bytes, const std::string& what,
+[[noreturn]] void report_bounds(const Accessor& by, size_t bytes, const std::string& what,
                                 ptrdiff_t offset, size_t size) {
   fail(text("out of bounds: ", by.who(), " ", by.verb(), " ", bytes, " bytes at offset ", offset,
             " of ", what, ", which has ", size, ", at ", describe(by.site)));
@@ -234,7 +237,7 @@ void* allocate(size_t bytes, bool host) {
   arena_next = data + whole_pages(bytes) + kGap;
   if (arena_next > arena + kArenaBytes) throw std::bad_alloc();
   mprotect(data, whole_pages(bytes), PROT_READ | PROT_WRITE);
-  fence(data, whole_pages(bytes), 0, bytes);
+  poison_outside(data, whole_pages(bytes), 0, bytes);
   if (!host) std::memset(data, 0xff, bytes);  // NaN in every format
   auto* written = reinterpret_cast<bool*>(map_memory(bytes, PROT_READ | PROT_WRITE));
   auto* cells = reinterpret_cast<Cell*>(map_memory(bytes * sizeof(Cell), PROT_READ | PROT_WRITE));
@@ -250,7 +253,7 @@ void release(void* memory) {
   const Buffer& buffer = found->second;
   munmap(buffer.written, buffer.bytes);
   munmap(buffer.cells, buffer.bytes * sizeof(Cell));
-  // Addresses are not used again: what still points here is caught.
+  // Addresses are not reused, so accesses through dangling pointers are caught.
   mmap(buffer.data, whole_pages(buffer.bytes), PROT_NONE,
        MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (!buffer.host) bytes_used -= buffer.bytes;
@@ -294,9 +297,9 @@ void mark(void* p, size_t bytes, bool written) {
 void* open_shared_memory(size_t alignment) {
   if (shared.low == 0) {
     shared.low = static_cast<uint32_t>(kPage + std::clamp<size_t>(alignment, 16, 1024));
-    fence(shared.window, kWindowBytes, 0, kWindowBytes);
+    poison_outside(shared.window, kWindowBytes, 0, kWindowBytes);
     std::memset(shared.window, 0xff, shared.low + shared.bytes + kPage);
-    fence(shared.window, kWindowBytes, shared.low, shared.bytes);
+    poison_outside(shared.window, kWindowBytes, shared.low, shared.bytes);
   }
   return shared.window + shared.low;
 }
@@ -304,7 +307,7 @@ void* open_shared_memory(size_t alignment) {
 void touch(const void* p, size_t bytes, Access access, Site site, int thread, const Clock& seen) {
   const auto* c = static_cast<const char*>(p);
   if (!is_emulated(p)) return;
-  Toucher by{access, site, thread, in_window(p), 0};
+  Accessor by{access, site, thread, in_window(p), 0};
   Cell* cells;
   const Buffer* buffer = nullptr;
   if (by.in_shared) {
@@ -328,29 +331,30 @@ void touch(const void* p, size_t bytes, Access access, Site site, int thread, co
     cells = buffer->cells + offset;
   }
   if (bytes == 0 || (!options.races && !options.unwritten)) return;
-  // Bytes of one number mostly have the same past: what becomes of the first then becomes of the others.
-  const Cell past = cells[0];
+  // The bytes of one value mostly have equal shadow cells: the result for the first byte is copied
+  // to them.
+  const Cell first = cells[0];
   bool* const all_written = buffer && !buffer->host ? buffer->written + by.offset : nullptr;
-  const bool past_written = all_written && all_written[0];
+  const bool first_written = all_written && all_written[0];
   for (size_t i = 0; i < bytes; ++i, ++by.offset) {
-    const bool same_past = i > 0 && std::memcmp(&cells[i], &past, sizeof past) == 0 &&
-                           (!all_written || all_written[i] == past_written);
-    if (same_past) {
+    const bool same_as_first = i > 0 && std::memcmp(&cells[i], &first, sizeof first) == 0 &&
+                               (!all_written || all_written[i] == first_written);
+    if (same_as_first) {
       cells[i] = cells[0];
       if (all_written) all_written[i] = all_written[0];
       continue;
     }
-    bool host_wrote = true;  // or not: nobody tells us
+    bool host_wrote = true;  // writes of the host are not seen: pinned memory counts as written
     bool* written = !buffer ? nullptr : buffer->host ? &host_wrote : all_written + i;
     touch_cell(cells[i], written, by, seen);
   }
 }
 
 void check_alignment(const void* p, size_t bytes, Site site) {
-  const size_t past = reinterpret_cast<uintptr_t>(p) & (bytes - 1);  // bytes is a power of two
-  if (past && is_emulated(p)) {
-    fail(text("misaligned: ", bytes, " bytes at an address ", past, " past a multiple, at ",
-              describe(site)));
+  const size_t excess = reinterpret_cast<uintptr_t>(p) & (bytes - 1);  // bytes is a power of two
+  if (excess && is_emulated(p)) {
+    fail(text("misaligned: ", bytes, " bytes at an address ", excess, " past a multiple of ", bytes,
+              ", at ", describe(site)));
   }
 }
 

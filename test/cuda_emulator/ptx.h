@@ -1,5 +1,5 @@
-// What cuda/ptx.cuh offers, for the CPU: the same names, layouts and rounding, read from the PTX ISA. Every wrapper
-// knows where it was called, so that a report can name file and line.
+// The interface of cuda/ptx.cuh for the CPU: the same names, layouts and rounding, after the PTX
+// ISA. Every wrapper receives the location of its caller, so that a report can name file and line.
 #pragma once
 #define QWEN3_CUDA_PTX_CUH  // cuda/ptx.cuh becomes empty
 
@@ -11,7 +11,8 @@ namespace emulator {
 
 using Lane = uint32_t;
 
-// Bit patterns of the 16-bit formats. To nearest even; any NaN becomes 0x7fff, as cvt.rn gives it.
+// Bit patterns of the 16-bit formats. Rounds to nearest even; any NaN becomes 0x7fff, as with
+// cvt.rn.
 inline uint16_t to_bf16_bits(float value) {
   const auto bits = __builtin_bit_cast(uint32_t, value);
   if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fff;
@@ -22,7 +23,7 @@ inline uint16_t to_f16_bits(float value) {
   return __builtin_bit_cast(uint16_t, static_cast<_Float16>(value));
 }
 
-// Shared memory of the running block, aligned as asked and no better.
+// Shared memory of the running block, with the requested alignment and no larger one.
 void* shared_base(size_t alignment);
 uint32_t shared_address(const void* p);
 
@@ -48,7 +49,7 @@ enum class Multiplicand { bf16, f16, s8 };
 void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type,
          const char* file, int line);
 
-// A matrix that TMA reads and writes in boxes of `box_rows` rows of 128 bytes.
+// A matrix that TMA copies in boxes of `box_rows` rows of 128 bytes.
 struct TensorMap {
   const char* data;
   uint32_t rows, cols, stride_bytes, element_bytes, box_rows;
@@ -68,7 +69,7 @@ void fence_proxy_async();
 // `sums` is int32_t[cols / 2] for s8, else float[cols / 2].
 void wgmma(void* sums, uint32_t cols, uint64_t a, uint64_t b, bool accumulate, Multiplicand type,
            const char* file, int line);
-// `a` is in registers, and b lies row by row of the sum's columns.
+// As `wgmma`, with `a` in registers and b stored as [k, cols].
 void wgmma_registers(float* sums, uint32_t cols, const uint32_t (&a)[4], uint64_t b,
                      bool accumulate, Multiplicand type, const char* file, int line);
 void wgmma_fence(const char* file, int line);

@@ -5,29 +5,30 @@
 #include <algorithm>
 #include <cstdio>
 
-// Where this program, or the library that the emulator is part of, begins in memory.
+// The load address of the program or library that contains the emulator.
 extern "C" const char __ehdr_start __attribute__((visibility("hidden")));
 
 namespace emulator {
 namespace {
 
-// Program counters are offsets from the start of the program or library; call sites that are given by name are numbered.
+// A site is either a program counter, as an offset from __ehdr_start, or, with this bit set, an
+// index into named_locations.
 constexpr Site kNamed = Site{1} << 31;
 
-struct NamedPlace {
+struct NamedLocation {
   const char* file;
   int line;
-  bool operator==(const NamedPlace&) const = default;
+  bool operator==(const NamedLocation&) const = default;
 };
-auto& named_places =
-    *new std::vector<NamedPlace>;  // never destroyed: threads may run when the process exits
+// Never destroyed: threads may still run when the process exits.
+auto& named_locations = *new std::vector<NamedLocation>;
 
-std::string last_part(const std::string& path) {
+std::string base_name(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == path.npos ? path : path.substr(slash + 1);
 }
 
-// One line of what addr2line says about an address of this process.
+// The first line that addr2line prints for an address of this process.
 std::string addr2line(const char* flags, uint64_t offset) {
   Dl_info info;
   if (!dladdr(&__ehdr_start, &info)) return "?";
@@ -39,22 +40,22 @@ std::string addr2line(const char* flags, uint64_t offset) {
     if (!std::fgets(line, sizeof line, pipe)) line[0] = '\0';
     pclose(pipe);
   }
-  std::string answer = line;
-  while (!answer.empty() && answer.back() == '\n') answer.pop_back();
-  return answer;
+  std::string result = line;
+  while (!result.empty() && result.back() == '\n') result.pop_back();
+  return result;
 }
 
 }  // namespace
 
-// There are a few dozen, and whoever was asked for last is asked for again.
+// There are a few dozen locations, and consecutive calls mostly ask for the same one.
 Site site_of(const char* file, int line) {
   static size_t last = 0;
-  const NamedPlace wanted{file, line};
-  if (last < named_places.size() && named_places[last] == wanted)
+  const NamedLocation wanted{file, line};
+  if (last < named_locations.size() && named_locations[last] == wanted)
     return kNamed | static_cast<Site>(last);
-  const auto found = std::find(named_places.begin(), named_places.end(), wanted);
-  last = static_cast<size_t>(found - named_places.begin());
-  if (found == named_places.end()) named_places.push_back(wanted);
+  const auto found = std::find(named_locations.begin(), named_locations.end(), wanted);
+  last = static_cast<size_t>(found - named_locations.begin());
+  if (found == named_locations.end()) named_locations.push_back(wanted);
   return kNamed | static_cast<Site>(last);
 }
 
@@ -64,11 +65,11 @@ Site site_of(const void* return_address) {
 
 std::string describe(Site site) {
   if (site & kNamed) {
-    const NamedPlace& place = named_places[site & ~kNamed];
-    return last_part(place.file) + ":" + std::to_string(place.line);
+    const NamedLocation& location = named_locations[site & ~kNamed];
+    return base_name(location.file) + ":" + std::to_string(location.line);
   }
-  const std::string place = addr2line("", site - 1);  // a return address lies behind its call
-  return last_part(place.substr(0, place.find(' ')));
+  const std::string location = addr2line("", site - 1);  // the call precedes its return address
+  return base_name(location.substr(0, location.find(' ')));
 }
 
 std::string function_name(const void* function) {

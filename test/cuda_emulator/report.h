@@ -1,4 +1,4 @@
-// Places in the source, and sentences about them.
+// Source locations, and the texts of reports.
 #pragma once
 #include <cstdint>
 #include <stdexcept>
@@ -7,18 +7,18 @@
 
 namespace emulator {
 
-// A fault of the kernel that runs.
+// A fault of the running kernel.
 struct Fault : std::runtime_error {
   using runtime_error::runtime_error;
 };
 
-// A place in 32 bits, for the shadow keeps three for every byte.
+// A source location in 32 bits: the shadow memory stores three for every byte.
 using Site = uint32_t;
 
 Site site_of(const char* file, int line);
 Site site_of(const void* return_address);
 std::string describe(Site site);                   // "gemm.cu:41"
-std::string function_name(const void* function);   // without arguments and anonymous namespaces
+std::string function_name(const void* function);   // without arguments or anonymous namespaces
 std::string ranges(const std::vector<int>& list);  // "0-31,64"
 
 // "a", 1, "b" -> "a1b"

@@ -1,5 +1,5 @@
-// The CUDA runtime of the emulated device: one card, streams that do nothing until somebody waits for them. Any thread
-// may call; one at a time is inside.
+// The CUDA runtime of the emulated device. There is one GPU, and a stream does nothing until a
+// thread waits for it. Any thread may call; one mutex serialises the calls.
 
 #include <cstdio>
 #include <cstring>
@@ -23,7 +23,7 @@ struct Queue {
 
 struct Event {
   Queue* queue = nullptr;
-  uint64_t after = 0;  // how much of the queue has to be done
+  uint64_t after = 0;  // items of the queue that must be done
 };
 
 struct Graph {
@@ -36,8 +36,8 @@ constexpr const char* kInjected = "an injected fault";
 constexpr const char* kLaunchFailed = "unspecified launch failure (emulated)";
 constexpr const char* kCapturing = "operation not permitted when stream is capturing (emulated)";
 
-thread_local int current_device = -1;  // nobody has chosen one
-// Never destroyed: threads may call when the process exits.
+thread_local int current_device = -1;  // not selected yet
+// Never destroyed: threads may still call when the process exits.
 auto& mutex = *new std::recursive_mutex;
 using Lock = std::lock_guard<std::recursive_mutex>;
 auto& queues = *new std::set<Queue*>;
@@ -45,8 +45,8 @@ auto& graphs = *new std::set<Graph*>;
 bool device_failed = false;
 std::string report;
 
-// Null where the call may go on. Every function below begins with it, or with begin_call_on_device where the thread has to
-// have chosen the device before.
+// Counts a call. Returns null if it may continue, else the failure. Every runtime function calls
+// it, or begin_call_on_device if the calling thread must have selected the device.
 const char* begin_call() {
   ++counters.runtime_calls;
   if (options.fail_call && counters.runtime_calls == static_cast<uint64_t>(options.fail_call)) {
@@ -57,7 +57,7 @@ const char* begin_call() {
 }
 
 const char* begin_call_on_device() {
-  if (current_device != 0) return "the thread has chosen no device (emulated)";
+  if (current_device != 0) return "the thread has not selected a device (emulated)";
   return begin_call();
 }
 
@@ -119,13 +119,13 @@ const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned thread
   const Lock lock(mutex);
   if (const char* failure = begin_call_on_device()) return failure;
   constexpr unsigned kMaxThreads = 1024, kMaxGridY = 65535;
-  const bool sound = threads >= 1 && threads <= kMaxThreads && threads % 32 == 0 && grid.x >= 1 &&
+  const bool valid = threads >= 1 && threads <= kMaxThreads && threads % 32 == 0 && grid.x >= 1 &&
                      grid.y >= 1 && grid.z >= 1 && grid.y <= kMaxGridY && grid.z <= kMaxGridY;
-  if (!sound) return "invalid configuration argument (emulated)";
-  if (overlaps && code_capability() < 90) return "the card's kernels do not overlap (emulated)";
-  // Of Hopper, and the least of all others from sm_80 on.
-  const size_t shared_bytes_there_are = (options.capability == 90 ? 227 : 99) * 1024;
-  if (shared_bytes > shared_bytes_there_are) return "too much shared memory asked for (emulated)";
+  if (!valid) return "invalid configuration argument (emulated)";
+  if (overlaps && code_capability() < 90) return "the GPU's kernels do not overlap (emulated)";
+  // That of Hopper, and the smallest of all other GPUs from sm_80 on.
+  const size_t max_shared_bytes = (options.capability == 90 ? 227 : 99) * 1024;
+  if (shared_bytes > max_shared_bytes) return "too much shared memory requested (emulated)";
   std::function<void()> work = [=, body = std::move(body)] {
     run_grid(kernel, grid, threads, shared_bytes, overlaps, body);
   };
@@ -211,7 +211,8 @@ Failure allocate_device(void** memory, size_t bytes) {
   return *memory ? nullptr : "out of memory (emulated)";
 }
 void release_device(void* memory) {
-  const Lock lock(mutex);  // waits for the device, as CUDA does
+  const Lock lock(mutex);
+  // Waits for the device, as CUDA does.
   for (Queue* queue : queues) run_until(queue, queue->enqueued);
   release(memory);
 }
@@ -226,7 +227,7 @@ Failure bytes_from(const void* memory, size_t* bytes) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call_on_device()) return failure;
   *bytes = room_from(memory);
-  return *bytes ? nullptr : "the driver does not know the memory (emulated)";
+  return *bytes ? nullptr : "the driver does not know this memory (emulated)";
 }
 Failure free_bytes(size_t* bytes) {
   const Lock lock(mutex);
@@ -243,14 +244,13 @@ Failure copy_to_device(void* to, const void* from, size_t bytes, Stream stream) 
       throw Fault(text("copy of ", bytes, " bytes past the end of device memory"));
     write(to, source, bytes);
   };
-  if (is_emulated(from)) {  // pinned: read when its turn comes
+  if (is_emulated(from)) {  // pinned: read when the copy runs
     push(stream.queue, [=] { copy(from); });
   } else {
-    const auto* bytes_of_source = static_cast<const char*>(from);
-    push(stream.queue,
-         [copy, staged = std::vector<char>(bytes_of_source, bytes_of_source + bytes)] {
-           copy(staged.data());
-         });
+    const auto* source_bytes = static_cast<const char*>(from);
+    push(stream.queue, [copy, staged = std::vector<char>(source_bytes, source_bytes + bytes)] {
+      copy(staged.data());
+    });
   }
   return nullptr;
 }
@@ -261,10 +261,10 @@ Failure make_tensor_map(TensorMap* map, const void* data, size_t element_bytes, 
   if (const Failure failure = begin_call()) return failure;
   constexpr size_t kAlignment = 16;
   constexpr uint32_t kMaxBoxRows = 256;
-  const bool sound = reinterpret_cast<uintptr_t>(data) % kAlignment == 0 && stride >= cols &&
+  const bool valid = reinterpret_cast<uintptr_t>(data) % kAlignment == 0 && stride >= cols &&
                      rows >= 1 && cols >= 1 && stride * element_bytes % kAlignment == 0 &&
                      box_rows >= 1 && box_rows <= kMaxBoxRows;
-  if (!sound) return "the driver does not take the tensor map (emulated)";
+  if (!valid) return "the driver rejects the tensor map (emulated)";
   *map = {static_cast<const char*>(data),
           rows,
           cols,

@@ -1,5 +1,6 @@
-// What cuda/runtime.h offers, for the emulated device. A stream does nothing until somebody waits for it, so host
-// memory that changes too early shows; copies from ordinary host memory are taken at the call, as CUDA stages them.
+// The interface of cuda/runtime.h for the emulated device. A stream does nothing until a thread
+// waits for it, so that pinned memory that changes too early is noticed. Copies from pageable host
+// memory read it during the call, as CUDA stages them.
 #pragma once
 #define QWEN3_CUDA_RUNTIME_H  // cuda/runtime.h becomes empty
 
@@ -16,10 +17,10 @@ struct Queue;
 struct Event;
 struct Graph;
 
-// That kernels are compiled for.
+// The compute capability that kernels are compiled for.
 int code_capability();
 
-// Enqueues a kernel; `body` is one thread's run of it.
+// Enqueues a kernel; `body` runs one thread of it.
 const char* enqueue(Queue* queue, const void* kernel, dim3 grid, unsigned threads,
                     size_t shared_bytes, bool overlaps, std::function<void()> body);
 

@@ -1,5 +1,5 @@
-// What the lanes of a warp do together, and the copies that a thread has under way.
-// With g = lane / 4 and q = lane % 4, as in the PTX ISA.
+// Operations of a whole warp, and cp.async. In layouts, g = lane / 4 and q = lane % 4, as in the
+// PTX ISA.
 
 #include "block.h"
 #include "emulator.h"
@@ -10,7 +10,7 @@ namespace {
 constexpr int kLanes = kWarpThreads;
 constexpr int kCopyBytes = 16;
 
-void touch_mine(const void* p, size_t bytes, Access access, Site site) {
+void touch_as_self(const void* p, size_t bytes, Access access, Site site) {
   touch(p, bytes, access, site, block.me, block.clock());
 }
 
@@ -73,17 +73,18 @@ uint32_t shuffle(uint32_t value, Lane from, const char* file, int line) {
   return mine.result;
 }
 
-// What a thread that reads the number afterwards has seen is no more than before: it orders nothing.
+// Orders nothing: a thread that reads the result has not thereby seen earlier writes of other
+// threads.
 uint32_t atomic_add(uint32_t* to, uint32_t value, const char* file, int line) {
   const Site site = site_of(file, line);
   check_alignment(to, sizeof *to, site);
-  touch_mine(to, sizeof *to, Access::atomic, site);
+  touch_as_self(to, sizeof *to, Access::atomic, site);
   const uint32_t before = *to;
   *to += value;
   return before;
 }
 
-// --- cp.async: the destination holds NaN until the issuing thread waits, as late as that may be -----------------------
+// --- cp.async: copies land when the issuing thread waits; the destination is NaN until then ------
 
 void cp_async(uint32_t to, const void* from, int bytes, const char* file, int line) {
   const Site site = site_of(file, line);
@@ -91,10 +92,10 @@ void cp_async(uint32_t to, const void* from, int bytes, const char* file, int li
     fail(text("cp.async of ", bytes, " bytes at ", describe(site)));
   if (bytes > 0) {
     check_alignment(from, kCopyBytes, site);
-    touch_mine(from, static_cast<size_t>(bytes), Access::read, site);
+    touch_as_self(from, static_cast<size_t>(bytes), Access::read, site);
   }
   check_alignment(shared.window + to, kCopyBytes, site);
-  touch_mine(shared.window + to, kCopyBytes, Access::copy_begins, site);
+  touch_as_self(shared.window + to, kCopyBytes, Access::copy_begins, site);
   std::memset(shared.window + to, 0xff, kCopyBytes);
   block.thread().open.push_back({to, from, bytes, site});
 }
@@ -110,17 +111,18 @@ void cp_async_wait(int groups_left) {
   for (; groups.size() > static_cast<size_t>(groups_left); groups.pop_front()) {
     for (const Copy& copy : groups.front()) {
       char* to = shared.window + copy.to;
-      touch_mine(to, kCopyBytes, Access::write, copy.site);
+      touch_as_self(to, kCopyBytes, Access::write, copy.site);
       std::memset(to, 0, kCopyBytes);
       std::memcpy(to, copy.from, static_cast<size_t>(copy.bytes));
     }
   }
 }
 
-// --- Tensor cores -------------------------------------------------------------------------------------------------------
+// --- Tensor cores --------------------------------------------------------------------------------
 
-// Lane l reads row l % 8 of matrix l / 8 where it points, so that a bad address is charged to the right thread. It
-// receives of matrix m row g, columns 2q and 2q + 1; transposed: column g, rows 2q and 2q + 1.
+// Lane l reads row l % 8 of matrix l / 8, so that a bad address is reported with the thread that
+// passed it. Of matrix m it receives row g, columns 2q and 2q + 1; transposed: column g, rows 2q
+// and 2q + 1.
 void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, const char* file,
                  int line) {
   struct Arguments {
@@ -131,7 +133,7 @@ void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, co
   const Site site = site_of(file, line);
   const void* row = shared.window + address;
   check_alignment(row, sizeof mine.row, site);
-  touch_mine(row, sizeof mine.row, Access::read, site);
+  touch_as_self(row, sizeof mine.row, Access::read, site);
   std::memcpy(mine.row, row, sizeof mine.row);
 
   const char* name = transposed ? "ldmatrix.trans" : "ldmatrix";
@@ -139,8 +141,8 @@ void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, co
     for (int m = 0; m < 4; ++m) {
       Arguments* const* rows = lanes + m * 8;
       for (int i = 0; i < 8; ++i) {
-        for (int j = 0; j < i;
-             ++j) {  // the same 16 bytes of different 128-byte lines: the same banks
+        // Equal 16-byte offsets in different 128-byte lines have the same banks.
+        for (int j = 0; j < i; ++j) {
           const uint32_t a = rows[i]->address / 16, b = rows[j]->address / 16;
           if (a % 8 == b % 8 && a != b) {
             ++counters.bank_conflicts;
@@ -159,8 +161,8 @@ void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, co
   });
 }
 
-// In bytes of a row: a[i] holds row g + 8 (i % 2), bytes 4q + 16 (i / 2) to + 3; b[i] row g, bytes 4q + 16 i to + 3;
-// sum[i] row g + 8 (i / 2), column 2q + i % 2.
+// Fragment layouts, in bytes of a row: a[i] is row g + 8 (i % 2), 4 bytes from 4q + 16 (i / 2) on;
+// b[i] is row g, 4 bytes from 4q + 16 i on; sum[i] is row g + 8 (i / 2), column 2q + i % 2.
 void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplicand type,
          const char* file, int line) {
   struct Arguments {
@@ -171,7 +173,7 @@ void mma(void* sum, const uint32_t (&a)[4], uint32_t b0, uint32_t b1, Multiplica
   static constexpr const char* kNames[] = {"mma.bf16", "mma.f16", "mma.s8"};
   warp_operation(kNames[static_cast<int>(type)], mine, site_of(file, line),
                  [type](Arguments* const(&lanes)[kLanes]) {
-                   uint32_t left[16][8], right[8][8];  // a register holds 4 bytes of a row
+                   uint32_t left[16][8], right[8][8];  // 4 bytes of a row each
                    for (int l = 0; l < kLanes; ++l) {
                      const int g = l / 4, q = l % 4;
                      for (int i = 0; i < 4; ++i)

@@ -1,4 +1,5 @@
-// Signals on calls of the real addon: who is cancelled, and that nobody else notices.
+// Abort signals on calls of the real addon: they cancel the right calls and do not affect other
+// calls.
 
 import { getEventListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -18,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => embedder.close());
 
 it.each([0, 1, 5, 20, 100])(
-  'a call cancelled after %i ms rejects with the reason, its neighbours do not',
+  'a call cancelled after %i ms rejects with the reason, concurrent calls succeed',
   async (delay) => {
     const controller = new AbortController();
     const { signal } = controller;
@@ -28,7 +29,7 @@ it.each([0, 1, 5, 20, 100])(
       embedder.embed(Array(100).fill(text), { signal, dimensions: 32 }),
       embedder.countTokens(longText(50_000), { signal }),
     ];
-    const neighbours = Array.from({ length: 10 }, () => embedder.embed(text));
+    const concurrent = Array.from({ length: 10 }, () => embedder.embed(text));
     const settled = Promise.allSettled(cancelled);
     if (delay > 0) await wait(delay);
     controller.abort(reason);
@@ -36,12 +37,12 @@ it.each([0, 1, 5, 20, 100])(
       if (delay === 0 || result.status === 'rejected')
         expect(result).toEqual({ status: 'rejected', reason });
     }
-    for (const vector of await Promise.all(neighbours)) expect(vector).toEqual(expected);
+    for (const vector of await Promise.all(concurrent)) expect(vector).toEqual(expected);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   },
 );
 
-it('a cancelled call rejects before work that was queued ahead of it ends', async () => {
+it('a cancelled call rejects before the work queued ahead of it ends', async () => {
   const controller = new AbortController();
   let ahead = false;
   const long = embedder.embed(longText(2_500)).then(() => (ahead = true));
@@ -53,12 +54,12 @@ it('a cancelled call rejects before work that was queued ahead of it ends', asyn
   await long;
 });
 
-it('an aborted signal starts nothing', async () => {
+it('a call with an aborted signal does no work', async () => {
   await expect(embedder.embed(text, { signal: AbortSignal.abort('gone') })).rejects.toBe('gone');
   await expect(embedder.embed([], { signal: AbortSignal.abort('gone') })).rejects.toBe('gone');
 });
 
-it('a timeout’s reason is kept', async () => {
+it('a call rejects with the reason of a timeout signal', async () => {
   const call = embedder.embed(longText(4_000), { signal: AbortSignal.timeout(5) });
   await expect(call).rejects.toMatchObject({ name: 'TimeoutError' });
 });
@@ -72,7 +73,7 @@ it('a thousand calls leave no listener on their signal', async () => {
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 });
 
-it('a call that fails leaves no listener either', async () => {
+it('a call that fails leaves no listener on its signal', async () => {
   const { signal } = new AbortController();
   await expect(embedder.embed(longText(30_000), { signal })).rejects.toMatchObject({
     code: 'INPUT_TOO_LONG',
@@ -80,7 +81,7 @@ it('a call that fails leaves no listener either', async () => {
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
 });
 
-it('loading is cancelled, and works the next time', async () => {
+it('loading can be cancelled, and works the next time', async () => {
   const controller = new AbortController();
   const call = Embedder.load(smallModel, {
     precision: 'f32',

@@ -1,4 +1,5 @@
-// device: 'cuda' through the public API: the addon opens the emulated device of test/cuda_emulator as its CUDA library.
+// device: 'cuda' through the public API. The addon opens the emulated device of test/cuda_emulator
+// as its CUDA library.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -22,11 +23,11 @@ const emulated = path.join(bin, 'libemulated_cuda.so');
 process.env.QWEN3_EMBED_CUDA_LIBRARY = emulated;
 process.env.QWEN3_EMULATOR_FAST = '1';
 
-function cutShort(file: string): string {
-  const part = path.join(temporaryFolder(), 'part.so');
+function truncated(file: string): string {
+  const copy = path.join(temporaryFolder(), 'truncated.so');
   const bytes = readFileSync(file);
-  writeFileSync(part, bytes.subarray(0, bytes.length / 2));
-  return part;
+  writeFileSync(copy, bytes.subarray(0, bytes.length / 2));
+  return copy;
 }
 
 const load = (model: string, options: LoadOptions = {}) =>
@@ -37,7 +38,7 @@ describe.each(randomModelNames)('%s', (name) => {
   const cases = model.cases.filter(({ length }) => length <= 129);
 
   it.each(['bf16', 'f16', 'int8'] as const)(
-    'in %s, together and alone',
+    'in %s, in a batch and alone',
     { timeout: 300_000 },
     async (precision) => {
       await using embedder = await load(model.folder, { precision });
@@ -59,7 +60,7 @@ describe.each(randomModelNames)('%s', (name) => {
 
 describe('the small model', () => {
   it.each(['bf16', 'f16', 'int8'] as const)(
-    'in %s gives the vectors of sentence-transformers',
+    'in %s computes the vectors of sentence-transformers',
     { timeout: 300_000 },
     async (precision) => {
       await using embedder = await load(smallModel, { precision });
@@ -81,7 +82,7 @@ describe('a batch', () => {
     .filter(({ length }) => length <= 65)
     .map((golden) => idsOf(model, golden));
 
-  it('changes no bit with batchInvariant', { timeout: 300_000 }, async () => {
+  it('does not change the bits of a vector with batchInvariant', { timeout: 300_000 }, async () => {
     await using embedder = await load(model.folder, { batchInvariant: true });
     const together = await embedder.embed(texts);
     for (const [i, text] of texts.entries()) {
@@ -90,18 +91,18 @@ describe('a batch', () => {
     }
   });
 
-  it('is as small as maxBatchTokens says', { timeout: 300_000 }, async () => {
+  it('is limited by maxBatchTokens', { timeout: 300_000 }, async () => {
     await using whole = await load(model.folder);
-    await using parts = await load(model.folder, { maxBatchTokens: 40 });
+    await using limited = await load(model.folder, { maxBatchTokens: 40 });
     const wanted = await whole.embed(texts);
-    for (const [i, vector] of (await parts.embed(texts)).entries()) {
+    for (const [i, vector] of (await limited.embed(texts)).entries()) {
       expect(apart(vector, wanted[i] as Float32Array).cosine).toBeLessThanOrEqual(1e-4);
     }
   });
 });
 
-describe('what computes', () => {
-  it('is told', async () => {
+describe('the device and precision', () => {
+  it('are reported by the embedder', async () => {
     await using embedder = await load(smallModel);
     expect(embedder.device).toEqual({
       name: 'cuda',
@@ -111,24 +112,24 @@ describe('what computes', () => {
     expect(embedder.precision).toBe('bf16');
   });
 
-  it('is the card by default, and the CPU for what the card does not compute', async () => {
-    await using onCard = await load(smallModel, { device: 'auto' });
-    expect(onCard.device.name).toBe('cuda');
+  it('are a GPU by default, and the CPU for a precision that only the CPU supports', async () => {
+    await using onGpu = await load(smallModel, { device: 'auto' });
+    expect(onGpu.device.name).toBe('cuda');
     await using onCpu = await load(smallModel, { device: 'auto', precision: 'f32' });
     expect([onCpu.device.name, onCpu.precision]).toEqual(['cpu', 'f32']);
   });
 
-  it('is bf16 for a checkpoint in f32, f16 for one in f16', async () => {
+  it('are bf16 for a checkpoint in f32, f16 for one in f16', async () => {
     await using full = await load(randomModel('mha-sharded-f32').folder);
     await using half = await load(randomModel('wide-heads-f16').folder);
     expect([full.precision, half.precision]).toEqual(['bf16', 'f16']);
   });
 
-  it('is refused by name where there is no such card', async () => {
+  it('are rejected if the GPU or the precision is not supported', async () => {
     await expect(Embedder.load(smallModel, { device: 'cuda:1' })).rejects.toMatchObject({
       code: 'DEVICE_UNAVAILABLE',
       message: expect.stringMatching(
-        /CUDA device 1 does not open: there is no CUDA device with that number/,
+        /cannot open CUDA device 1: there is no CUDA device with that number/,
       ),
     });
     await expect(
@@ -140,13 +141,13 @@ describe('what computes', () => {
   });
 });
 
-// The library belongs to the process, so each of these has one of its own.
+// A process loads the library once, so each of these tests uses its own process.
 describe('a process', () => {
   const cuda = (file: string, body: string) =>
     script(`process.env.QWEN3_EMBED_CUDA_LIBRARY = ${JSON.stringify(file)};\n${body}`);
-  const tell = `
-    const tell = (error) => console.log(error.name, error.code, error.message);
-    await Embedder.load(folder, { device: 'cuda' }).catch(tell);
+  const body = `
+    const print = (error) => console.log(error.name, error.code, error.message);
+    await Embedder.load(folder, { device: 'cuda' }).catch(print);
     const embedder = await Embedder.load(folder, { device: 'auto' });
     console.log(embedder.device.name, (await embedder.embed('a text')).length);`;
 
@@ -154,55 +155,56 @@ describe('a process', () => {
     [
       'has no library',
       path.join(bin, 'nothing.so'),
-      /CUDA library is not there: .*nothing\.so is no file/,
+      /CUDA library is missing: .*nothing\.so is not a file/,
     ],
     [
-      'has something else in its place',
+      'has another file in its place',
       path.join(smallModel, 'tokenizer.json'),
-      /CUDA library does not load: |cut short/,
+      /cannot load the CUDA library: |truncated/,
     ],
-    ['has a part of it', cutShort(emulated), /was cut short: install the package again/],
+    ['has a truncated one', truncated(emulated), /is truncated: install the package again/],
     [
-      'has another release’s',
+      'has one of another release',
       path.join(bin, 'libother_version.so'),
-      /has interface 0, this package needs \d+/,
+      /has interface version 0, this package needs \d+/,
     ],
-  ])('that %s is told, and goes on with the CPU', async (_, file, message) => {
-    const { code, stdout, stderr } = await run(cuda(file, tell));
+  ])('that %s gets an error, and can use the CPU', async (_, file, message) => {
+    const { code, stdout, stderr } = await run(cuda(file, body));
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^EmbedderError DEVICE_UNAVAILABLE /);
     expect(stdout).toMatch(message);
     expect(stdout).toMatch(/^cpu 256$/m);
     expect(code).toBe(0);
     process.env.NODE_DEBUG = 'qwen3-embed'; // children inherit it
-    const debugged = await run(cuda(file, tell)).finally(() => delete process.env.NODE_DEBUG);
+    const debugged = await run(cuda(file, body)).finally(() => delete process.env.NODE_DEBUG);
     expect(debugged.stderr).toMatch(message);
   });
 
-  it('is told what tuning there is, and takes it', async () => {
+  it('gets an error with the valid tuning if it is invalid, and else applies it', async () => {
     const body = `
       for (const tuning of ['split_k_blocks=1025', 'small_tokens=8']) {
         process.env.QWEN3_EMBED_CUDA_TUNING = tuning;
-        const tell = (error) => console.log(error.code, error.message);
-        const embedder = await Embedder.load(folder, { device: 'cuda' }).catch(tell);
+        const print = (error) => console.log(error.code, error.message);
+        const embedder = await Embedder.load(folder, { device: 'cuda' }).catch(print);
         if (embedder) console.log(tuning, embedder.device.name);
       }`;
     const { code, stdout, stderr } = await run(cuda(emulated, body));
     expect(stderr).toBe('');
-    expect(stdout).toMatch(
-      /^DEVICE_UNAVAILABLE .*QWEN3_EMBED_CUDA_TUNING must be .* has 'split_k_blocks=1025'.*; split_k_blocks=1 to 1024; /,
-    );
+    const [error] = stdout.split('\n');
+    expect(error).toMatch(/^DEVICE_UNAVAILABLE .*QWEN3_EMBED_CUDA_TUNING must be /);
+    expect(error).toMatch(/ has 'split_k_blocks=1025'.*; split_k_blocks=1 to 1024; /);
     expect(stdout).toMatch(/^small_tokens=8 cuda$/m);
     expect(code).toBe(0);
   });
 
-  it('survives a device that fails, which stays failed', async () => {
+  it('survives a device failure, after which the device stays unusable', async () => {
+    const model = JSON.stringify(randomModel('gqa2-bf16').folder);
     const body = `
       Object.assign(process.env, { QWEN3_EMULATOR_FAIL_CALL: '700', QWEN3_EMULATOR_FAST: '1' });
-      const tell = (error) => console.log(error.name, error.code, error.message);
+      const print = (error) => console.log(error.name, error.code, error.message);
       const ids = new Uint32Array(5).fill(7);
-      const embedder = await Embedder.load(${JSON.stringify(randomModel('gqa2-bf16').folder)}, { device: 'cuda' });
-      for (let i = 0; i < 60; ++i) await embedder.embed(ids).catch(tell);
+      const embedder = await Embedder.load(${model}, { device: 'cuda' });
+      for (let i = 0; i < 60; ++i) await embedder.embed(ids).catch(print);
       const other = await Embedder.load(folder, { device: 'cpu' });
       console.log((await other.embed('a text')).length);
       await embedder.close();
@@ -217,16 +219,16 @@ describe('a process', () => {
     expect(code).toBe(0);
   });
 
-  it('is told that memory does not suffice before anything is loaded, or takes shorter texts', async () => {
+  it('gets an error before loading if the weights do not fit, or a lower maxTokens', async () => {
     const model = JSON.stringify(randomModel('gqa2-bf16').folder);
     const body = (bytes: number) => `
       Object.assign(process.env, { QWEN3_EMULATOR_BYTES: '${bytes}', QWEN3_EMULATOR_FAST: '1' });
-      const tell = (error) => console.log(error.code, error.message);
-      const embedder = await Embedder.load(${model}, { device: 'cuda' }).catch(tell);
+      const print = (error) => console.log(error.code, error.message);
+      const embedder = await Embedder.load(${model}, { device: 'cuda' }).catch(print);
       if (!embedder) process.exit();
       console.log('loaded', embedder.maxTokens);
       const longer = new Uint32Array(embedder.maxTokens + 1).fill(7);
-      await embedder.embed([longer]).catch(tell);
+      await embedder.embed([longer]).catch(print);
       const texts = Array.from({ length: 12 }, (_, i) => new Uint32Array(70).fill(i));
       const [alone] = await embedder.embed([texts[11]]);
       const vectors = await embedder.embed(texts);

@@ -1,4 +1,4 @@
-// The public API with the real addon.
+// The public API, with the real addon.
 
 import { readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -29,12 +29,12 @@ afterAll(() => small.close());
 
 const failure = (call: Promise<unknown>): Promise<Error> =>
   call.then(
-    () => expect.fail('it should have failed'),
+    () => expect.fail('the call succeeded'),
     (error) => error,
   );
 
 describe('load', () => {
-  it('tells what was loaded', () => {
+  it('reports what was loaded', () => {
     expect(small.dimensions).toBe(256);
     expect(small.maxTokens).toBe(32_768);
     expect(small.precision).toBe('bf16');
@@ -46,14 +46,14 @@ describe('load', () => {
     });
   });
 
-  it('takes f32 where the checkpoint’s own precision is not offered', async () => {
+  it('uses f32 if the device does not support the checkpoint’s own precision', async () => {
     await using embedder = await Embedder.load(randomModel('wide-heads-f16').folder);
     expect(embedder.precision).toBe('f32');
     await using plain = await Embedder.load(smallModel, { device: 'reference' });
     expect([plain.precision, plain.device.name]).toEqual(['f32', 'reference']);
   });
 
-  it('refuses what a device does not compute, and says what it does', async () => {
+  it('rejects a precision that the device does not support, listing supported ones', async () => {
     for (const precision of ['f16', 'int8'] as const) {
       expect(await failure(Embedder.load(smallModel, { device: 'cpu', precision }))).toMatchObject({
         code: 'PRECISION_UNSUPPORTED',
@@ -73,7 +73,7 @@ describe('load', () => {
     });
   });
 
-  it('tells of another number of threads than the process has', async () => {
+  it('rejects a number of threads that differs from the process’s', async () => {
     const threads = small.device.threads;
     await using same = await Embedder.load(smallModel, { threads });
     expect(same.device.threads).toBe(threads);
@@ -81,7 +81,7 @@ describe('load', () => {
     expect(error.message).toContain(`${threads}`);
   });
 
-  it('rejects mistakes, missing folders and aborted signals', async () => {
+  it('rejects invalid arguments, missing folders and aborted signals', async () => {
     expect(await failure(Embedder.load(5 as never))).toBeInstanceOf(TypeError);
     expect(await failure(Embedder.load(smallModel, { device: 'gpu' as never }))).toBeInstanceOf(
       RangeError,
@@ -92,14 +92,14 @@ describe('load', () => {
     );
   });
 
-  it('refuses a tokenizer that is broken', async () => {
+  it('rejects a broken tokenizer', async () => {
     const folder = temporaryFolder();
     writeCheckpoint(folder, tinyCheckpoint());
     writeFileSync(path.join(folder, 'tokenizer.json'), '{}');
     expect(await failure(Embedder.load(folder))).toMatchObject({ code: 'MODEL_INVALID' });
   });
 
-  it('refuses a model that is larger than the memory, with both figures', async () => {
+  it('rejects a model that is larger than the memory, and reports both sizes', async () => {
     const folder = temporaryFolder();
     const { config, tensors } = tinyCheckpoint();
     const [rows, hidden] = [2 ** 23, 2 ** 16];
@@ -119,7 +119,7 @@ describe('load', () => {
       JSON.stringify({ ...config, vocab_size: rows, hidden_size: hidden }),
     );
     writeFileSync(file, start);
-    // A file with a hole: a terabyte that takes no room.
+    // A sparse file: a terabyte that uses no disk space.
     truncateSync(file, start.length + end);
     expect(await failure(Embedder.load(folder))).toMatchObject({
       code: 'OUT_OF_MEMORY',
@@ -127,7 +127,7 @@ describe('load', () => {
     });
   });
 
-  it('refuses files that were cut short after their headers were read', async () => {
+  it('rejects files that are truncated after their headers were read', async () => {
     const folder = temporaryFolder();
     writeCheckpoint(folder, tinyCheckpoint());
     const { source } = await readCheckpoint(folder);
@@ -143,7 +143,7 @@ describe('load', () => {
     expect(await failure(promise)).toMatchObject({ code: 'MODEL_INVALID' });
   });
 
-  it('reports bytes, up to all of them', async () => {
+  it('reports progress in bytes, up to all of them', async () => {
     const seen: { loaded: number; total: number }[] = [];
     await using embedder = await Embedder.load(smallModel, {
       precision: 'f32',
@@ -158,7 +158,7 @@ describe('load', () => {
     expect(seen.at(-1)?.loaded).toBe(seen[0]?.total);
   });
 
-  it('ends with the error that onProgress throws', async () => {
+  it('rejects with the error that onProgress throws', async () => {
     const folder = temporaryFolder();
     writeCheckpoint(folder, tinyCheckpoint());
     const onProgress = () => {
@@ -167,7 +167,7 @@ describe('load', () => {
     expect(await failure(Embedder.load(folder, { onProgress }))).toEqual(new Error('enough'));
   });
 
-  it('shares the weights of a model that is loaded, until the last is closed or forgotten', async () => {
+  it('shares weights until the last embedder is closed or garbage-collected', async () => {
     const folder = temporaryFolder();
     writeCheckpoint(folder, tinyCheckpoint());
     const link = path.join(temporaryFolder(), 'link');
@@ -203,7 +203,7 @@ describe('load', () => {
 });
 
 describe('embed', () => {
-  it('gives a vector for one input and an array for an array', async () => {
+  it('returns a vector for one input and an array for an array', async () => {
     const one = await small.embed('a program');
     expect(one).toBeInstanceOf(Float32Array);
     expect(one).toHaveLength(256);
@@ -212,7 +212,7 @@ describe('embed', () => {
     expect(await small.embed([])).toEqual([]);
   });
 
-  it('takes token ids as they are, alone and among texts', async () => {
+  it('embeds token ids unchanged, alone and among texts', async () => {
     const text = await small.embed('import');
     const count = await small.countTokens('import');
     expect(count).toBe(3);
@@ -234,7 +234,7 @@ describe('embed', () => {
     expect(await small.countTokens('mail client', { prompt: 'query' })).toBeGreaterThan(10);
   });
 
-  it('gives rows of the array that native wrote, without a copy', async () => {
+  it('returns views of the array that native code wrote, without a copy', async () => {
     const rows = await small.embed(['one', 'two', 'three'], { dimensions: 64 });
     const packed = rows[0]?.buffer;
     expect(packed?.byteLength).toBe(3 * 64 * 4);
@@ -252,7 +252,7 @@ describe('embed', () => {
     );
   });
 
-  it('cuts what is too long when asked, and else refuses it by name', async () => {
+  it('truncates a long input on request, and otherwise rejects it by its index', async () => {
     const folder = temporaryFolder();
     writeCheckpoint(folder, tinyCheckpoint());
     await using tiny = await Embedder.load(folder);
@@ -262,7 +262,7 @@ describe('embed', () => {
     expect(await tiny.embed(long, { truncate: 'end' })).toEqual(expected);
     expect(await failure(tiny.embed([cut, long]))).toMatchObject({
       code: 'INPUT_TOO_LONG',
-      message: expect.stringMatching(/input\[1\] has 300 tokens, the model takes 256/),
+      message: expect.stringMatching(/input\[1\] has 300 tokens, but the limit is 256/),
     });
     expect(await tiny.countTokens(long)).toBe(300);
     expect(await failure(tiny.embed('text'))).toMatchObject({ code: 'MODEL_NOT_FOUND' });
@@ -270,7 +270,7 @@ describe('embed', () => {
     expect(await tiny.embed(cut)).toEqual(expected);
   });
 
-  it('keeps the end token of a text that is cut', async () => {
+  it('keeps the end token of a truncated text', async () => {
     const folder = temporaryFolder();
     for (const file of ['model.safetensors', 'tokenizer.json']) {
       symlinkSync(path.join(smallModel, file), path.join(folder, file));
@@ -287,11 +287,11 @@ describe('embed', () => {
     );
     expect(await failure(short.embed(['import', 'importance']))).toMatchObject({
       code: 'INPUT_TOO_LONG',
-      message: expect.stringMatching(/input\[1\] has 4 tokens, the model takes 3/),
+      message: expect.stringMatching(/input\[1\] has 4 tokens, but the limit is 3/),
     });
   });
 
-  it('takes any string', async () => {
+  it('accepts any string', async () => {
     const odd = [
       '',
       ' ',
@@ -307,19 +307,19 @@ describe('embed', () => {
     expect(await small.embed('a\ud800b')).toEqual(await small.embed('a\ufffdb'));
   });
 
-  it('parses, reads as text or refuses special tokens in a text', async () => {
+  it('parses special tokens in a text, reads them as text, or rejects them', async () => {
     const text = 'a <|im_start|> b';
     const parsed = await small.countTokens(text);
     expect(await small.countTokens(text, { specialTokens: 'text' })).toBeGreaterThan(parsed);
     const error = await failure(small.embed(['fine', text], { specialTokens: 'error' }));
     expect(error).toBeInstanceOf(RangeError);
-    expect(error.message).toMatch(/input\[1\] spells out the special token <\|im_start\|>/);
+    expect(error.message).toMatch(/input\[1\] contains the special token <\|im_start\|>/);
     expect(await small.embed('fine', { specialTokens: 'error' })).toEqual(
       await small.embed('fine'),
     );
   });
 
-  it('rejects mistakes before any work, and goes on', async () => {
+  it('rejects invalid arguments before any work, and still works', async () => {
     const before = await small.embed('text');
     expect(await failure(small.embed(5 as never))).toBeInstanceOf(TypeError);
     expect(await failure(small.embed('text', 7 as never))).toBeInstanceOf(TypeError);
@@ -340,7 +340,7 @@ describe('embed', () => {
 
 it('a query does not wait for all of a large call', async () => {
   const settled: string[] = [];
-  // So few texts that all are queued before the query, and so many tokens that they are twenty batches.
+  // Few enough texts that all are queued before the query, and enough tokens for twenty batches.
   const large = Array.from({ length: 256 }, (_, i) => new Uint32Array(40).fill(i));
   await Promise.all([
     small.embed(large).then(() => settled.push('large')),
@@ -350,7 +350,7 @@ it('a query does not wait for all of a large call', async () => {
 });
 
 describe('same text, same bits', () => {
-  it('alone, in any batch, any order, with any budget', { timeout: 120_000 }, async () => {
+  it('alone, in any batch and order, with any maxBatchTokens', { timeout: 120_000 }, async () => {
     const model = randomModel('mha-sharded-f32');
     const random = randomNumbers(7);
     const texts = Array.from({ length: 40 }, (_, i) => {
@@ -378,12 +378,13 @@ describe('same text, same bits', () => {
     }
   });
 
-  it('with one thread or many', async () => {
+  it('with any number of threads', async () => {
     const embedWith = (threads: number) =>
       run(
         script(`
           const embedder = await Embedder.load(folder, { threads: ${threads} });
-          const texts = Array.from({ length: 12 }, (_, i) => 'a program that does thing ' + i + ' well. '.repeat(i * i));
+          const text = (i) => 'a program that does thing ' + i + ' well. '.repeat(i * i);
+          const texts = Array.from({ length: 12 }, (_, i) => text(i));
           const rows = await embedder.embed(texts);
           console.log(Buffer.from(rows[0].buffer).toString('hex'));`),
       );
@@ -392,7 +393,7 @@ describe('same text, same bits', () => {
     for (const output of outputs) expect(output).toEqual(outputs[0]);
   });
 
-  it('and models never mix', async () => {
+  it('while other models compute', async () => {
     const models = ['gqa2-bf16', 'wide-heads-f16', 'massive-bf16'] as const;
     const embedders = await Promise.all(
       models.map((name) => Embedder.load(randomModel(name).folder)),
@@ -418,28 +419,33 @@ describe('a text without a finite vector', () => {
     return folder;
   };
 
-  it.each(['cpu', 'reference'] as const)('fails alone on %s', async (device) => {
-    await using sound = await Embedder.load(withNaN([]), { device });
-    const expected = await sound.embed(good);
-    await using embedder = await Embedder.load(withNaN([7]), { device });
-    const spoilt = failure(embedder.embed([good[0] as Uint32Array, bad, good[1] as Uint32Array]));
-    const others = embedder.embed(good);
-    expect(await spoilt).toMatchObject({
-      code: 'NON_FINITE',
-      indices: [1],
-      vectors: [expected[0], null, expected[1]],
-      message: expect.stringContaining('input 1'),
-    });
-    expect(await others).toEqual(expected);
-    expect(await failure(embedder.embed(bad))).toMatchObject({
-      code: 'NON_FINITE',
-      indices: [0],
-      vectors: [null],
-    });
-    expect(await embedder.embed(good)).toEqual(expected);
-  });
+  it.each(['cpu', 'reference'] as const)(
+    'fails without affecting other texts on %s',
+    async (device) => {
+      await using intact = await Embedder.load(withNaN([]), { device });
+      const expected = await intact.embed(good);
+      await using embedder = await Embedder.load(withNaN([7]), { device });
+      const failing = failure(
+        embedder.embed([good[0] as Uint32Array, bad, good[1] as Uint32Array]),
+      );
+      const others = embedder.embed(good);
+      expect(await failing).toMatchObject({
+        code: 'NON_FINITE',
+        indices: [1],
+        vectors: [expected[0], null, expected[1]],
+        message: expect.stringContaining('input 1'),
+      });
+      expect(await others).toEqual(expected);
+      expect(await failure(embedder.embed(bad))).toMatchObject({
+        code: 'NON_FINITE',
+        indices: [0],
+        vectors: [null],
+      });
+      expect(await embedder.embed(good)).toEqual(expected);
+    },
+  );
 
-  it('is every text where all weights are NaN', async () => {
+  it('is every text if all embeddings are NaN', async () => {
     await using embedder = await Embedder.load(
       withNaN(Array.from({ length: 64 }, (_, row) => row)),
     );
@@ -450,7 +456,7 @@ describe('a text without a finite vector', () => {
 });
 
 describe('close', () => {
-  it('waits for running calls, refuses later ones, and may be called again', async () => {
+  it('waits for running calls, rejects later ones, and may be called again', async () => {
     const embedder = await Embedder.load(smallModel);
     const expected = await embedder.embed('a text');
     const running = Array.from({ length: 50 }, () => embedder.embed('a text'));

@@ -1,4 +1,4 @@
-// The vectors themselves, compared with Hugging Face's. The limits are gates.json's.
+// Compares the vectors with those of Hugging Face, within the limits of gates.json.
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Embedder, EmbedderError, type LoadOptions } from '../../lib';
@@ -20,7 +20,7 @@ import {
 
 const minutes = 60_000;
 
-/** On a named instruction set, or on the machine's best. */
+/** Loads a model on an instruction set; by default on the best that the CPU has. */
 async function load(
   folder: string,
   options: LoadOptions,
@@ -81,12 +81,12 @@ describe.each(randomModelNames)('%s', (name) => {
     },
   );
 
-  it('in f32 on the reference, up to 1,025 tokens', { timeout: 3 * minutes }, async () => {
+  it('in f32 on the reference device, up to 1,025 tokens', { timeout: 3 * minutes }, async () => {
     await checkRandomModel(name, { device: 'reference' }, 1_025);
   });
 });
 
-/** Of every document, for every query. */
+/** A row per query, with the score of each document. */
 type Scores = readonly (readonly number[])[];
 
 const { documents, queries, instruction, figures } = retrieval();
@@ -98,18 +98,19 @@ async function search(embedder: Embedder, kind: string): Promise<Scores> {
     documents.map(({ text }) => text),
     { dimensions },
   );
-  const asked = await embedder.embed(
+  const vectors = await embedder.embed(
     queries.map(({ text }) => text),
     { dimensions, instruction: prompt === 'bare' ? undefined : instruction },
   );
-  return scoresOf(asked, rows);
+  return scoresOf(vectors, rows);
 }
 
 async function checkRetrieval(kinds: readonly string[], isa?: string) {
   await using inF32 = await load(smallModel, { precision: 'f32' }, isa);
   await using inBf16 = await load(smallModel, { precision: 'bf16' }, isa);
   for (const kind of kinds) {
-    // In f32 no place may change: scores are 5e-7 off, and those that matter 3e-5 apart. Figures have four digits.
+    // In f32 no rank may change: scores have errors of 5e-7, and the relevant ones differ by at
+    // least 3e-5. The figures have four digits.
     const wanted = await search(inF32, kind);
     const got = figuresOf(wanted);
     for (const figure of ['ndcg@10', 'mrr', 'accuracy@1'] as const) {
@@ -118,7 +119,8 @@ async function checkRetrieval(kinds: readonly string[], isa?: string) {
         `${figure} ${kind}`,
       ).toBeLessThanOrEqual(6e-5);
     }
-    // In bf16 neighbours change places, and one such query moves a figure by up to 1 / 111: scores tell more.
+    // In bf16 close neighbours change ranks, and one such query changes a figure by up to 1 / 111.
+    // So the scores are compared instead.
     const most = scoreLimitOf(limitOf('small-model', 'bf16', inBf16.device));
     const scores = await search(inBf16, kind);
     const moved = scores.flatMap((row, i) =>
@@ -130,49 +132,52 @@ async function checkRetrieval(kinds: readonly string[], isa?: string) {
 
 describe('the small model', () => {
   it.each(['f32', 'bf16'] as const)(
-    'in %s gives the vectors of sentence-transformers',
+    'in %s computes the vectors of sentence-transformers',
     { timeout: 3 * minutes },
     async (precision) => {
       await checkSmallModel({ precision }, Number.POSITIVE_INFINITY);
     },
   );
 
-  it('finds what sentence-transformers finds', { timeout: 3 * minutes }, async () => {
+  it('retrieves what sentence-transformers retrieves', { timeout: 3 * minutes }, async () => {
     await checkRetrieval(Object.keys(figures));
   });
 });
 
-// Those that this machine does not run are skipped. What differs between them is in ops: short texts reach all of it.
+// Instruction sets that the CPU does not have are skipped. Only the ops differ between them, and
+// short texts run all of them.
 const instructionSets =
   process.arch === 'x64'
     ? ['scalar', 'avx2', 'avx512', 'avx512bf16']
     : ['scalar', 'neon', 'neonbf16'];
 
 describe.each(instructionSets)('%s', (isa) => {
-  let isThere = false;
+  let isSupported = false;
 
   beforeAll(async () => {
     try {
       await (await load(smallModel, {}, isa)).close();
-      isThere = true;
+      isSupported = true;
     } catch (error) {
       const isMissing = error instanceof EmbedderError && error.code === 'DEVICE_UNAVAILABLE';
-      if (!isMissing || isa === 'scalar') throw error; // every machine runs that
+      if (!isMissing || isa === 'scalar') throw error; // every CPU supports scalar
     }
   });
 
   it.for(['f32', 'bf16'] as const)(
-    'gives the vectors of Hugging Face in %s',
+    'computes the vectors of Hugging Face in %s',
     { timeout: 3 * minutes },
     async (precision, context) => {
-      if (!isThere) context.skip('this machine does not run it');
+      if (!isSupported) context.skip('this CPU does not support it');
       for (const name of randomModelNames) await checkRandomModel(name, { precision }, 1_025, isa);
       await checkSmallModel({ precision }, 1_025, isa);
     },
   );
 
-  it('finds what sentence-transformers finds', { timeout: 3 * minutes }, async (context) => {
-    if (!isThere) context.skip('this machine does not run it');
+  it('retrieves what sentence-transformers retrieves', {
+    timeout: 3 * minutes,
+  }, async (context) => {
+    if (!isSupported) context.skip('this CPU does not support it');
     await checkRetrieval(['instruction-256', 'bare-32'], isa);
   });
 });

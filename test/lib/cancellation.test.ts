@@ -5,7 +5,7 @@ import { cancellable } from '../../lib/cancellation';
 const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
 const never = new Promise<never>(() => {});
 
-it('settles as the work does, and leaves no listener', async () => {
+it('settles with the result of the work, and leaves no listener', async () => {
   const { signal } = new AbortController();
   await expect(cancellable(signal, async () => 5)).resolves.toBe(5);
   await expect(cancellable(signal, () => Promise.reject(new Error('broken')))).rejects.toThrow(
@@ -15,23 +15,23 @@ it('settles as the work does, and leaves no listener', async () => {
   expect(listeners(signal)).toBe(0);
 });
 
-it('rejects at once with the signal’s own reason, and tells the work', async () => {
+it('rejects at once with the signal’s own reason, and reports it to the work', async () => {
   const controller = new AbortController();
   const reason = { any: 'value' };
-  let told: unknown;
+  let reported: unknown;
   const call = cancellable(controller.signal, (cancelled) => {
     cancelled.addEventListener('abort', () => {
-      told = cancelled.reason;
+      reported = cancelled.reason;
     });
     return never;
   });
   controller.abort(reason);
   await expect(call).rejects.toBe(reason);
-  expect(told).toBe(reason);
+  expect(reported).toBe(reason);
   expect(listeners(controller.signal)).toBe(0);
 });
 
-it('starts no work for a signal that is aborted', async () => {
+it('starts no work if the signal is already aborted', async () => {
   let started = false;
   const work = async () => {
     started = true;
@@ -40,7 +40,7 @@ it('starts no work for a signal that is aborted', async () => {
   expect(started).toBe(false);
 });
 
-it('ends for a reason of its own', async () => {
+it('rejects with the reason that the work passes to cancel', async () => {
   const { signal } = new AbortController();
   const call = cancellable(signal, (_, cancel) => {
     cancel(new Error('broken'));
@@ -50,17 +50,17 @@ it('ends for a reason of its own', async () => {
   expect(listeners(signal)).toBe(0);
 });
 
-it('takes a failure of work that is cancelled already', async () => {
+it('ignores a failure of work that is already cancelled', async () => {
   const controller = new AbortController();
   let fail = (_: Error) => {};
   const call = cancellable(controller.signal, () => new Promise((_, reject) => (fail = reject)));
   controller.abort();
   await expect(call).rejects.toMatchObject({ name: 'AbortError' });
-  fail(new Error('nobody hears'));
+  fail(new Error('after cancellation'));
   await new Promise(setImmediate);
 });
 
-it('has a thousand calls wait on one signal without a warning', async () => {
+it('lets a thousand calls wait on one signal without a warning', async () => {
   const warnings: Error[] = [];
   const listen = (warning: Error) => warnings.push(warning);
   process.on('warning', listen);

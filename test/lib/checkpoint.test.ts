@@ -14,7 +14,7 @@ import {
   writeCheckpoint,
 } from '../support/tiny_checkpoint';
 
-/** A folder with the tiny checkpoint, spoilt before it is written, or after. */
+/** A folder with the tiny checkpoint, modified before it is written, or afterwards. */
 function folderOf(
   before: (checkpoint: TinyCheckpoint) => void = () => {},
   after = (_folder: string) => {},
@@ -48,8 +48,8 @@ async function refused(folder: string, code: ErrorCode, message: string | RegExp
   });
 }
 
-describe('a sound checkpoint', () => {
-  it('of the published layout', async () => {
+describe('a valid checkpoint', () => {
+  it('in the published layout', async () => {
     const { source, prompts, tokenizer, folder } = await readCheckpoint(smallModel);
     expect(folder).toBe(smallModel);
     expect(tokenizer).toBe(path.join(smallModel, 'tokenizer.json'));
@@ -91,14 +91,14 @@ describe('a sound checkpoint', () => {
     ).toEqual(new Set([0, 1, 2]));
   });
 
-  it('behind symbolic links is the one that they name', async () => {
+  it('behind a symbolic link is resolved', async () => {
     const folder = folderOf();
     const link = path.join(temporaryFolder(), 'link');
     symlinkSync(folder, link);
     expect((await readCheckpoint(link)).source.files).toEqual([weights(folder)]);
   });
 
-  it('with tensors of no use, empty ones, and a tokenizer left away', async () => {
+  it('with unused and empty tensors, and without a tokenizer', async () => {
     const folder = folderOf(({ tensors }) => {
       tensors['rotary.inv_freq'] = { dtype: 'F64', shape: [0], values: [] };
       tensors['lm_head.weight'] = { dtype: 'I8', shape: [2], values: [1] };
@@ -123,7 +123,7 @@ describe('a sound checkpoint', () => {
     await expect(readCheckpoint(withConfig(changes))).resolves.toBeDefined();
   });
 
-  it('with pooling said in any way that means the last token', async () => {
+  it('with last-token pooling, in each notation', async () => {
     const old = {
       pooling_mode_lasttoken: true,
       pooling_mode_mean_tokens: false,
@@ -141,7 +141,7 @@ describe('a sound checkpoint', () => {
   });
 });
 
-describe('a folder that is no checkpoint', () => {
+describe('a folder that is not a checkpoint', () => {
   const withoutWeights = () => folderOf(undefined, (folder) => rmSync(weights(folder)));
   it.each([
     ['nothing there', () => path.join(temporaryFolder(), 'none'), /no model folder/],
@@ -178,8 +178,8 @@ describe('config.json', () => {
     'vocab_size',
     'max_position_embeddings',
   ];
-  const unsound = [0, -1, 1.5, 1e9, 1e300, '64', null, true, [64], {}, undefined];
-  it.each(sizes.flatMap((name) => unsound.map((value) => [name, value] as const)))(
+  const invalidSizes = [0, -1, 1.5, 1e9, 1e300, '64', null, true, [64], {}, undefined];
+  it.each(sizes.flatMap((name) => invalidSizes.map((value) => [name, value] as const)))(
     '%s %j is MODEL_INVALID',
     (name, value) => refused(withConfig({ [name]: value }), 'MODEL_INVALID', name),
   );
@@ -196,11 +196,11 @@ describe('config.json', () => {
     [{ rope_parameters: { rope_theta: 5 } }, /rope_theta is 1000000, but 5/],
     [{ rope_parameters: 7 }, /rope_parameters/],
     [{ rope_scaling: 'yarn' }, /rope_scaling/],
-    [{ num_attention_heads: 2, num_key_value_heads: 4 }, /no multiple/],
+    [{ num_attention_heads: 2, num_key_value_heads: 4 }, /is not a multiple/],
     [{ layer_types: 'full_attention' }, /layer_types/],
     [{ head_dim: 0 }, /head_dim/],
     [{ head_dim: 'wide' }, /head_dim/],
-    [{ hidden_size: 64 }, /shape \[64, 32\], but config.json makes it \[64, 64\]/],
+    [{ hidden_size: 64 }, /shape \[64, 32\], but config.json requires \[64, 64\]/],
     [{ vocab_size: 65 }, /shape \[64, 32\]/],
     [{ num_hidden_layers: 2 }, /layers.1.input_layernorm.weight is missing/],
   ])('%j is MODEL_INVALID', (changes, message) =>
@@ -209,7 +209,7 @@ describe('config.json', () => {
 
   it.each([
     [{ model_type: 'bert' }, /model_type is "bert"/],
-    [{ model_type: undefined }, /model_type is not there/],
+    [{ model_type: undefined }, /model_type is missing/],
     [{ hidden_act: 'gelu' }, /hidden_act is "gelu"/],
     [{ attention_bias: true }, /attention_bias is true/],
     [{ use_sliding_window: true }, /use_sliding_window is true/],
@@ -248,9 +248,13 @@ describe('modules.json, pooling and prompts', () => {
     [
       'modules.json',
       [{ type: 'sentence_transformers.models.Pooling', path: '../../etc' }],
-      /no name of a folder/,
+      /is not the name of a subfolder/,
     ],
-    ['modules.json', [{ type: 'sentence_transformers.models.Pooling' }], /no name of a folder/],
+    [
+      'modules.json',
+      [{ type: 'sentence_transformers.models.Pooling' }],
+      /is not the name of a subfolder/,
+    ],
     [prompts, { prompts: { query: 5 } }, /"query" is not a string/],
     [prompts, { prompts: [] }, /not an object/],
   ])('%s with %j is MODEL_INVALID', (name, content, message) =>
@@ -272,14 +276,22 @@ describe('model.safetensors', () => {
       /header should have 12 bytes/,
     ],
     [
-      'with an endless header',
+      'with the largest possible header length',
       withHeader('{}', Buffer.alloc(9), 2n ** 64n - 1n),
       /header should have/,
     ],
-    ['with a header that is no JSON', withHeader('{"a"', Buffer.alloc(9)), /not JSON/],
-    ['with a header that is no text', withHeader('{}', Buffer.from([0xff, 0xff]), 4n), /not JSON/],
-    ['with a header that is no object', withHeader('[]', Buffer.alloc(9)), /not a JSON object/],
-    ['with an entry that is no object', withHeader('{"a": 5}', Buffer.alloc(9)), /not an object/],
+    ['with a header that is not JSON', withHeader('{"a"', Buffer.alloc(9)), /not JSON/],
+    [
+      'with a header that is not UTF-8',
+      withHeader('{}', Buffer.from([0xff, 0xff]), 4n),
+      /not JSON/,
+    ],
+    ['with a header that is not an object', withHeader('[]', Buffer.alloc(9)), /not a JSON object/],
+    [
+      'with an entry that is not an object',
+      withHeader('{"a": 5}', Buffer.alloc(9)),
+      /not an object/,
+    ],
     ['without tensors', withHeader('{}', Buffer.alloc(9)), /embed_tokens.weight is missing/],
   ])('%s is MODEL_INVALID', (_, bytes, message) =>
     refused(written(bytes), 'MODEL_INVALID', message),
@@ -294,16 +306,16 @@ describe('model.safetensors', () => {
   it.each([
     ['of another shape', { shape: [32, 128] }, /shape \[32, 128\]/],
     ['with too few axes', { shape: [4096] }, /shape \[4096\]/],
-    ['with a negative axis', { shape: [-1, 32] }, /no sound shape/],
-    ['with a fraction of an axis', { shape: [1.5] }, /no sound shape/],
+    ['with a negative axis', { shape: [-1, 32] }, /invalid shape/],
+    ['with a fractional axis', { shape: [1.5] }, /invalid shape/],
     ['without a dtype', { dtype: undefined }, /no dtype/],
     ['with bytes for another dtype', { dtype: 'F32' }, /8192 bytes/],
     ['with one offset', { data_offsets: [0] }, /data_offsets/],
     ['with a negative offset', { data_offsets: [-8, 8] }, /data_offsets/],
     ['with huge offsets', { data_offsets: [1e300, 1e301] }, /data_offsets/],
-    ['that ends before it begins', { data_offsets: [9, 8] }, /lies at 9 to 8/],
-    ['past the end', { data_offsets: [1e6, 1e6 + 8192] }, /lies at 1000000/],
-    ['over another', { data_offsets: [64, 64 + 8192] }, /overlap/],
+    ['that ends before it begins', { data_offsets: [9, 8] }, /data_offsets \[9, 8\]/],
+    ['past the end', { data_offsets: [1e6, 1e6 + 8192] }, /data_offsets \[1000000, 1008192\]/],
+    ['that overlaps another', { data_offsets: [64, 64 + 8192] }, /overlap/],
   ])('with a tensor %s is MODEL_INVALID', (_, changes, message) =>
     refused(
       folderOf(({ tensors }) => Object.assign(tensors[q] as Tensor, changes)),
@@ -332,7 +344,7 @@ describe('model.safetensors', () => {
   it('that ends early is MODEL_INVALID', async () => {
     const folder = folderOf();
     truncateSync(weights(folder), 20_000);
-    await refused(folder, 'MODEL_INVALID', /lies at/);
+    await refused(folder, 'MODEL_INVALID', /invalid data_offsets/);
   });
 });
 
@@ -351,7 +363,7 @@ describe('model.safetensors.index.json', () => {
   const everything = (file: unknown) =>
     Object.fromEntries(Object.keys(tinyCheckpoint().tensors).map((name) => [name, file]));
 
-  it('that is sound', async () => {
+  it('that is valid', async () => {
     await expect(readCheckpoint(sharded(everything('a.safetensors')))).resolves.toBeDefined();
   });
 
@@ -369,7 +381,7 @@ describe('model.safetensors.index.json', () => {
     5,
     null,
   ])('that names the file %j is MODEL_INVALID', (file) =>
-    refused(sharded(everything(file)), 'MODEL_INVALID', /no name of/),
+    refused(sharded(everything(file)), 'MODEL_INVALID', /is not the name of a file/),
   );
 
   it('that names a tensor that its shard lacks is MODEL_INVALID', () =>

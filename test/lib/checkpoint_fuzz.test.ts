@@ -1,5 +1,5 @@
-// Checkpoints with bits flipped, ends cut off and numbers swapped: every one gives vectors or an EmbedderError, and none
-// a crash, which the process of its own would show.
+// Checkpoints with flipped bits, truncated files and swapped numbers: each must result in vectors
+// or an EmbedderError. They are loaded in a separate process, in which a crash would show.
 
 import {
   cpSync,
@@ -23,7 +23,7 @@ import {
 
 const count = 800;
 
-/** The tiny checkpoint with every file that a folder may have; with `shards`, its weights in two files. */
+/** Writes the tiny checkpoint with all optional files; with `shards`, its weights in two files. */
 function writeWhole(folder: string, shards: boolean): void {
   const { config, tensors } = tinyCheckpoint();
   writeCheckpoint(folder, { config, tensors });
@@ -51,7 +51,7 @@ function writeWhole(folder: string, shards: boolean): void {
   rmSync(path.join(folder, 'model.safetensors'));
 }
 
-/** Letters, digits and <|endoftext|>: 63 tokens. */
+/** A tokenizer of 63 tokens: letters, digits and <|endoftext|>. */
 function tinyTokenizer(): unknown {
   const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'];
   const end = { id: 62, content: '<|endoftext|>' };
@@ -90,20 +90,20 @@ function tinyTokenizer(): unknown {
   };
 }
 
-/** Spoils one file of a folder. */
+/** Damages one file of a folder at random. Returns a description. */
 function mutate(folder: string, random: () => number): string {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
     statSync(path.join(folder, name)).isFile(),
   );
-  // Weights, config and tokenizer are where most can go wrong.
+  // Half of the time a file with weights, config.json or tokenizer.json: they have the most fields.
   const name =
     random() < 0.5
       ? pick(files)
       : pick(files.filter((each) => /^config.json|tensors$|^tokenizer/.test(each)));
   const file = path.join(folder, name);
   const bytes = readFileSync(file);
-  // Headers are small: half of the places are in the first bytes.
+  // Headers are small, so half of the places are in the first 1,500 bytes.
   const place = () =>
     Math.floor(random() * (random() < 0.5 ? Math.min(bytes.length, 1_500) : bytes.length));
   const kind = pick([
@@ -141,11 +141,11 @@ function mutate(folder: string, random: () => number): string {
         bytes.fill(pick([0, 0x7f, 0xff, 0x39]), at, Math.min(at + 8, bytes.length)),
       );
     }
-    // latin1 keeps every byte as it is.
+    // latin1 preserves every byte.
     const text = bytes.toString('latin1');
     const numbers = [...text.slice(0, 20_000).matchAll(/-?\b\d+(\.\d+)?(e[+-]?\d+)?\b/g)];
     if (numbers.length === 0) return bytes;
-    const odd = [
+    const unusual = [
       '0',
       '-1',
       '1.5',
@@ -160,13 +160,13 @@ function mutate(folder: string, random: () => number): string {
       '"x"',
     ];
     const victim = pick(numbers);
-    const replacement = kind === 'swap' ? pick(numbers)[0] : pick(odd);
+    const replacement = kind === 'swap' ? pick(numbers)[0] : pick(unusual);
     const end = victim.index + victim[0].length;
     return Buffer.from(text.slice(0, victim.index) + replacement + text.slice(end), 'latin1');
   }
 }
 
-it(`${count} spoilt checkpoints give vectors or an EmbedderError`, {
+it(`${count} damaged checkpoints give vectors or an EmbedderError`, {
   timeout: 240_000,
 }, async () => {
   const root = temporaryFolder();
@@ -176,7 +176,7 @@ it(`${count} spoilt checkpoints give vectors or an EmbedderError`, {
     writeWhole(folder, shards);
     return folder;
   });
-  const spoilt = Array.from({ length: count }, (_, index) => {
+  const damages = Array.from({ length: count }, (_, index) => {
     const folder = path.join(root, `${index}`);
     cpSync(whole[index % 4 === 0 ? 1 : 0] as string, folder, { recursive: true });
     return mutate(folder, random);
@@ -188,29 +188,32 @@ it(`${count} spoilt checkpoints give vectors or an EmbedderError`, {
         const outcome = async () => {
           const embedder = await Embedder.load(process.argv[1] + '/' + index);
           await embedder.embed([Uint32Array.of(0), new Uint32Array(70)]);
-          await embedder.embed(['abc', '', 'x9'], { specialTokens: index % 2 ? 'text' : 'parse', truncate: 'end' });
+          const specialTokens = index % 2 ? 'text' : 'parse';
+          await embedder.embed(['abc', '', 'x9'], { specialTokens, truncate: 'end' });
           await embedder.close();
           return 'vectors';
         };
         const result = await outcome().catch((error) =>
-          error instanceof EmbedderError ? error.code : 'no EmbedderError: ' + error.stack.replaceAll('\\n', ' '));
+          error instanceof EmbedderError
+            ? error.code
+            : 'not an EmbedderError: ' + error.stack.replaceAll('\\n', ' '));
         console.log(index + ' ' + result);
       }`),
     { args: [root], seconds: 200 },
   );
   const outcomes = ended.stdout.trim().split('\n');
   const last = outcomes.length - 1;
-  expect(ended, `after ${outcomes[last]}, at ${spoilt[outcomes.length]}`).toMatchObject({
+  expect(ended, `after ${outcomes[last]}, at ${damages[outcomes.length]}`).toMatchObject({
     code: 0,
     signal: null,
   });
   expect(outcomes).toHaveLength(count);
-  const strange = outcomes.filter((outcome) => !/^\d+ (vectors|[A-Z_]+)$/.test(outcome));
-  expect(strange.map((outcome) => `${outcome}, ${spoilt[Number.parseInt(outcome, 10)]}`)).toEqual(
-    [],
-  );
-  // Both happen often, or the test tests nothing.
-  const sound = outcomes.filter((outcome) => outcome.endsWith('vectors')).length;
-  expect(sound).toBeGreaterThan(count / 10);
-  expect(count - sound).toBeGreaterThan(count / 4);
+  const unexpected = outcomes.filter((outcome) => !/^\d+ (vectors|[A-Z_]+)$/.test(outcome));
+  expect(
+    unexpected.map((outcome) => `${outcome}, ${damages[Number.parseInt(outcome, 10)]}`),
+  ).toEqual([]);
+  // Both outcomes must be frequent, or the test is meaningless.
+  const loaded = outcomes.filter((outcome) => outcome.endsWith('vectors')).length;
+  expect(loaded).toBeGreaterThan(count / 10);
+  expect(count - loaded).toBeGreaterThan(count / 4);
 });

@@ -1,5 +1,5 @@
-// What the loader finds, and what it says where that is nothing, or does not load. `npm run check:package` does the same
-// to a package that was packed and installed.
+// Which addon the loader finds, and its errors if there is none or it does not load. `npm run
+// check:package` tests the same with a package that was packed and installed.
 
 import {
   copyFileSync,
@@ -21,7 +21,7 @@ const root = path.join(__dirname, '..', '..');
 const built = path.join(root, 'build', 'Release', 'qwen3_embed.node');
 const target = `${process.platform}-${process.arch}`;
 
-/** A package's folder with a prebuilt addon in it, below `parent`. */
+/** Creates a package folder with a prebuilt addon below `parent`. */
 function packageIn(parent: string): { folder: string; file: string } {
   const folder = path.join(parent, 'node_modules', 'qwen3-embed');
   const prebuilds = path.join(folder, 'prebuilds', target);
@@ -37,35 +37,36 @@ it('loads the prebuild, from a path with spaces and umlauts too', () => {
   expect(loadAddon(folder)).toMatchObject({ embed: expect.any(Function) });
 });
 
-it('names platform, libc, the places and the command where there is none', () => {
+it('if there is none, the error has the platform, the paths searched and the build command', () => {
   const folder = temporaryFolder();
   mkdirSync(path.join(folder, 'prebuilds', 'plan9-mips'), { recursive: true });
-  const command = `node ${JSON.stringify(path.join(folder, 'scripts', 'install', 'build-native.mjs'))}`;
-  const words = [
+  const script = path.join(folder, 'scripts', 'install', 'build-native.mjs');
+  const command = `node ${JSON.stringify(script)}`;
+  const expected = [
     target,
     path.join(folder, 'build', 'Release'),
-    'the package brings plan9-mips',
+    'the package contains plan9-mips',
     command,
   ];
-  for (const word of words) expect(() => loadAddon(folder)).toThrow(word);
+  for (const part of expected) expect(() => loadAddon(folder)).toThrow(part);
 });
 
 it.each([0, 40, 100, 10_000, 500_000, -1])(
-  'one cut to %i bytes is an error, not the end of the process',
+  'one truncated to %i bytes is an error, and does not end the process',
   (bytes) => {
     const { folder, file } = packageIn(temporaryFolder());
     truncateSync(file, bytes < 0 ? statSync(file).size + bytes : bytes);
-    expect(() => loadAddon(folder)).toThrow(/does not load here/);
+    expect(() => loadAddon(folder)).toThrow(/does not load on/);
   },
 );
 
-it('one of another kind is an error', () => {
+it('a file that is not an addon is an error', () => {
   const { folder, file } = packageIn(temporaryFolder());
   writeFileSync(file, 'MZ '.repeat(1000));
-  expect(() => loadAddon(folder)).toThrow(/does not load here/);
+  expect(() => loadAddon(folder)).toThrow(/does not load on/);
 });
 
-it('beside an Electron archive it takes the files that lie outside', () => {
+it('in an Electron archive, the files unpacked beside it are used', () => {
   const parent = temporaryFolder();
   packageIn(path.join(parent, 'app.asar.unpacked'));
   const inside = path.join(parent, 'app.asar', 'node_modules', 'qwen3-embed');
@@ -74,7 +75,7 @@ it('beside an Electron archive it takes the files that lie outside', () => {
   expect(loadAddon(inside)).toMatchObject({ embed: expect.any(Function) });
 });
 
-it('only what calls native needs one', () => {
+it('only modules that call native need one', () => {
   const folder = temporaryFolder();
   const dist = path.join(folder, 'dist');
   cpSync(path.join(root, 'dist'), dist, { recursive: true });

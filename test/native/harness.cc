@@ -17,7 +17,7 @@ std::string json_string(std::string_view text) {
   return json + '"';
 }
 
-// What went wrong; empty: nothing.
+// Runs the test. Returns the failure message; empty if it passed.
 std::string outcome(const Test& test) {
   try {
     test.run();
@@ -57,8 +57,8 @@ int run_tests(const Tests& tests, int argc, char** argv) {
       std::printf("%s\n", test.name.c_str());
       continue;
     }
-    if (trace)
-      std::fprintf(stderr, "begins: %s\n", test.name.c_str());  // stderr keeps nothing back
+    // stderr is not buffered.
+    if (trace) std::fprintf(stderr, "begins: %s\n", test.name.c_str());
     const auto start = std::chrono::steady_clock::now();
     const std::string message = outcome(test);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
@@ -66,9 +66,9 @@ int run_tests(const Tests& tests, int argc, char** argv) {
     std::printf("{\"name\":%s,\"ok\":%s,\"message\":%s,\"ms\":%.1f}\n",
                 json_string(test.name).c_str(), message.empty() ? "true" : "false",
                 json_string(message).c_str(), took.count());
-    std::fflush(stdout);  // a crash in the next test must not take this line with it
+    std::fflush(stdout);  // a crash in the next test must not lose this line
   }
-  if (ran == 0) std::fprintf(stderr, "no test has a name like that\n");
+  if (ran == 0) std::fprintf(stderr, "no test matches the filter\n");
   return ran == 0 || failed > 0;
 }
 

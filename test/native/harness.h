@@ -1,4 +1,4 @@
-// A test is a name and a function that throws Failure. Knows nothing of what is tested.
+// A test is a name and a function that throws if the test fails. Independent of what is tested.
 #pragma once
 #include <functional>
 #include <stdexcept>
@@ -17,11 +17,13 @@ struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Throws Failure(otherwise) unless `holds`.
 void expect(bool holds, const std::string& otherwise);
 
-// Runs the tests whose name contains the argument of --filter, or all of them; --list only names them. Prints one
-// line of JSON per test: {"name", "ok", "message", "ms"}. With --trace, stderr has "begins: NAME" before each:
-// the one that hangs or crashes has a name. Returns the exit code.
+// Runs the tests whose name contains the argument of --filter, or all of them; --list only prints
+// their names. Prints one line of JSON per test: {"name", "ok", "message", "ms"}. With --trace,
+// prints "begins: NAME" to stderr before each test, which names a test that hangs or crashes.
+// Returns the exit code.
 int run_tests(const Tests& tests, int argc, char** argv);
 
 }  // namespace qwen3::test

@@ -1,4 +1,5 @@
-// Every op test on every backend, and everything between the ops and Node.
+// All op and forward tests on the reference and CPU backends, and the tests of the code between the
+// ops and Node.
 #include "models/model_tests.h"
 #include "ops/op_tests.h"
 

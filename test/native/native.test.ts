@@ -1,11 +1,11 @@
-// The C++ tests, each shown as a test of its own: the ops on every backend, the forward pass, the engine.
+// The C++ tests, each as a vitest test: the ops on every backend, the forward pass, the engine.
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { bin, nativeTests, outcomesOf } from '../support/native_tests';
 
-it('a test that hangs or crashes is named: --trace tells when it begins', () => {
+it('--trace names each test when it begins, so that one that hangs or crashes is known', () => {
   const args = ['--trace', '--filter', 'thread pool'];
   const { stdout, stderr } = spawnSync(path.join(bin, 'native_tests'), args, { encoding: 'utf8' });
   const names = stdout
@@ -33,5 +33,5 @@ it.each([
 });
 
 nativeTests('native_tests', 600_000);
-// The AVX-512 kernels with emulated instructions are built for x86 only.
+// The AVX-512 kernels with emulated instructions are built for x86-64 only.
 if (process.arch === 'x64') nativeTests('avx512_emulation_tests', 600_000);

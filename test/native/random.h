@@ -1,4 +1,4 @@
-// Seeded random numbers that are the same on every platform, which <random>'s distributions are not.
+// Seeded random numbers that are the same on every platform, unlike the distributions of <random>.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Preloaded by Node, for an archive laid out as a folder: Electron shows files that the archive leaves outside as if they
-// were inside, and loads a .node from app.asar.unpacked.
+// Preloaded by Node, to emulate Electron with an archive that is laid out as a folder. Electron
+// presents unpacked files as if they were in the archive, and loads a .node from app.asar.unpacked.
 const Module = require('node:module');
 const path = require('node:path');
 

@@ -1,4 +1,5 @@
-// What Wine 8 lacks of Windows: the library that Rust's programs, `tokenizers` among them, ask for random bytes.
+// bcryptprimitives.dll, which Wine 8 lacks. Rust programs, such as `tokenizers`, get random bytes
+// from it.
 #include <windows.h>
 
 extern "C" {

@@ -1,4 +1,5 @@
-// What a program writes that requires the package. Arguments: the model's folder, a text, the values of its vector.
+// A program that requires the package. Arguments: the model's folder, a text, its expected vector
+// as JSON.
 const { Embedder } = require('qwen3-embed');
 
 async function main() {

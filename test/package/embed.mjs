@@ -1,4 +1,5 @@
-// What a program writes that imports the package. Arguments: the model's folder, a text, the values of its vector.
+// A program that imports the package. Arguments: the model's folder, a text, its expected vector as
+// JSON.
 import { Embedder } from 'qwen3-embed';
 
 const [folder, text, expected] = process.argv.slice(2);

@@ -1,5 +1,6 @@
-// The reference outputs on another platform than the tests', where vitest does not run: the random models and the small
-// model's texts, in f32 and bf16. Prints a report. Arguments: the project's folder, the most tokens of an input.
+// Compares vectors with the reference outputs on platforms where vitest does not run: random models
+// and the small model's texts, in f32 and bf16. Prints a report as JSON. Arguments: the project's
+// folder, the maximum number of tokens of an input.
 const path = require('node:path');
 
 const begin = performance.now();

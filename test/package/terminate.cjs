@@ -1,5 +1,5 @@
-// Ends workers that have work in flight, one after another; memory must not grow. Arguments: the model's folder, how
-// many workers.
+// Terminates workers that have work in flight, one after another. Memory must not grow. Arguments:
+// the model's folder, the number of workers.
 const { once } = require('node:events');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 const { Embedder } = require('qwen3-embed');
@@ -33,8 +33,9 @@ async function main() {
     }
   }
   const vector = await embedder.embed('a text');
-  if (vector.some((value, i) => value !== expected[i])) throw new Error('other bits');
-  // The first tenths warm allocators up.
+  if (vector.some((value, i) => value !== expected[i]))
+    throw new Error('the vector differs from the one before');
+  // The first third is excluded, because allocators grow until they are warm.
   const grown = memory.at(-1) - memory[Math.floor(memory.length / 3)];
   const each = grown / (count * (2 / 3));
   console.log(
@@ -45,7 +46,7 @@ async function main() {
     }),
   );
   if (count >= 300 && each > 40_000)
-    throw new Error(`${Math.round(each)} bytes stay of every worker`);
+    throw new Error(`every worker leaks ${Math.round(each)} bytes`);
 }
 
 if (isMainThread) main();

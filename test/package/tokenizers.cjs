@@ -1,4 +1,5 @@
-// What the tokenizers package costs at the start of a process. Argument: the model's folder.
+// Measures time and memory of loading the tokenizers package in a new process. Argument: the
+// model's folder.
 const path = require('node:path');
 
 const megabytes = () => process.memoryUsage.rss() / 1e6;
@@ -6,7 +7,8 @@ const megabytes = () => process.memoryUsage.rss() / 1e6;
 function cost(what, body) {
   const [memory, begin] = [megabytes(), performance.now()];
   body();
-  return `${what} ${(performance.now() - begin).toFixed(0)} ms, ${(megabytes() - memory).toFixed(0)} MB`;
+  const milliseconds = (performance.now() - begin).toFixed(0);
+  return `${what} ${milliseconds} ms, ${(megabytes() - memory).toFixed(0)} MB`;
 }
 
 let library;

@@ -1,4 +1,4 @@
-// Main thread and two workers embed at once. Argument: the model's folder.
+// The main thread and two workers embed at the same time. Argument: the model's folder.
 const { once } = require('node:events');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 const { Embedder } = require('qwen3-embed');
@@ -14,7 +14,8 @@ async function main() {
   const answers = workers.map((worker) => once(worker, 'message'));
   const expected = await vectorOf(folder);
   for (const [vector] of await Promise.all(answers)) {
-    if (vector.some((value, i) => value !== expected[i])) throw new Error('a worker disagrees');
+    if (vector.some((value, i) => value !== expected[i]))
+      throw new Error('a worker gives a different vector');
   }
   console.log('embedded');
 }

@@ -1,4 +1,5 @@
-// Runs a script in a Node process of its own, with the built package: for tests that end a process, or might crash one.
+// Runs a script with the built package in a separate Node process, for tests that end or may crash
+// the process.
 
 import { spawn } from 'node:child_process';
 import path from 'node:path';
@@ -10,17 +11,18 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Built package, small model: what scripts find as `Embedder` and `folder`. */
+/** Gives scripts the built package (`Embedder`, `EmbedderError`) and the small model (`folder`). */
+const root = path.join(__dirname, '..', '..');
 const prologue = `
-const { Embedder, EmbedderError } = require(${JSON.stringify(path.join(__dirname, '..', '..'))});
-const folder = ${JSON.stringify(path.join(__dirname, '..', '..', 'models', 'qwen3-embedding-small'))};
+const { Embedder, EmbedderError } = require(${JSON.stringify(root)});
+const folder = ${JSON.stringify(path.join(root, 'models', 'qwen3-embedding-small'))};
 `;
 
 export function script(body: string): string {
   return `${prologue}(async () => {\n${body}\n})();`;
 }
 
-/** Runs it to its end. A process that hangs is killed, which `signal` shows. */
+/** Runs a script to its end. A process that exceeds `seconds` is killed, with `signal` SIGKILL. */
 export function run(
   source: string,
   { args = [] as readonly string[], seconds = 50 } = {},

@@ -1,11 +1,14 @@
-// The reference outputs in test/data: where they are, how their inputs are made, how far a vector is from them, and how
-// far it may be. CommonJS with types in comments: vitest imports it, a GPU check on a machine without npm does, and so
-// does a script under another platform's Node.
+// Reads the reference outputs in test/data, generates their inputs, and computes how far a vector
+// is from them and how far it may be. This is CommonJS with types in comments, because vitest
+// imports it, and so do the GPU check on a machine without npm and a script under another
+// platform's Node.
 
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
 
-/** @typedef {'gqa2-bf16' | 'wide-heads-f16' | 'mha-sharded-f32' | 'massive-bf16'} RandomModelName */
+/**
+ * @typedef {'gqa2-bf16' | 'wide-heads-f16' | 'mha-sharded-f32' | 'massive-bf16'} RandomModelName
+ */
 
 /**
  * @typedef {object} RandomModelCase
@@ -35,18 +38,26 @@ const path = require('node:path');
  */
 
 /**
+ * @typedef {object} TruncatedCase
+ * @property {string} text
+ * @property {Readonly<Record<string, readonly number[]>>} dimensions The vector by its length.
+ */
+
+/**
  * @typedef {object} TextVectors
  * @property {readonly TextCase[]} cases
- * @property {{ readonly text: string, readonly dimensions: Readonly<Record<string, readonly number[]>> }} truncated
+ * @property {TruncatedCase} truncated
  */
+
+/** @typedef {Readonly<Record<'ndcg@10' | 'mrr' | 'accuracy@1', number>>} RetrievalFigures */
 
 /**
  * @typedef {object} Retrieval
  * @property {string} instruction
  * @property {readonly { readonly id: string, readonly text: string }[]} documents
  * @property {readonly { readonly document: string, readonly text: string }[]} queries
- * @property {Readonly<Record<string, Readonly<Record<'ndcg@10' | 'mrr' | 'accuracy@1', number>>>>} figures
- *   By `instruction-256`, `bare-32`, ...
+ * @property {Readonly<Record<string, RetrievalFigures>>} figures By prompt and dimensions:
+ *   `instruction-256`, `bare-32`, ...
  */
 
 /**
@@ -68,18 +79,22 @@ const path = require('node:path');
  * @property {number} cut_sum
  */
 
-/** @typedef {{ readonly cases: readonly TokenCase[], readonly long: LongTokenCase }} TokenGoldens */
+/**
+ * @typedef {object} TokenGoldens
+ * @property {readonly TokenCase[]} cases
+ * @property {LongTokenCase} long
+ */
 
 /**
- * How far vectors may be from the reference outputs.
+ * The largest allowed distance of vectors from the reference outputs.
  *
  * @typedef {object} Gate
- * @property {number} [limit] 1 - cos at most.
- * @property {number} [emulated] The same on the emulated device, where on others there is none.
- * @property {number} [cpu] The same on the CPU, where that is held to less.
+ * @property {number} [limit] The largest 1 - cos.
+ * @property {number} [emulated] The same on the emulated device. Other devices then have no limit.
+ * @property {number} [cpu] The same on the CPU, if its limit differs.
  * @property {number} [longest] The same at 32,768 tokens.
- * @property {number} [difference] How far a value may be off.
- * @property {string} from What the numbers come from.
+ * @property {number} [difference] The largest difference of a component.
+ * @property {string} from The basis of the numbers.
  */
 
 /** @typedef {'f32' | 'bf16' | 'f16' | 'int8'} Precision */
@@ -111,7 +126,7 @@ function randomModel(name) {
 }
 
 /**
- * Token ids of a case.
+ * The token ids of a case.
  *
  * @param {Pick<RandomModel, 'tokens'>} model
  * @param {Pick<RandomModelCase, 'length' | 'lcg_seed' | 'lcg_low'>} golden
@@ -135,10 +150,10 @@ const tokenGoldens = () => readJson(path.join(data, 'tokenizer', 'qwen3-embeddin
 
 /** @param {number} words */
 function longText(words) {
-  const vocabulary =
-    'the program reads a file and writes every line that matches to standard output or an error when nothing was found in archive index'.split(
-      ' ',
-    );
+  const vocabulary = (
+    'the program reads a file and writes every line that matches to standard output ' +
+    'or an error when nothing was found in archive index'
+  ).split(' ');
   let state = 12345;
   const text = Array.from({ length: words }, () => {
     state = nextState(state);
@@ -149,8 +164,8 @@ function longText(words) {
 }
 
 /**
- * How far two vectors are apart: 1 - cos, in double, and the largest difference of a value. NaN, which is within no
- * limit, for a vector that is not finite.
+ * The distance of two vectors: 1 - cos, in double precision, and the largest difference of a
+ * component. Both are NaN, which is within no limit, for a vector that is not finite.
  *
  * @param {ArrayLike<number>} vector
  * @param {ArrayLike<number>} golden
@@ -172,12 +187,13 @@ function apart(vector, golden) {
 }
 
 /**
- * 1 - cos at most of a model's vectors. Without BF16 instructions a CPU rounds weights alone, and nothing where they are
- * stored in bf16: then bf16 is held to the limit of f32.
+ * The largest allowed 1 - cos of a model's vectors. A CPU without BF16 instructions rounds only the
+ * weights in bf16. If they are stored in bf16, nothing is rounded, so the limit is that of f32.
  *
  * @param {keyof typeof gates} model
  * @param {Precision} precision
- * @param {{ readonly name: string, readonly instructionSet: string }} device An embedder's.
+ * @param {{ readonly name: string, readonly instructionSet: string }} device An embedder's
+ *   `device`.
  */
 function limitOf(model, precision, { name, instructionSet }) {
   const gate = gates[model][precision];
@@ -193,14 +209,15 @@ function limitOf(model, precision, { name, instructionSet }) {
 }
 
 /**
- * How far the product of two vectors may be off where 1 - cos of each is at most `limit`: twice the chord.
+ * The largest error of the dot product of two unit vectors if 1 - cos of each is at most `limit`:
+ * twice the chord.
  *
  * @param {number} limit
  */
 const scoreLimitOf = (limit) => 2 * Math.sqrt(2 * limit);
 
 /**
- * Of every query a row: the score of each document.
+ * A row per query, with the score of each document.
  *
  * @param {readonly Float32Array[]} queries
  * @param {readonly Float32Array[]} documents
@@ -214,7 +231,7 @@ function scoresOf(queries, documents) {
 }
 
 /**
- * The figures of the retrieval task that its scores give.
+ * The figures of the retrieval task for its scores, a row per query.
  *
  * @param {readonly (readonly number[])[]} scores
  */

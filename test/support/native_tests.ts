@@ -1,10 +1,10 @@
-// The C++ test programs: each of their tests is shown as a test of its own.
+// Runs the C++ test programs and shows each of their tests as a vitest test.
 
 import { execFile, execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-/** Where the native build puts programs and libraries for tests. */
+/** The folder of the native build's test programs and libraries. */
 export const bin = path.join(
   __dirname,
   '..',
@@ -20,7 +20,7 @@ export interface Outcome {
   readonly message: string;
 }
 
-/** Shows the tests of a program, which all run in one process of at most `timeout` ms. */
+/** Defines a test for each test of a program. All run in one process, within `timeout` ms. */
 export function nativeTests(program: string, timeout: number): void {
   describe(program, () => {
     const file = path.join(bin, program);
@@ -37,14 +37,17 @@ export function nativeTests(program: string, timeout: number): void {
   });
 }
 
-/** Runs a program to its end. Then there is the outcome of each test or, where a crash left none, how it ended. */
+/**
+ * Runs a program to its end. Returns a function from the name of a test to its outcome or, if the
+ * program crashed before it printed one, to a description of how the program ended.
+ */
 export function outcomesOf(
   file: string,
   args: readonly string[] = [],
 ): Promise<(name: string) => Outcome | string> {
   return new Promise((resolve, reject) => {
     execFile(file, args, { maxBuffer: Number.POSITIVE_INFINITY }, (error, stdout, stderr) => {
-      const lines = stdout.split('\n').slice(0, -1); // what follows the last line's end was cut off
+      const lines = stdout.split('\n').slice(0, -1); // text after the last newline is incomplete
       const outcomes = new Map<string, Outcome>();
       try {
         for (const line of lines) {
@@ -52,10 +55,11 @@ export function outcomesOf(
           outcomes.set(outcome.name, outcome);
         }
       } catch (cause) {
-        reject(new Error(`${file} printed what is no outcome of a test`, { cause }));
+        reject(new Error(`${file} printed a line that is not a test outcome`, { cause }));
       }
-      const lastWords = stderr.trim().split('\n').slice(-10).join('\n');
-      const ending = `no outcome: the program ended with ${error?.signal ?? error?.code ?? 0}. ${lastWords}`;
+      const lastLines = stderr.trim().split('\n').slice(-10).join('\n');
+      const status = error?.signal ?? error?.code ?? 0;
+      const ending = `no outcome: the program ended with ${status}. ${lastLines}`;
       resolve((name) => outcomes.get(name) ?? ending);
     });
   });

@@ -1,4 +1,4 @@
-// Folders that go when the test file ends.
+// Temporary folders that are removed when the test file ends.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

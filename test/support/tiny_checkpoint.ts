@@ -1,4 +1,4 @@
-// A Qwen3 checkpoint of 50 kB with made-up weights, to be spoilt by tests before it is written.
+// A Qwen3 checkpoint of 50 kB with random weights, which tests can corrupt before it is written.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ export interface Tensor {
   shape: number[];
   /** Row-major values; written as bf16. */
   values: number[];
-  /** In place of where the tensor lies. */
+  /** Replaces the correct offsets in the header. */
   data_offsets?: unknown;
 }
 
@@ -17,7 +17,7 @@ export interface TinyCheckpoint {
   tensors: Record<string, Tensor>;
 }
 
-/** One layer, 32 wide, one head, 64 tokens. */
+/** One layer, hidden size 32, one head, a vocabulary of 64 tokens. */
 export function tinyCheckpoint(): TinyCheckpoint {
   const config = {
     model_type: 'qwen3',
@@ -82,18 +82,18 @@ export function safetensors(tensors: Readonly<Record<string, Tensor>>): Buffer {
   return withHeader(JSON.stringify(Object.fromEntries(header)), Buffer.concat(parts));
 }
 
-/** A safetensors file with any header, and any length of it said to be there. */
+/** A safetensors file with any header text, and any value as the length of the header. */
 export function withHeader(
   header: string,
   data: Buffer,
-  saidLength = BigInt(Buffer.byteLength(header)),
+  statedLength = BigInt(Buffer.byteLength(header)),
 ): Buffer {
   const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(saidLength);
+  length.writeBigUInt64LE(statedLength);
   return Buffer.concat([length, Buffer.from(header), data]);
 }
 
-/** Numbers from 0 to 1, the same for the same seed. */
+/** Pseudo-random numbers from 0 to 1 that depend only on the seed. */
 export function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

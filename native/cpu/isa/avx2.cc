@@ -19,7 +19,7 @@ struct Avx2 {
   static Vector load(const float* p, uint32_t n) {
     return n < kLanes ? _mm256_maskload_ps(p, mask(n)) : load(p);
   }
-  // Unit i holds column i in its low half, column i + kLanes in its high half.
+  // 32-bit unit i holds column i in its low half, column i + kLanes in its high half.
   static void load_halves(const uint16_t* p, Vector& low, Vector& high) {
     const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     low = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
@@ -45,7 +45,7 @@ struct Avx2 {
   static Vector round(Vector x) {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
-  // x * 2^exponent, for whole exponents from -127 (0) to 128 (infinity).
+  // x * 2^exponent for integer exponents in [-127, 128]. 2^-127 becomes 0, 2^128 infinity.
   static Vector scale(Vector x, Vector exponent) {
     const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(exponent), _mm256_set1_epi32(127));
     return mul(x, _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)));

@@ -1,4 +1,4 @@
-// Kernels for AVX-512 without the BF16 instruction: all math in f32.
+// Kernels for AVX-512 without BF16 instructions: all math in f32.
 #include "cpu/isa/avx512.h"
 
 namespace qwen3::cpu {

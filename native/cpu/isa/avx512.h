@@ -1,4 +1,4 @@
-// The vectors of AVX-512 (F, BW, DQ, VL), which two translation units share. Include it once in each.
+// Vectors of AVX-512 (F, BW, DQ, VL), shared by two translation units. Include it once in each.
 #pragma once
 #include "cpu/isa/intrinsics_x86.h"
 #include "cpu/isa/tables.h"
@@ -18,7 +18,7 @@ struct Avx512 {
   static Vector broadcast(const float* p) { return _mm512_set1_ps(*p); }
   static Vector load(const float* p) { return _mm512_loadu_ps(p); }
   static Vector load(const float* p, uint32_t n) { return _mm512_maskz_loadu_ps(mask(n), p); }
-  // Unit i holds column i in its low half, column i + kLanes in its high half.
+  // 32-bit unit i holds column i in its low half, column i + kLanes in its high half.
   static void load_halves(const uint16_t* p, Vector& low, Vector& high) {
     const __m512i both = _mm512_loadu_si512(p);
     low = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));

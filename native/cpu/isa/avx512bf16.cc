@@ -1,4 +1,5 @@
-// Kernels for AVX-512 with BF16: bf16 activations, weights, keys and values; f32 sums, softmax and norms.
+// Kernels for AVX-512 with BF16 instructions: bf16 activations, weights, keys and values; f32 sums,
+// softmax and norms.
 #include "cpu/isa/avx512.h"
 
 namespace qwen3::cpu {
@@ -13,7 +14,7 @@ struct Avx512Bf16 : Avx512 {
     _mm256_mask_storeu_epi16(p, mask(n), to_bf16(v));
   }
 
-  // To the nearest, ties to even; a NaN stays one.
+  // Rounds to nearest, ties to even. A NaN stays a NaN.
   static __m256i to_bf16(Vector v) { return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v)); }
 
   using Pairs = __m512i;

@@ -1,4 +1,4 @@
-// Instruction set and weights -> kernels.
+// Selects the kernels of an instruction set for weights in f32 or bf16.
 #pragma once
 #include "cpu/isa/isa.h"
 #include "cpu/kernels/kernels.h"

@@ -26,7 +26,8 @@ Isa best_isa() { return available_isas().back(); }
 
 #if defined(__x86_64__) && defined(__GNUC__)
 
-// The builtin asks the processor, and the operating system whether it keeps the registers.
+// The builtin checks that the processor has the feature and that the operating system saves its
+// registers.
 std::vector<Isa> available_isas() {
   std::vector<Isa> isas{Isa::scalar};
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return isas;
@@ -52,7 +53,7 @@ const cpu::Kernels& cpu::find_kernels(Isa isa, DType weights) {
 
 #elif defined(__aarch64__) && defined(__GNUC__)
 
-// NEON belongs to every 64-bit ARM.
+// Every 64-bit ARM processor has NEON.
 std::vector<Isa> available_isas() {
   std::vector<Isa> isas{Isa::scalar, Isa::neon};
   if (arm_has_bf16()) isas.push_back(Isa::neonbf16);

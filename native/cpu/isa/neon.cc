@@ -1,4 +1,4 @@
-// Kernels for every 64-bit ARM processor: all math in f32.
+// Kernels for all 64-bit ARM processors: all math in f32.
 #include "cpu/isa/neon.h"
 
 namespace qwen3::cpu {

@@ -1,4 +1,4 @@
-// The vectors of 64-bit ARM, which two translation units share. Include it once in each.
+// Vectors of 64-bit ARM, shared by two translation units. Include it once in each.
 #pragma once
 #include <arm_neon.h>
 
@@ -24,7 +24,7 @@ struct Neon {
     for (uint32_t i = 0; i < kLanes; ++i) some[i] = i < n ? p[i] : 0;
     return load(some);
   }
-  // Unit i holds column i in its low half, column i + kLanes in its high half.
+  // 32-bit unit i holds column i in its low half, column i + kLanes in its high half.
   static void load_halves(const uint16_t* p, Vector& low, Vector& high) {
     const uint32x4_t both = vreinterpretq_u32_u16(vld1q_u16(p));
     low = vreinterpretq_f32_u32(vshlq_n_u32(both, 16));
@@ -43,11 +43,11 @@ struct Neon {
   static Vector mul(Vector a, Vector b) { return vmulq_f32(a, b); }
   static Vector div(Vector a, Vector b) { return vdivq_f32(a, b); }
   static Vector fma(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
-  // ARM's own maximum and minimum give a NaN when either operand is one; these give the second operand.
+  // If an operand is a NaN, ARM's maximum and minimum return a NaN; these return operand b.
   static Vector max(Vector a, Vector b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
   static Vector min(Vector a, Vector b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
   static Vector round(Vector x) { return vrndnq_f32(x); }
-  // x * 2^exponent, for whole exponents from -127 (0) to 128 (infinity).
+  // x * 2^exponent for integer exponents in [-127, 128]. 2^-127 becomes 0, 2^128 infinity.
   static Vector scale(Vector x, Vector exponent) {
     const int32x4_t biased = vaddq_s32(vcvtq_s32_f32(exponent), vdupq_n_s32(127));
     return mul(x, vreinterpretq_f32_s32(vshlq_n_s32(biased, 23)));

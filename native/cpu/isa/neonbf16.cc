@@ -1,4 +1,5 @@
-// Kernels for 64-bit ARM with BF16: bf16 activations, weights, keys and values; f32 sums, softmax and norms.
+// Kernels for 64-bit ARM with BF16 instructions: bf16 activations, weights, keys and values; f32
+// sums, softmax and norms.
 #include "cpu/isa/neon.h"
 
 namespace qwen3::cpu {
@@ -14,7 +15,7 @@ struct NeonBf16 : Neon {
     for (uint32_t i = 0; i < kLanes && i < n; ++i) p[i] = some[i];
   }
 
-  // To the nearest, ties to even; a NaN stays one.
+  // Rounds to nearest, ties to even. A NaN stays a NaN.
   static uint16x4_t to_bf16(Vector v) { return vreinterpret_u16_bf16(vcvt_bf16_f32(v)); }
 
   using Pairs = uint32x4_t;

@@ -1,4 +1,4 @@
-// Kernels in plain C++, for any processor: what the compiler makes of loops over four floats.
+// Kernels in plain C++ for any processor: loops over four floats, which the compiler may vectorize.
 #include <math.h>
 
 #include "cpu/isa/tables.h"
@@ -33,7 +33,7 @@ struct Scalar {
   static Vector load(const float* p, uint32_t n) {
     return make([&](uint32_t i) { return i < n ? p[i] : 0; });
   }
-  // Unit i holds column i in its low half, column i + kLanes in its high half.
+  // 32-bit unit i holds column i in its low half, column i + kLanes in its high half.
   static void load_halves(const uint16_t* p, Vector& low, Vector& high) {
     low = make([&](uint32_t i) { return widen(p[2 * i]); });
     high = make([&](uint32_t i) { return widen(p[2 * i + 1]); });
@@ -61,7 +61,8 @@ struct Scalar {
   static Vector div(const Vector& a, const Vector& b) {
     return make([&](uint32_t i) { return a.lane[i] / b.lane[i]; });
   }
-  // Not fused: few processors of this kind could, and fmaf() is slow elsewhere.
+  // Not fused: few processors that need these kernels have an FMA instruction, and without one
+  // fmaf() is slow.
   static Vector fma(const Vector& a, const Vector& b, const Vector& c) { return add(mul(a, b), c); }
   static Vector max(const Vector& a, const Vector& b) {
     return make([&](uint32_t i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
@@ -69,11 +70,11 @@ struct Scalar {
   static Vector min(const Vector& a, const Vector& b) {
     return make([&](uint32_t i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
   }
-  // Numbers so large that a float has no fraction left push it out and come back. |x| < 2^22.
+  // Adding 1.5 * 2^23 leaves no bits for a fraction, so the addition rounds. |x| < 2^22.
   static Vector round(const Vector& x) {
     return make([&](uint32_t i) { return (x.lane[i] + 0x1.8p23f) - 0x1.8p23f; });
   }
-  // x * 2^exponent, for whole exponents from -127 (0) to 128 (infinity).
+  // x * 2^exponent for integer exponents in [-127, 128]. 2^-127 becomes 0, 2^128 infinity.
   static Vector scale(const Vector& x, const Vector& exponent) {
     return make([&](uint32_t i) {
       const float biased = exponent.lane[i] + 127;

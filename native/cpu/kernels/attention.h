@@ -1,12 +1,19 @@
-// Causal attention over pages, for one instruction set and one task: some rows of a chunk, one query head.
+// Causal attention over pages, for one instruction set and one task: some rows of a chunk, one
+// query head.
 //
-// The rows go through their keys page by page with a running softmax (Dao et al., FlashAttention, 2022):
-//   scores  [rows, 64] = query keys^T
-//   largest [rows]     = max(largest, scores), in powers of two
-//   weights [rows, 64] = 2^(scores - largest), total = total * 2^(old largest - largest) + sum(weights)
-//   sums    [rows,128] = sums * 2^(old largest - largest) + weights values
-// Both products are the micro-kernel of gemm.h on pages that are packed as it wants them. A row stops at its own key:
-// what lies behind it is not read, not even times zero, for it may be anything. So its bits depend on its own keys only.
+// The rows read their keys page by page with an online softmax (Dao et al., FlashAttention, 2022):
+//   scores        [rows, 64]  = query keys^T
+//   new_max       [rows]      = max(row_max, scores * log2(e) / sqrt(dim))
+//   probabilities [rows, 64]  = 2^(scores * log2(e) / sqrt(dim) - new_max), not yet normalized
+//   rescale       [rows]      = 2^(row_max - new_max)
+//   row_sum       [rows]      = row_sum * rescale + sum(probabilities)
+//   sums          [rows, 128] = sums * rescale + probabilities values
+// The result is sums / row_sum. Both products use the micro-kernel of gemm.h; keys and values are
+// packed into its panels.
+//
+// A row stops at its own key. Later slots may hold anything, NaN included: their scores are
+// discarded, and their values are never multiplied, not even by zero. So a row's bits depend on its
+// own keys only.
 #pragma once
 #include "cpu/kernels/row_ops.h"
 
@@ -27,7 +34,7 @@ struct Attention {
     float row_max[kQueryRows], row_sum[kQueryRows], rescale[kQueryRows];
   };
 
-  // The query rows of one sequence, one head of them.
+  // Query rows of one sequence, one head.
   struct Queries {
     const Input* data;
     size_t stride;
@@ -40,15 +47,18 @@ struct Attention {
     const uint32_t key_value_head = head / (heads.query / heads.key_value);
     for_spans(spans, rows, [&](const Span& span, Range own, uint32_t position) {
       const Queries queries = read_queries(query, own, head, position, scratch);
+      // Initialize the online softmax.
       for (uint32_t i = 0; i < own.count; ++i) {
         scratch.row_max[i] = -HUGE_VALF;
         scratch.row_sum[i] = 0;
       }
       for (uint32_t i = 0; i < own.count * kHeadDim; i += V::kLanes)
         V::store(scratch.sums + i, V::zero());
+      // Attend to the prefix run, then to the span's own run.
       add_run(queries, span.prefix, 0, heads, key_value_head, spans.layer, pages, scratch);
       add_run(queries, span.own, span.prefix.tokens, heads, key_value_head, spans.layer, pages,
               scratch);
+      // Epilogue: out = sums / row_sum.
       for (uint32_t i = 0; i < own.count; ++i) {
         Input* const to =
             static_cast<Input*>(out.data) + size_t{own.first + i} * out.stride + head * kHeadDim;
@@ -60,7 +70,7 @@ struct Attention {
     });
   }
 
-  // f32 queries are read where they are.
+  // Converts queries to `Input`. f32 queries are read in place.
   static Queries read_queries(const Matrix& query, Range own, uint32_t head, uint32_t position,
                               Scratch& scratch) {
     const float* const from =
@@ -77,38 +87,39 @@ struct Attention {
     }
   }
 
-  // The keys of one run, the first of which stands at position `first`.
+  // Adds the keys and values of one run. `first`: position of its first token.
   static void add_run(const Queries& queries, const KeyValueRun& run, uint32_t first,
                       const Heads& heads, uint32_t head, uint32_t layer, const void* pages,
                       Scratch& scratch) {
     const uint32_t end = queries.position + queries.rows;
     for (uint32_t token = 0; token < run.tokens && first + token < end; token += kPageTokens) {
-      // Rows before `blind` stand before the page; the one after them sees `seen` of its keys, and each next one more,
-      // until there are no more.
+      // Causal mask: the page is after the first `masked` rows. The next row sees the first
+      // `visible` keys of the page, and each later row one more, up to all of them.
       const uint32_t start = first + token;
-      const uint32_t blind = start > queries.position ? start - queries.position : 0;
-      const uint32_t seen = queries.position + blind - start + 1;
+      const uint32_t masked = start > queries.position ? start - queries.position : 0;
+      const uint32_t visible = queries.position + masked - start + 1;
       const uint32_t keys = run.tokens - token < kPageTokens ? run.tokens - token : kPageTokens;
       const Page page{
           PageHead<F>::at(const_cast<void*>(pages), run, layer, token / kPageTokens, heads, head),
-          Range{blind, queries.rows - blind}, keys, seen};
+          Range{masked, queries.rows - masked}, keys, visible};
       score(queries, page, scratch);
       online_softmax(page, scratch);
       add_values(page, scratch);
     }
   }
 
+  // A page of keys and values of one head, and the query rows that see some of its keys.
   struct Page {
     PageHead<F> head;
     Range rows;
-    uint32_t keys, seen;
-    uint32_t seen_by(uint32_t row) const {  // counted from rows.first
-      return seen + row < keys ? seen + row : keys;
-    }
+    uint32_t keys, visible;
+    // Number of keys that a row sees; `row` counts from rows.first.
+    uint32_t visible_to(uint32_t row) const { return visible + row < keys ? visible + row : keys; }
   };
 
+  // scores = query keys^T, for at least the keys that each row sees.
   static void score(const Queries& queries, const Page& page, Scratch& scratch) {
-    const uint32_t columns = page.seen_by(page.rows.count - 1);
+    const uint32_t columns = page.visible_to(page.rows.count - 1);
     for (uint32_t column = 0; column < columns; column += F::kWidth) {
       const Input* const panel = page.head.keys + column * kHeadDim;
       for_row_groups<V::kRows>(page.rows.count, [&](uint32_t first, auto n) {
@@ -126,36 +137,45 @@ struct Attention {
     }
   }
 
-  // Scores to weights. A row's last vector may hold scores of keys that it does not see: they are dropped unread.
+  // Replaces scores by probabilities and updates row_max, row_sum and rescale.
   static void online_softmax(const Page& page, Scratch& scratch) {
     const Vector scale = V::set1(0x1.0527dcp-3f);  // log2(e) / sqrt(128)
     for (uint32_t r = 0; r < page.rows.count; ++r) {
-      const uint32_t row = page.rows.first + r, seen = page.seen_by(r);
-      const uint32_t last = (seen - 1) / V::kLanes * V::kLanes;
+      const uint32_t row = page.rows.first + r, visible = page.visible_to(r);
+      const uint32_t last = (visible - 1) / V::kLanes * V::kLanes;
       const float* const scores = scratch.scores + row * kPageTokens;
+      // Mask: the last vector may hold scores of keys that the row does not see. Discard them.
       const Vector last_scores =
-          V::keep_first(V::load(scores + last), seen - last, V::set1(-HUGE_VALF));
-      Vector most = last_scores;
-      for (uint32_t i = 0; i < last; i += V::kLanes) most = V::max(most, V::load(scores + i));
-      const Vector old_largest = V::set1(scratch.row_max[row]);
-      const Vector largest = V::max(old_largest, V::mul(V::set1(V::largest(most)), scale));
-      const Vector below = V::sub(V::zero(), largest);
-      const auto weights = [&](Vector values) { return exp2<V>(V::fma(values, scale, below)); };
-      const Vector last_weights = V::keep_first(weights(last_scores), seen - last, V::zero());
-      Vector total = last_weights;
-      V::store(scratch.probabilities + row * kPageTokens + last, last_weights);
+          V::keep_first(V::load(scores + last), visible - last, V::set1(-HUGE_VALF));
+      // Row maximum, in powers of two.
+      Vector scores_max = last_scores;
+      for (uint32_t i = 0; i < last; i += V::kLanes)
+        scores_max = V::max(scores_max, V::load(scores + i));
+      const Vector old_max = V::set1(scratch.row_max[row]);
+      const Vector new_max = V::max(old_max, V::mul(V::set1(V::largest(scores_max)), scale));
+      // Probabilities, before normalization, and their sum.
+      const Vector minus_max = V::sub(V::zero(), new_max);
+      const auto to_probabilities = [&](Vector values) {
+        return exp2<V>(V::fma(values, scale, minus_max));
+      };
+      const Vector last_probabilities =
+          V::keep_first(to_probabilities(last_scores), visible - last, V::zero());
+      Vector total = last_probabilities;
+      V::store(scratch.probabilities + row * kPageTokens + last, last_probabilities);
       for (uint32_t i = 0; i < last; i += V::kLanes) {
-        const Vector weight = weights(V::load(scores + i));
-        V::store(scratch.probabilities + row * kPageTokens + i, weight);
-        total = V::add(total, weight);
+        const Vector probabilities = to_probabilities(V::load(scores + i));
+        V::store(scratch.probabilities + row * kPageTokens + i, probabilities);
+        total = V::add(total, probabilities);
       }
-      const float rescale = V::first(exp2<V>(V::sub(old_largest, largest)));
-      scratch.row_max[row] = V::first(largest);
+      // Rescale earlier sums to the new maximum.
+      const float rescale = V::first(exp2<V>(V::sub(old_max, new_max)));
+      scratch.row_max[row] = V::first(new_max);
       scratch.rescale[row] = rescale;
       scratch.row_sum[row] = scratch.row_sum[row] * rescale + V::sum(total);
     }
   }
 
+  // sums = sums * rescale + probabilities values
   static void add_values(const Page& page, Scratch& scratch) {
     for (uint32_t column = 0; column < kHeadDim; column += F::kWidth) {
       const Input* const panel = page.head.values + column * kPageTokens;
@@ -163,19 +183,22 @@ struct Attention {
         const uint32_t row = page.rows.first + first;
         Vector sum[n.kCount][2];
         clear<V>(sum);
-        const Input* const weights = scratch.probabilities + row * kPageTokens;
-        // All rows of the group see the keys of `common`; those behind them go key by key.
-        const uint32_t common = page.seen_by(first) / F::kDepth * F::kDepth;
-        accumulate<F>(weights, kPageTokens, panel, common, sum);
-        const uint32_t seen = page.seen_by(first + n.kCount - 1);
-        for (uint32_t key = common; key < seen; key += F::kDepth) {
+        const Input* const probabilities = scratch.probabilities + row * kPageTokens;
+        // All rows of the group see the first `common` keys. Later keys are added row by row, to
+        // the rows that see them.
+        const uint32_t common = page.visible_to(first) / F::kDepth * F::kDepth;
+        accumulate<F>(probabilities, kPageTokens, panel, common, sum);
+        const uint32_t visible = page.visible_to(first + n.kCount - 1);
+        for (uint32_t key = common; key < visible; key += F::kDepth) {
 #pragma GCC unroll 16
           for (int i = 0; i < n.kCount; ++i) {
-            const uint32_t left = page.seen_by(first + i);
+            const uint32_t left = page.visible_to(first + i);
             if (left > key)
-              add_key(weights + i * kPageTokens + key, panel + key * F::kWidth, left - key, sum[i]);
+              add_key(probabilities + i * kPageTokens + key, panel + key * F::kWidth, left - key,
+                      sum[i]);
           }
         }
+        // Rescale earlier sums and add.
         float* to = scratch.sums + row * kHeadDim + column;
 #pragma GCC unroll 16
         for (int i = 0; i < n.kCount; ++i, to += kHeadDim) {
@@ -187,16 +210,17 @@ struct Attention {
     }
   }
 
-  // One step of the micro-kernel for one row, which sees the first `seen` keys of it.
-  static void add_key(const Input* weights, const Input* panel, uint32_t seen, Vector (&sum)[2]) {
+  // One step of the micro-kernel for one row, which sees the first `visible` keys of the step.
+  static void add_key(const Input* probabilities, const Input* panel, uint32_t visible,
+                      Vector (&sum)[2]) {
     typename F::Operand values[2];
     F::load(panel, values);
     if constexpr (F::kDepth > 1) {
-      if (seen < F::kDepth) F::keep_first_depth(values);
+      if (visible < F::kDepth) F::keep_first_depth(values);
     }
-    const typename F::Operand weight = F::broadcast(weights);
-    sum[0] = F::step(weight, values[0], sum[0]);
-    sum[1] = F::step(weight, values[1], sum[1]);
+    const typename F::Operand probability = F::broadcast(probabilities);
+    sum[0] = F::step(probability, values[0], sum[0]);
+    sum[1] = F::step(probability, values[1], sum[1]);
   }
 };
 

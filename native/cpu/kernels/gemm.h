@@ -1,22 +1,25 @@
-// out = in weight^T on packed weights, for one instruction set: the micro-kernel, which attention uses too, and one
-// task of a linear op. An instruction set `V` (cpu/isa/) gives vectors of kLanes floats and the functions on them, and
-// kRows: a micro-kernel sums kRows rows x two vectors of columns in registers.
+// out = in weight^T on packed weights, for one instruction set: the micro-kernel, which attention
+// also uses, and one task of a linear op. An instruction set `V` (cpu/isa/) has vectors of kLanes
+// floats, functions on them, and kRows: the micro-kernel keeps the sums of kRows rows x two vectors
+// of columns in registers.
 //
-// Activations are read where they lie, each value broadcast; weights come panel by panel. Every sum is taken depth by
-// depth, in blocks of kDepthBlock that are summed in turn, whatever the rows and columns of the task: that is why a
-// row's bits do not depend on its neighbours.
+// Activations are read in place, each value broadcast to a vector. Weights are read panel by panel.
+// Every sum adds depth after depth within blocks of kDepthBlock, then the sums of the blocks in
+// order, whatever the rows and columns of the task. So a row's bits do not depend on other rows.
 #pragma once
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/vector_math.h"
 
 namespace qwen3::cpu {
 
-// Half a 32 KiB L1 cache of f32 weights at 16 columns: the other half is for rows and sums.
+// A panel block of 16 columns of f32 weights fills half of a 32 KiB L1 cache. The other half is for
+// rows and sums.
 constexpr uint32_t kDepthBlock = 256;
 
 constexpr uint32_t kCacheLine = 64;
 
-// How the micro-kernel reads a panel. One step takes kDepth depths; a row's values of a step are one `Operand`.
+// How the micro-kernel reads a panel. A step covers kDepth depths; an `Operand` is a vector of the
+// values that one step multiplies.
 template <class V>
 struct F32Panels {
   using Set = V;
@@ -36,11 +39,11 @@ struct F32Panels {
   static typename V::Vector step(Operand value, Operand weight, typename V::Vector sum) {
     return V::fma(value, weight, sum);
   }
-  // Element of a panel.
+  // Index of an element in its panel.
   static size_t index(uint32_t depth, uint32_t column) { return size_t{depth} * kWidth + column; }
 };
 
-// bf16 weights, f32 activations and math.
+// bf16 weights; activations and math in f32.
 template <class V>
 struct Bf16Halves : F32Panels<V> {
   using Weight = uint16_t;
@@ -51,8 +54,8 @@ struct Bf16Halves : F32Panels<V> {
   }
 };
 
-// bf16 weights and activations, two depths to a step: a pair of each row against pairs of each column. V gives vectors
-// `Pairs` of two bf16 values to a lane, and their dot product.
+// bf16 weights and activations. A step covers two depths: the dot product of a row's pair of values
+// and each column's pair. V has vectors `Pairs` of two bf16 values per lane, and their dot product.
 template <class V>
 struct Bf16Pairs {
   using Set = V;
@@ -73,11 +76,12 @@ struct Bf16Pairs {
     __builtin_memcpy(&pair, values, sizeof pair);
     return V::broadcast_pair(pair);
   }
-  // The last depth of an odd number of them: nothing behind it is read.
+  // The last depth of an odd count. Does not read the value after it.
   static Operand broadcast_last(const Input* value) { return V::broadcast_pair(*value); }
   static typename V::Vector step(Operand value, Operand weight, typename V::Vector sum) {
     return V::dot(value, weight, sum);
   }
+  // Zeroes the second depth of each pair.
   static void keep_first_depth(Operand (&weights)[2]) {
     const Operand first = V::broadcast_pair(0xffff);
     weights[0] = V::bitwise_and(weights[0], first);
@@ -88,7 +92,7 @@ struct Bf16Pairs {
   }
 };
 
-// sum[i][j] += rows' values x panel, over `depth` depths.
+// The micro-kernel: sum[i] += row i of `in` x the panel, over `depth` depths.
 template <class F, int kRows, class V = typename F::Set>
 inline void accumulate(const typename F::Input* in, size_t stride, const typename F::Weight* panel,
                        uint32_t depth, typename V::Vector (&sum)[kRows][2]) {
@@ -124,7 +128,7 @@ inline void clear(typename V::Vector (&sum)[kRows][2]) {
   for (int i = 0; i < kRows; ++i) sum[i][0] = sum[i][1] = V::zero();
 }
 
-// A number of rows that the compiler knows.
+// A number of rows as a compile-time constant.
 template <int n>
 struct Rows {
   static constexpr int kCount = n;
@@ -139,20 +143,20 @@ inline void with_rows(uint32_t rows, const Function& function) {
   }
 }
 
-// Calls function(first, Rows<n>) for groups of at most `most` rows, as equal as can be: a group of few rows does not
-// fill the pipeline.
-template <int most, class Function>
+// Calls function(first, Rows<n>) for groups of at most `max_rows` rows. The groups have nearly
+// equal sizes, because a group of few rows does not fill the pipeline.
+template <int max_rows, class Function>
 inline void for_row_groups(uint32_t rows, const Function& function) {
-  uint32_t groups = (rows + most - 1) / most;
+  uint32_t groups = (rows + max_rows - 1) / max_rows;
   for (uint32_t first = 0; first < rows; --groups) {
     const uint32_t count = (rows - first + groups - 1) / groups;
-    with_rows<most>(count, [&](auto n) { function(first, n); });
+    with_rows<max_rows>(count, [&](auto n) { function(first, n); });
     first += count;
   }
 }
 
-// One task of Kernels::multiply: sums go to `partial` [panels][rows][width], block of depths by block of depths, then
-// through the finish to `out`.
+// One task of Kernels::multiply. Adds the products of one block of depths after another to
+// `partial` [panels][rows][width], then applies the epilogue and writes `out`.
 template <class F>
 struct Multiply {
   using V = typename F::Set;
@@ -183,16 +187,20 @@ struct Multiply {
     const size_t panel_depth = (product.in.cols + F::kDepth - 1) / F::kDepth * F::kDepth;
     const Weight* const weights = static_cast<const Weight*>(product.weight.data) +
                                   (panel * panel_depth + depths.first) * F::kWidth;
-    // The next panel's block is fetched meanwhile, a part with each group of rows: 2 to 4 % at 32 to 512 rows (Zen 3).
+    // Each group of rows prefetches a share of the next panel's block: 2 to 4 % faster at 32 to 512
+    // rows (Zen 3).
     const uint32_t groups = (rows.count + V::kRows - 1) / V::kRows;
-    const size_t part = depths.count * F::kWidth * sizeof(Weight) / groups;
-    const char* ahead = reinterpret_cast<const char*>(weights + panel_depth * F::kWidth);
+    const size_t share = depths.count * F::kWidth * sizeof(Weight) / groups;
+    const char* next = reinterpret_cast<const char*>(weights + panel_depth * F::kWidth);
     for_row_groups<V::kRows>(rows.count, [&](uint32_t first, auto n) {
-      for (const char* end = ahead + part; ahead < end; ahead += kCacheLine)
-        __builtin_prefetch(ahead, 0, 2);
+      // Prefetch.
+      for (const char* end = next + share; next < end; next += kCacheLine)
+        __builtin_prefetch(next, 0, 2);
+      // Multiply.
       Vector sum[n.kCount][2];
       clear<V>(sum);
       accumulate<F>(in + first * stride, stride, weights, depths.count, sum);
+      // Accumulate into the partial sums. The first block overwrites what the memory held.
       float* to = partial + first * F::kWidth;
 #pragma GCC unroll 16
       for (int i = 0; i < n.kCount; ++i, to += F::kWidth) {
@@ -209,6 +217,7 @@ struct Multiply {
   static void apply_epilogue(const Product& product, Range rows, uint32_t panel,
                              const float* partial) {
     const Matrix& out = product.out;
+    // SwiGLU: the panel's first half is gate columns, its second half the up columns.
     if (product.epilogue == Epilogue::swiglu) {
       const uint32_t column = panel * V::kLanes;
       const uint32_t columns = out.cols - column < V::kLanes ? out.cols - column : V::kLanes;
@@ -218,6 +227,7 @@ struct Multiply {
       }
       return;
     }
+    // Store or add, f32.
     for (uint32_t half = 0; half < 2; ++half, partial += V::kLanes) {
       const uint32_t column = panel * F::kWidth + half * V::kLanes;
       if (column >= out.cols) return;

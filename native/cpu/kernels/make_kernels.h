@@ -1,4 +1,4 @@
-// The table of one instruction set's kernels, made from the templates.
+// Instantiates the templates for one instruction set.
 #pragma once
 #include "cpu/kernels/attention.h"
 #include "cpu/kernels/gemm.h"
@@ -6,8 +6,9 @@
 
 namespace qwen3::cpu {
 
-// Blocks::kRows x kPanels panels to a task of a linear op, Blocks::kQueryRows rows to a task of attention.
-// Weights: the panels of linear ops. Pages: those of keys and values.
+// Weights: the panel format of linear ops. Pages: the panel format of keys and values.
+// Blocks: the largest task, kRows rows x kPanels panels of a linear op or kQueryRows rows of
+// attention.
 template <class Weights, class Pages, class Blocks>
 constexpr Kernels make_kernels(const char* name) {
   using Attend = Attention<Pages, Blocks::kQueryRows>;

@@ -1,4 +1,4 @@
-// Norms, rotation and the store of keys and values, for one instruction set: everything that goes row by row.
+// The ops that work row by row, for one instruction set: norms, RoPE, storing keys and values.
 #pragma once
 #include <math.h>
 
@@ -9,12 +9,13 @@ namespace qwen3::cpu {
 
 constexpr uint32_t kHeadDim = 128;
 
-// One key/value head in a page: [64 / width panels][128 depths][width keys], then [128 / width panels][64 keys][width].
+// One key/value head of a page, as panels of `width` columns:
+//   keys   [64 / width panels][128 depths][width keys]
+//   values [128 / width panels][64 keys][width values of the head]
 template <class F>
 struct PageHead {
   using Input = typename F::Input;
-  static constexpr size_t kValues =
-      size_t{kPageTokens} * kHeadDim;  // of keys, and as many of values
+  static constexpr size_t kValues = size_t{kPageTokens} * kHeadDim;  // of keys; same for values
   static constexpr size_t kBytes = 2 * kValues * sizeof(Input);
 
   Input *keys, *values;
@@ -27,7 +28,8 @@ struct PageHead {
   }
 };
 
-// Calls function(span, rows of it in the chunk, position of the first) for every span that has some of `rows`.
+// For each span that has any of `rows`: calls function(span, its rows among `rows`, position of the
+// first of them).
 template <class Function>
 inline void for_spans(const Spans& spans, Range rows, const Function& function) {
   for (uint32_t s = 0; s < spans.count; ++s) {
@@ -50,7 +52,7 @@ struct RowOps {
     return static_cast<float*>(matrix.data) + size_t{row} * matrix.stride;
   }
 
-  // 1 / sqrt(mean(x^2) + eps). Blocks are summed in f32, and the blocks' sums in double.
+  // 1 / sqrt(mean(x^2) + eps). Each block is summed in f32, the sums of the blocks in double.
   static float inverse_rms(const float* x, uint32_t n, float eps) {
     constexpr uint32_t kBlock = 16 * V::kLanes;
     double squares = 0;
@@ -78,7 +80,7 @@ struct RowOps {
     }
   }
 
-  // Values i and i + 64 of a head turn together. `to` may be `head`.
+  // RMS norm, then RoPE on the pairs (i, i + 64) of a head. `to` may be `head`.
   static void norm_rope_head(const float* head, const float* gain, const Heads& heads,
                              uint32_t position, float* to) {
     constexpr uint32_t kHalf = kHeadDim / 2;
@@ -112,12 +114,12 @@ struct RowOps {
       for (uint32_t r = 0; r < own.count; ++r) {
         const float* const key = row_of(key_value, own.first + r) + head * kHeadDim;
         const float* const value = key + heads.key_value * kHeadDim;
-        alignas(64) float turned[kHeadDim];
-        norm_rope_head(key, row_of(gain, 0), heads, position + r, turned);
+        alignas(64) float rotated[kHeadDim];
+        norm_rope_head(key, row_of(gain, 0), heads, position + r, rotated);
         const uint32_t token = position + r - span.prefix.tokens, slot = token % kPageTokens;
         const auto page =
             PageHead<F>::at(pages, span.own, spans.layer, token / kPageTokens, heads, head);
-        store_key(turned, slot, page.keys);
+        store_key(rotated, slot, page.keys);
         store_value(value, slot, page.values);
       }
     });

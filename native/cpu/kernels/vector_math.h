@@ -1,4 +1,4 @@
-// exp and what is made of it, on the vectors of one instruction set.
+// exp and functions that use it, on the vectors of one instruction set.
 #pragma once
 #include <cstdint>
 
@@ -16,30 +16,32 @@ inline typename V::Vector exp2_fraction(typename V::Vector x) {
   return V::fma(sum, x, V::set1(1));
 }
 
-// 2^x within 1e-7 of itself; 0 below 2^V::kLeastExponent. A NaN stays one: min and max return the second operand then.
+// 2^x with a relative error of at most 1e-7; 0 for results below 2^V::kLeastExponent. A NaN stays a
+// NaN, because min and max return their second operand if one is a NaN.
 template <class V>
 inline typename V::Vector exp2(typename V::Vector x) {
   x = V::max(V::set1(V::kLeastExponent), V::min(V::set1(128), x));
-  const typename V::Vector whole = V::round(x);
-  return V::scale(exp2_fraction<V>(V::sub(x, whole)), whole);
+  const typename V::Vector integer = V::round(x);
+  return V::scale(exp2_fraction<V>(V::sub(x, integer)), integer);
 }
 
-// e^x. The product with log2(e) is taken in two parts, for its rounding error would grow with x.
+// e^x = 2^(x log2(e)). log2(e) is split into two constants, because the rounding error of a single
+// product would grow with x.
 template <class V>
 inline typename V::Vector exp(typename V::Vector x) {
   x = V::max(V::set1(-88), V::min(V::set1(88.8f), x));  // 88.8: infinity
   const typename V::Vector log2e = V::set1(0x1.715476p+0f);
-  const typename V::Vector whole = V::round(V::mul(x, log2e));
+  const typename V::Vector integer = V::round(V::mul(x, log2e));
   const typename V::Vector fraction =
-      V::fma(x, V::set1(0x1.4ae0cp-26f), V::fma(x, log2e, V::sub(V::zero(), whole)));
-  return V::scale(exp2_fraction<V>(fraction), whole);
+      V::fma(x, V::set1(0x1.4ae0cp-26f), V::fma(x, log2e, V::sub(V::zero(), integer)));
+  return V::scale(exp2_fraction<V>(fraction), integer);
 }
 
 // x / (1 + e^-x) * factor
 template <class V>
 inline typename V::Vector silu_times(typename V::Vector x, typename V::Vector factor) {
-  const typename V::Vector below = V::add(V::set1(1), exp<V>(V::sub(V::zero(), x)));
-  return V::mul(V::div(x, below), factor);
+  const typename V::Vector denominator = V::add(V::set1(1), exp<V>(V::sub(V::zero(), x)));
+  return V::mul(V::div(x, denominator), factor);
 }
 
 }  // namespace qwen3::cpu

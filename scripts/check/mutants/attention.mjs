@@ -2,7 +2,7 @@ export const file = 'attention.cuh';
 
 export const faults = [
   {
-    name: 'tiles of spans overlap',
+    name: 'the tiles of spans overlap',
     text: 'first_row / tile_rows + s;',
     replacement: 'first_row / tile_rows;',
     tests: 'cuda bf16: attention: many texts',

@@ -6,31 +6,31 @@ const chosen = 'cuda: hopper: attention is chosen';
 
 export const faults = [
   {
-    name: 'own pages looked up at the wrong place',
+    name: 'own pages looked up at the index that includes the prefix',
     text: '(in_prefix ? page : page - prefix_pages) * kPageTokens',
     replacement: 'page * kPageTokens',
     tests: manyTexts,
   },
   {
-    name: 'pages looked up in the wrong table',
+    name: "prefix pages looked up in the span's own block table",
     text: 'in_prefix ? span.prefix : span.own',
     replacement: 'span.own',
     tests: manyTexts,
   },
   {
-    name: 'a row sees its successor',
+    name: 'a row attends to the next token',
     text: 'own_position + 1;',
     replacement: 'own_position + 2;',
     tests: attention,
   },
   {
-    name: 'the last page is loaded whole',
+    name: 'the last page is loaded past its tokens',
     text: 'row < tokens ? 16 : 0',
     replacement: '16',
     tests: attention,
   },
   {
-    name: 'the wrong head of keys and values',
+    name: 'the wrong key-value head',
     text: 'head / (heads.query / heads.key_value)',
     replacement: 'head % heads.key_value',
     tests: attention,
@@ -42,13 +42,13 @@ export const faults = [
     tests: attention,
   },
   {
-    name: 'the highest score of half the lanes',
+    name: 'the row maximum of half the lanes',
     text: 'new_max[half] = fmaxf(new_max[half], shuffle_xor(new_max[half], 2));',
     replacement: '',
     tests: attention,
   },
   {
-    name: 'the total is not brought to a new highest score',
+    name: 'the row sum is not rescaled to a new maximum',
     text: 'row_sum[half] *= rescale;',
     replacement: '',
     tests: 'cuda bf16: attention: sharp scores',
@@ -60,7 +60,7 @@ export const faults = [
     tests: attention,
   },
   {
-    name: 'wgmma for many rows only',
+    name: 'wgmma only for more than 16 rows',
     text: 'gpu.has_wgmma && fits',
     replacement: 'if (gpu.has_wgmma && query.rows > 16 && fits',
     tests: chosen,
@@ -72,9 +72,9 @@ export const faults = [
     tests: chosen,
   },
   {
-    name: 'attention waits for nothing',
+    name: 'attention does not wait for the previous kernel',
     text: '  wait_for_previous();\n',
     replacement: '',
-    tests: 'cuda: hopper: short batches are replayed',
+    tests: 'cuda: hopper: short batches run as graphs',
   },
 ];

@@ -6,37 +6,37 @@ const schedules = 'cuda: hopper: attention is the same in any schedule';
 
 export const faults = [
   {
-    name: 'a row sees its successor',
+    name: 'a row attends to the next token',
     text: ': token + 1;',
     replacement: ': token + 2;',
     tests: hopperAttention,
   },
   {
-    name: 'steps taken for visible to all rows that are not',
+    name: 'steps not masked that are not visible to all rows',
     text: 'prefix_tokens : steps.own_first + 1;',
     replacement: 'prefix_tokens : steps.own_last + 1;',
     tests: hopperAttention,
   },
   {
-    name: 'rows masked as if each were a token',
+    name: 'rows masked as if each were one token, without the head group',
     text: 'steps.own_first + (own_row + half * 8) / a.group();',
     replacement: 'steps.own_first + own_row + half * 8;',
     tests: hopperAttention,
   },
   {
-    name: 'the wrong head of keys and values',
+    name: 'the wrong key-value head',
     text: 'static_cast<Part>(part), work.kv_head)',
     replacement: 'static_cast<Part>(part), 0)',
     tests: hopperTexts,
   },
   {
-    name: 'pages looked up in the wrong table',
+    name: "prefix pages looked up in the span's own block table",
     text: 'in_prefix ? span.prefix : span.own',
     replacement: 'span.own',
     tests: hopperTexts,
   },
   {
-    name: 'the last page of a run comes by TMA',
+    name: 'the last page of a run is loaded by TMA',
     text: 'const bool has_cut = cut < kStepPages && ',
     replacement: 'const bool has_cut = false && ',
     tests: hopperAttention,
@@ -48,27 +48,27 @@ export const faults = [
     tests: hopperAttention,
   },
   {
-    name: 'a page of nobody in place of zeros',
+    name: 'an unrelated page loaded in place of zeros',
     text: 'kNoRow = 0 - kPageTokens;',
     replacement: 'kNoRow = 0;',
     tests: hopperTexts,
   },
   {
-    name: 'copied pages that wgmma may not read',
+    name: 'no proxy fence after pages are copied',
     text: `          fence_proxy_async();
           sync_warp();`,
     replacement: '          sync_warp();',
     tests: schedules,
   },
   {
-    name: 'queries that wgmma may not read',
+    name: 'no proxy fence after queries are copied',
     text: `    fence_proxy_async();
     sync_threads(`,
     replacement: '    sync_threads(',
     tests: schedules,
   },
   {
-    name: 'queries read before all of them have come',
+    name: 'queries read before all of them are copied',
     text: '    sync_threads(kQueryBarrier + static_cast<int>(warpgroup), kWarpgroupThreads);\n',
     replacement: '',
     tests: schedules,
@@ -80,13 +80,13 @@ export const faults = [
     tests: hopperAttention,
   },
   {
-    name: 'queries of both warpgroups the same',
+    name: 'both warpgroups load the same queries',
     text: 'tile_row = warpgroup * kConsumerRows + row',
     replacement: 'tile_row = row',
     tests: hopperAttention,
   },
   {
-    name: 'values of the step that is just multiplied with keys',
+    name: 'values of the wrong step',
     text: 'start_of(Part::value, previous)',
     replacement: 'start_of(Part::value, position)',
     tests: hopperAttention,
@@ -108,19 +108,19 @@ export const faults = [
     tests: schedules,
   },
   {
-    name: 'the last stage of a tile never released',
+    name: 'the last stage of a tile is never released',
     text: '    release(Part::value, position);\n',
     replacement: '',
     tests: schedules,
   },
   {
-    name: 'scores read before they are there',
+    name: 'scores read before wgmma has written them',
     text: 'wgmma_wait<1>();',
     replacement: 'wgmma_wait<2>();',
     tests: hopperAttention,
   },
   {
-    name: 'probabilities packed while wgmma reads the last ones',
+    name: 'probabilities packed while wgmma reads the previous ones',
     text: '      online_softmax(softmax, score, a.scale, rescale);\n',
     replacement: `      online_softmax(softmax, score, a.scale, rescale);
       pack_scores<T>(probability, score);
@@ -128,19 +128,19 @@ export const faults = [
     tests: hopperAttention,
   },
   {
-    name: 'sums not brought to a new highest score',
+    name: 'sums not rescaled to a new maximum',
     text: 'sum[i] *= rescale[i / 2 % 2];',
     replacement: 'sum[i] *= 1;',
     tests: 'hopper bf16: attention: sharp scores',
   },
   {
-    name: 'the total is not brought to a new highest score',
+    name: 'the row sum is not rescaled to a new maximum',
     text: 'softmax.row_sum[half] *= rescale[half];',
     replacement: '',
     tests: hopperAttention,
   },
   {
-    name: 'a panel of values half as far',
+    name: 'half the stride between panels of values',
     text: 'kSwizzledRowBytes, kStepTokens * kSwizzledRowBytes)',
     replacement: 'kSwizzledRowBytes, kPageTokens * kSwizzledRowBytes)',
     tests: hopperAttention,
@@ -152,25 +152,25 @@ export const faults = [
     tests: schedules,
   },
   {
-    name: 'a turn that nobody begins',
+    name: 'no warpgroup starts the first turn',
     text: 'if (warpgroup == 1) end_turn();',
     replacement: '',
     tests: schedules,
   },
   {
-    name: 'tickets that are not given back',
+    name: 'the ticket counter is not reset',
     text: 'atomic_add(a.tickets, 0 - (ticket + 1));',
     replacement: '',
     tests: hopperTexts,
   },
   {
-    name: 'a tile left out',
+    name: 'a tile is skipped',
     text: 'tiles - 1 - ticket % tiles',
     replacement: '(tiles - 1 - ticket % tiles) / 2 * 2',
     tests: hopperTexts,
   },
   {
-    name: 'a tile replaced before all have read it',
+    name: 'a tile replaced before all consumers have read it',
     text: 'mbarrier_init(shared_address(&shared->work_empty), kStages + kConsumers);',
     replacement: 'mbarrier_init(shared_address(&shared->work_empty), kStages);',
     tests: schedules,

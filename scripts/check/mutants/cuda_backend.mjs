@@ -1,45 +1,45 @@
 export const file = 'cuda_backend.cu';
 
-const keeps = 'cuda: keeps no more launches than fit';
-const replayed = 'cuda: short batches are replayed';
+const keeps = 'cuda: records no more launches than fit';
+const replayed = 'cuda: short batches run as graphs';
 const invariant = 'invariant batches';
-const named = 'cuda: tells which kernels run';
+const named = 'cuda: reports which kernels run';
 
 export const faults = [
   {
-    name: 'a copy overtakes the ops in front of it',
+    name: 'a copy overtakes the ops before it',
     text: `launch_recorded();
     run_unless_failed(op);`,
     replacement: 'run_unless_failed(op);',
     tests: 'cuda: graphs are bounded and in order',
   },
   {
-    name: 'a batch overtakes the one in front of it',
+    name: 'a batch overtakes the one before it',
     text: `launch_recorded();
     const bool small`,
     replacement: 'const bool small',
     tests: keeps,
   },
   {
-    name: 'more launches kept than there is room for',
+    name: 'more launches recorded than there is room for',
     text: 'if (!recorded_.has_room_for(kOpBytes)) launch_recorded();',
     replacement: '',
     tests: keeps,
   },
   {
-    name: 'launches made twice',
+    name: 'recorded launches are launched twice',
     text: '    recorded_.clear();\n',
     replacement: '',
     tests: replayed,
   },
   {
-    name: 'weights multiplied before they are stored',
+    name: 'weights read before they are stored',
     text: 'weights_pending_ = true;',
     replacement: '',
-    tests: 'cuda: linear ops read what is there',
+    tests: 'cuda: linear ops read only their operands',
   },
   {
-    name: 'launches overlap on every card',
+    name: 'launches overlap on every GPU',
     text: 'overlaps_ = compiled_for >= kOverlappingCode;',
     replacement: 'overlaps_ = true;',
     tests: replayed,
@@ -57,37 +57,37 @@ export const faults = [
     tests: 'store_weight: gate',
   },
   {
-    name: 'vectors taken before the device is done',
+    name: 'vectors returned before the device is done',
     text: 'return failure ? failure : cuda::wait_for(done_);',
     replacement: 'return failure;',
     tests: 'pool: agrees',
   },
   {
-    name: 'the name of kernels that do not run',
+    name: 'the device name claims wgmma kernels that do not run',
     text: 'gpu_.has_wgmma ? "a"',
     replacement: 'is_hopper ? "a"',
     tests: named,
   },
   {
-    name: 'a name that hides which kernels run',
+    name: 'the device name hides wgmma kernels that run',
     text: 'gpu_.has_wgmma ? "a"',
     replacement: 'false ? "a"',
     tests: named,
   },
   {
-    name: 'a tuning that nobody reads',
+    name: 'a tuning that is not applied',
     text: 'gpu_.tuning = tuning;',
     replacement: '',
     tests: 'cuda: hopper: tiles are chosen by cost',
   },
   {
-    name: 'a bad tuning taken',
+    name: 'an invalid tuning is accepted',
     text: 'words && !cuda::parse_tuning(words, &tuning, message, message_bytes)',
     replacement: 'words && !cuda::parse_tuning(words, &tuning, message, message_bytes) && false',
     tests: 'cuda: tuning is read',
   },
   {
-    name: 'a tuned bound of the small plan ignored',
+    name: 'the tuned bound of the small plan is ignored',
     text: 'tokens <= gpu_.tuning.small_tokens',
     replacement: 'tokens <= cuda::kSmallBatchTokens',
     tests: invariant,

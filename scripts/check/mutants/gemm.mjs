@@ -10,19 +10,19 @@ export const faults = [
     tests: 'linear_swiglu: any gate',
   },
   {
-    name: 'a scale forgotten',
+    name: 'no input scale',
     text: 'in_scales ? in_scales[row] : 1',
     replacement: 'in_scales ? 1 : static_cast<float>(row)',
     tests: 'f16: gated values',
   },
   {
-    name: "the weight's scale forgotten",
+    name: 'no weight scale',
     text: 'multiply(value, col_scale) : value',
     replacement: 'value : value',
     tests: sums,
   },
   {
-    name: "the row's scale forgotten",
+    name: 'no row scale',
     text: 'multiply(static_cast<float>(sum), row_scale)',
     replacement: 'static_cast<float>(sum)',
     tests: sums,

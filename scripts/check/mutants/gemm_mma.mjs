@@ -1,10 +1,10 @@
 export const file = 'gemm_mma.cu';
 
-const linear = 'cuda: linear ops read what is there';
+const linear = 'cuda: linear ops read only their operands';
 const large = 'cuda bf16: linear ops: large shapes';
 const small = 'cuda int8, small plan: linear ops: large shapes';
-const wide = 'wide weights: linear_add';
-const parts = 'cuda: tuned parts agree: bf16';
+const wide = 'split-K tiles: linear_add';
+const parts = 'cuda: tuned partials agree: bf16';
 const oneGroupTooFew = {
   text: 'cp_async_wait<kStages - 2>();',
   replacement: 'cp_async_wait<kStages - 1>();',
@@ -34,7 +34,7 @@ export const faults = [
     tests: linear,
   },
   {
-    name: 'the end of a row is overrun',
+    name: 'a load runs past the end of a row',
     text: 'min(inner - element, kChunkElements<T>)',
     replacement: 'kChunkElements<T>',
     tests: linear,
@@ -66,26 +66,26 @@ export const faults = [
   { name: 'a stage loaded too early, large plan', ...tooEarly, tests: large },
   { name: 'a stage loaded too early, small plan', ...tooEarly, tests: small },
   {
-    name: "one warp's sum left out",
+    name: 'the sum of one warp is left out',
     text: 'w < kSlicedKWarps; ++w',
     replacement: 'w < kSlicedKWarps - 1; ++w',
     tests: linear,
   },
   {
-    name: 'sums where others still read',
+    name: 'sums written where other warps still read',
     text: `  sync_block();
   using Sum`,
     replacement: '  using Sum',
     tests: linear,
   },
   {
-    name: 'wgmma for many rows only',
+    name: 'wgmma only for more than 16 rows',
     text: 'if (gpu.has_wgmma && plan == Plan::large',
     replacement: 'if (gpu.has_wgmma && x.rows > 16 && plan == Plan::large',
     tests: 'hopper bf16: linear ops: a row alone',
   },
   {
-    name: 'rows brought before they are there',
+    name: 'rows loaded before the previous kernel has written them',
     text: `  wait_for_previous();
   for (uint32_t step = 0; step < kStages - 1; ++step) {
     if (step < steps) load_in(step);
@@ -98,47 +98,47 @@ export const faults = [
   }
   wait_for_previous();
 `,
-    tests: 'cuda: hopper: short batches are replayed',
+    tests: 'cuda: hopper: short batches run as graphs',
   },
   {
-    name: 'a step in two parts',
+    name: 'a step in two split-K partials',
     text: '(blockIdx.y + 1) / gridDim.y - first_step',
     replacement: '(blockIdx.y + 1) / gridDim.y - first_step + (blockIdx.y == 0)',
     tests: wide,
   },
   {
-    name: 'the last part left out',
+    name: 'the last split-K partial is left out',
     text: 'split < count; ++split',
     replacement: 'split + 1 < count; ++split',
     tests: wide,
   },
   {
-    name: 'parts in one place',
+    name: 'all split-K partials in one place',
     text: '(static_cast<size_t>(blockIdx.y) * x.rows + row)',
     replacement: 'static_cast<size_t>(row)',
     tests: wide,
   },
   {
-    name: 'parts added before they are there',
+    name: 'split-K partials added before they are written',
     text: `wait_for_previous();
   const uint32_t row = blockIdx.y`,
     replacement: 'const uint32_t row = blockIdx.y',
-    tests: 'wide weights: linear_swiglu',
+    tests: 'split-K tiles: linear_swiglu',
   },
   {
-    name: 'tuned parts, and not one',
+    name: 'a tuned number of split-K partials of 0',
     text: 'max(min(tuning.split_k_blocks / col_tiles, most), 1u)',
     replacement: 'min(tuning.split_k_blocks / col_tiles, most)',
     tests: parts,
   },
   {
-    name: 'tuned parts past their memory',
+    name: 'tuned split-K partials past their memory',
     text: 'kSplitKCols * tuning.split_k_blocks',
     replacement: 'kSplitKCols * 128',
     tests: parts,
   },
   {
-    name: 'a tuned number of tiles ignored',
+    name: 'a tuned number of tiles is ignored',
     text: 'if (col_tiles >= tuning.split_k_tiles) return 1;',
     replacement: '',
     tests: parts,

@@ -7,7 +7,7 @@ const costs = 'cuda: hopper: tiles are chosen by cost';
 
 export const faults = [
   {
-    name: 'every round waits for the parity of the first',
+    name: 'every round waits for the parity of the first round',
     text: 'mbarrier_wait(shared.full(position.stage), position.parity);',
     replacement: 'mbarrier_wait(shared.full(position.stage), 0);',
     tests: hopper,
@@ -25,26 +25,26 @@ export const faults = [
     tests: hopper,
   },
   {
-    name: 'the last stage of a tile never released',
+    name: 'the last stage of a tile is never released',
     text: 'if (releases) mbarrier_arrive(shared.empty(previous));',
     replacement: '',
     tests: hopper,
   },
   {
-    name: 'mbarriers that TMA does not know',
+    name: 'mbarriers not visible to TMA',
     text: 'fence_mbarrier_init();',
     replacement: '',
     tests: hopper,
   },
   {
-    name: 'mbarriers used before they are made',
+    name: 'mbarriers used before they are initialised',
     text: `sync_block();
     if (threadIdx.x < kWarpgroupThreads)`,
     replacement: 'if (threadIdx.x < kWarpgroupThreads)',
     tests: hopper,
   },
   {
-    name: 'the bytes of one operand expected',
+    name: 'only the bytes of one operand are expected',
     text: 'mbarrier_arrive_expecting(full, kStageBytes<Form>);',
     replacement: 'mbarrier_arrive_expecting(full, kInBytes);',
     tests: hopper,
@@ -56,7 +56,7 @@ export const faults = [
     tests: hopper,
   },
   {
-    name: 'sums that do not begin at 0',
+    name: 'sums that do not start at 0',
     text: 'step + byte > 0',
     replacement: 'true',
     tests: wgmma,
@@ -68,25 +68,25 @@ export const faults = [
     tests: hopper,
   },
   {
-    name: 'sums stored before they are there',
+    name: 'sums stored before wgmma has written them',
     text: '    wgmma_wait<0>();\n',
     replacement: '',
     tests: hopper,
   },
   {
-    name: 'rows of sums 8 apart, not 16',
+    name: 'the rows of warps 8 apart instead of 16',
     text: 'thread / 32 * 16 + thread',
     replacement: 'thread / 32 * 8 + thread',
     tests: wgmma,
   },
   {
-    name: 'a proxy fence forgotten before a box is stored',
+    name: 'no proxy fence before a box is stored',
     text: '    fence_proxy_async();\n',
     replacement: '',
     tests: hopper,
   },
   {
-    name: 'a box stored before all have written it',
+    name: 'a box stored before all threads have written it',
     text: `fence_proxy_async();
     sync_threads(barrier, kWarpgroupThreads);`,
     replacement: 'fence_proxy_async();',
@@ -99,13 +99,13 @@ export const faults = [
     tests: hopper,
   },
   {
-    name: 'a box written by those who do not know that it was read',
+    name: 'a box written by threads that did not wait until TMA has read it',
     text: 'sync_threads(barrier, kWarpgroupThreads);  // the previous',
     replacement: '// the previous',
     tests: hopper,
   },
   {
-    name: 'a block that ends before its boxes are read',
+    name: 'a block ends before TMA has read its boxes',
     text: 'if (stores) tma_wait_read<0>();',
     replacement: '',
     tests: hopper,
@@ -123,19 +123,19 @@ export const faults = [
     tests: wgmma,
   },
   {
-    name: 'both blocks of rows in the same place',
+    name: 'both row blocks stored in the same place',
     text: '(block * kSums * 2 + box_col)',
     replacement: 'box_col',
     tests: hopper,
   },
   {
-    name: 'stored where it should be added',
+    name: 'a result stored instead of added',
     text: 'tma_add_2d(out_map',
     replacement: 'tma_store_2d(out_map',
     tests: wgmma,
   },
   {
-    name: "gated values in the sums' columns",
+    name: 'gated values stored in the columns of the sums',
     text: '/ 2 * kValuesOfPair',
     replacement: '',
     tests: wgmma,
@@ -153,43 +153,43 @@ export const faults = [
     tests: sums,
   },
   {
-    name: 'a turn taken before it comes',
+    name: 'a warpgroup does not wait for its turn',
     text: 'kPingPong && tile >= gridDim.x',
     replacement: 'kPingPong && tile >= 2 * gridDim.x',
     tests: hopper,
   },
   {
-    name: 'no turn handed over',
+    name: 'a turn is not passed on',
     text: 'tile + gridDim.x < all.count()',
     replacement: 'tile + 2 * gridDim.x < all.count()',
     tests: hopper,
   },
   {
-    name: "the other's stages not skipped",
+    name: "the other warpgroup's stages are not skipped",
     text: "position.skip(all.steps);  // the other warpgroup's",
     replacement: '',
     tests: hopper,
   },
   {
-    name: 'a stage empty when one of two has read it',
+    name: 'a stage counts as empty when one of two warpgroups has read it',
     text: 'mbarrier_init(shared.empty(stage), Form::kSharers * kWarpgroupWarps)',
     replacement: 'mbarrier_init(shared.empty(stage), kWarpgroupWarps)',
     tests: hopper,
   },
   {
-    name: 'a tuned tile ignored',
+    name: 'a tuned tile is ignored',
     text: 'form == TileForm::automatic ?',
     replacement: 'true ?',
     tests: hopper,
   },
   {
-    name: "a tuned step's cost ignored",
+    name: 'a tuned step cost is ignored',
     text: 'steps * gpu.tuning.narrow_step',
     replacement: 'steps * 1.375',
     tests: costs,
   },
   {
-    name: 'a tuning for int8 in bf16',
+    name: 'the tuning of int8 applied to bf16',
     text: 'sizeof(T) == 1 ? tuning.epilogue_int8 : 0',
     replacement: 'tuning.epilogue_int8',
     tests: costs,

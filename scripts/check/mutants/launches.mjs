@@ -1,10 +1,10 @@
 export const file = 'launches.h';
 
-const replayed = 'cuda: short batches are replayed';
+const replayed = 'cuda: short batches run as graphs';
 
 export const faults = [
   {
-    name: 'every parameter is the first',
+    name: 'every parameter has the value of the first',
     text: '*from += room_of<T>();',
     replacement: '',
     tests: replayed,

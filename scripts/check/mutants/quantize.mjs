@@ -5,7 +5,7 @@ const large = 'cuda int8: linear ops: large shapes';
 
 export const faults = [
   {
-    name: 'a stage of the rotation missing',
+    name: 'a stage of the rotation is missing',
     text: 'if (bits - shift == 2) butterflies<2>(row, cols, shift);',
     replacement: '',
     tests: rows,
@@ -17,13 +17,13 @@ export const faults = [
     tests: rows,
   },
   {
-    name: '1 / order forgotten',
+    name: 'no factor 1 / order',
     text: '1 / static_cast<float>(1u << order_bits(weight.cols))',
     replacement: '1',
     tests: 'cuda: int8: sums are exact',
   },
   {
-    name: 'the peak of half the row',
+    name: 'the maximum of half the row',
     text: `for (uint32_t i = threadIdx.x; i < cols; i += kRowThreads) {
     const float size`,
     replacement: `for (uint32_t i = threadIdx.x; i < (cols + 1) / 2; i += kRowThreads) {
@@ -31,20 +31,20 @@ export const faults = [
     tests: rows,
   },
   {
-    name: 'an infinite value counts as none',
+    name: 'an infinite value is ignored',
     text: 'size < INFINITY ? size : INFINITY',
     replacement: 'size < INFINITY ? size : 0',
     tests: 'cuda int8: linear ops: NaN',
   },
   {
-    name: 'rows rotated before they are there',
+    name: 'rows rotated before all threads have loaded them',
     text: `cols, row, warps);
   sync_block();`,
     replacement: 'cols, row, warps);',
     tests: rows,
   },
   {
-    name: 'rows written in place over rows not yet read',
+    name: 'rows written in place over rows that are not read yet',
     text: 'quantized->stride = in.stride * 2;',
     replacement: 'quantized->stride = in.stride;',
     tests: large,
@@ -62,15 +62,15 @@ export const faults = [
     tests: large,
   },
   {
-    name: 'whole numbers cut off, not rounded',
+    name: 'integers truncated, not rounded',
     text: 'static_cast<int8_t>(round_to_int(row[slot(i)] * steps))',
     replacement: 'static_cast<int8_t>(row[slot(i)] * steps)',
     tests: rows,
   },
   {
-    name: 'int8 rows wait for nothing',
+    name: 'quantisation does not wait for the previous kernel',
     text: '  wait_for_previous();\n',
     replacement: '',
-    tests: 'cuda: hopper: short batches are replayed',
+    tests: 'cuda: hopper: short batches run as graphs',
   },
 ];

@@ -2,7 +2,7 @@ export const file = 'rope.cu';
 
 export const faults = [
   {
-    name: 'keys and values stored past the prefix',
+    name: 'keys and values stored at the index that includes the prefix',
     text: 'place.position - place.span->prefix.tokens',
     replacement: 'place.position',
     tests: 'cuda bf16: attention: many texts',
@@ -14,12 +14,12 @@ export const faults = [
     tests: 'norm_rope: agrees',
   },
   {
-    name: 'keys and values wait for nothing',
+    name: 'storing keys and values does not wait for the previous kernel',
     text: `wait_for_previous();
   const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;
   const uint32_t row = task / (2`,
     replacement: `const uint32_t task = blockIdx.x * kWarps + threadIdx.x / 32;
   const uint32_t row = task / (2`,
-    tests: 'cuda: hopper: short batches are replayed',
+    tests: 'cuda: hopper: short batches run as graphs',
   },
 ];

@@ -4,19 +4,19 @@ const tuning = 'cuda: tuning is read';
 
 export const faults = [
   {
-    name: 'a tuning with something behind it',
+    name: 'text after a tuning is accepted',
     text: ' && stop == end',
     replacement: '',
     tests: tuning,
   },
   {
-    name: 'a tuning past its range',
+    name: 'a tuning out of its range is accepted',
     text: ' || value > number.most',
     replacement: '',
     tests: tuning,
   },
   {
-    name: 'tuning with decimals of another size',
+    name: 'decimals of a tuning have the wrong weight',
     text: 'unit *= 10',
     replacement: 'unit *= 1',
     tests: tuning,

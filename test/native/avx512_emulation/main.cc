@@ -1,4 +1,4 @@
-// The op tests on the AVX-512 kernels, built with emulated instructions: for machines that lack them.
+// The op and forward tests on the AVX-512 kernels, built with emulated instructions.
 #include "models/model_tests.h"
 #include "ops/op_tests.h"
 

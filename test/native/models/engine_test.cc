@@ -1,4 +1,5 @@
-// The engine: vectors arrive as the forward pass makes them, whoever else asks, cancels, fails or goes away.
+// The engine: a call receives the vectors that the forward pass computes, whatever other calls do:
+// submit, cancel, fail, or lose their memory's owner.
 #include "engine/engine.h"
 
 #include <array>
@@ -19,7 +20,7 @@ namespace {
 constexpr uint32_t kDimensions = 40;
 constexpr uint32_t kBad = 9;  // a token whose embedding is not finite
 
-// A call as the addon makes one: memory that the caller owns, and a finish that tells it.
+// A call as the addon makes one: result memory that the caller owns, and a callback at the end.
 struct Call {
   Call(std::shared_ptr<LoadedModel> model, const std::vector<Ids>& texts,
        uint32_t max_batch_tokens = 200)
@@ -39,7 +40,7 @@ struct Call {
   void wait() const {
     while (*finished == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
-  // From here on nothing is written, so the memory may go.
+  // After this the engine writes nothing, so the memory may be freed.
   void cancel() {
     const std::lock_guard lock(request->owner->mutex);
     request->cancelled = true;
@@ -64,7 +65,7 @@ std::shared_ptr<LoadedModel> open_model(const TinyModel& tiny = {}) {
 
 void expect_vectors(const Call& call, const std::vector<Ids>& texts, const std::string& what) {
   const Model& model = *call.request->loaded->model;
-  Workspace workspace(model);  // the engine's own may be in use
+  Workspace workspace(model);  // the engine may be using its own
   for (size_t i = 0; i < texts.size(); ++i) {
     expect_same_bits(call.vector(i), embed(model, workspace, {texts[i]}, kDimensions)[0].values,
                      kDimensions, what + ", text " + std::to_string(i));
@@ -83,13 +84,13 @@ void answers_in_any_batch() {
     for (const Call& call : calls) call.wait();
     for (const Call& call : calls) {
       expect(*call.finished == 1 && !call.request->error && call.request->non_finite.empty(),
-             "not finished once, well");
+             "a call did not finish successfully once");
       expect_vectors(call, texts, "budget " + std::to_string(budget));
     }
   }
 }
 
-void bad_texts_are_named() {
+void non_finite_texts_are_reported() {
   const auto model = open_model({.nan_row = kBad});
   const std::vector<Ids> bad{{1, 2}, {kBad}, {3}, {4, kBad, 5}}, well{{6, 7}, {8}};
   Engine engine;
@@ -98,13 +99,13 @@ void bad_texts_are_named() {
   engine.submit(second.request);
   first.wait();
   second.wait();
-  expect(first.request->non_finite == std::vector<uint32_t>{1, 3}, "wrong texts are named");
-  expect(second.request->non_finite.empty(), "a call is blamed for another");
+  expect(first.request->non_finite == std::vector<uint32_t>{1, 3}, "wrong texts are reported");
+  expect(second.request->non_finite.empty(), "a call reports the texts of another");
   expect_vectors(first, bad, "the call with bad texts");
-  expect_vectors(second, well, "the call beside it");
+  expect_vectors(second, well, "the other call");
 }
 
-void failures_reach_their_calls_only() {
+void failures_affect_their_own_calls_only() {
   const auto faults = std::make_shared<FaultyBackend::Faults>();
   const auto faulty = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
   const auto sound = open_model({.seed = 2});
@@ -139,11 +140,11 @@ void stops_with_work_queued() {
     for (const Call& call : calls) engine.submit(call.request);
   }
   for (const Call& call : calls) {
-    expect(*call.finished == 1, "a call was left without an answer");
+    expect(*call.finished == 1, "a call did not finish once");
     expect(!call.request->error || call.request->error->code == ErrorCode::closed,
-           "another error than CLOSED");
+           "an error other than CLOSED");
     if (!call.request->error)
-      expect_vectors(call, {random_ids(6, 60, 64)}, "answered before the end");
+      expect_vectors(call, {random_ids(6, 60, 64)}, "finished before the engine stopped");
   }
 }
 
@@ -159,7 +160,7 @@ void cancelled_calls_are_dropped() {
     calls[i].wait();
     expect_vectors(calls[i], texts, "a call between cancelled ones");
   }
-  // One whose owner is gone is not cancelled, and nothing is written for it all the same.
+  // The engine does not write the results of a call that is not cancelled but whose owner is gone.
   Call orphan(model, texts), after(model, texts);
   orphan.request->owner->alive = false;
   engine.submit(orphan.request);
@@ -169,21 +170,22 @@ void cancelled_calls_are_dropped() {
          "wrote into memory whose owner is gone");
 }
 
-// The moments that chance seldom hits: a cancellation in the middle of a batch, and one while vectors are written.
+// Moments that rarely occur by chance: a cancellation in the middle of a batch, and an owner that
+// would go away while vectors are written.
 void cancelling_is_safe_at_any_moment() {
   const auto faults = std::make_shared<FaultyBackend::Faults>();
   const auto model = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
   const std::vector<Ids> texts{{1, 2, 3}, {4, 5}};
   Call call(model, texts), beside(model, texts);
-  bool held = false;
+  bool locked = false;
   faults->at_attention = [&] {
     if (!call.request->cancelled) call.cancel();
   };
   faults->at_pool = [&] {
     std::thread([&] {
       std::mutex& mutex = beside.request->owner->mutex;
-      held = !mutex.try_lock();
-      if (!held) mutex.unlock();
+      locked = !mutex.try_lock();
+      if (!locked) mutex.unlock();
     }).join();
   };
   Engine engine;
@@ -191,13 +193,14 @@ void cancelling_is_safe_at_any_moment() {
   engine.submit(beside.request);
   beside.wait();
   expect(*call.finished == 0, "a cancelled call was finished");
-  expect(held, "the owner could take its memory away while vectors were written to it");
+  expect(locked, "the owner could free its memory while vectors were written to it");
   faults->at_attention = faults->at_pool = [] {};
   expect_vectors(beside, texts, "the call beside the cancelled one");
 }
 
-// Many callers with two models, who take results, cancel, or go away with their memory at any moment.
-void holds_under_stress() {
+// Many callers with two models. They wait for results, cancel, or mark their memory's owner as gone
+// at random moments.
+void works_under_stress() {
   const auto pool = std::make_shared<ThreadPool>(2);
   const std::array models{
       load_tiny_model(open_cpu_backend(best_isa(), DType::f32, pool), {.seed = 1, .nan_row = kBad}),
@@ -255,14 +258,15 @@ void holds_under_stress() {
 }  // namespace
 
 void add_engine_tests(Tests& tests) {
-  tests.insert(tests.end(),
-               {{"engine: answers in any batch", answers_in_any_batch},
-                {"engine: bad texts are named, others are well", bad_texts_are_named},
-                {"engine: failures reach their calls only", failures_reach_their_calls_only},
-                {"engine: stops with work queued", stops_with_work_queued},
-                {"engine: cancelled calls are dropped", cancelled_calls_are_dropped},
-                {"engine: cancelling is safe at any moment", cancelling_is_safe_at_any_moment},
-                {"engine: holds under stress", holds_under_stress}});
+  tests.insert(
+      tests.end(),
+      {{"engine: answers in any batch", answers_in_any_batch},
+       {"engine: non-finite texts are reported, others succeed", non_finite_texts_are_reported},
+       {"engine: failures affect their own calls only", failures_affect_their_own_calls_only},
+       {"engine: stops with work queued", stops_with_work_queued},
+       {"engine: cancelled calls are dropped", cancelled_calls_are_dropped},
+       {"engine: cancelling is safe at any moment", cancelling_is_safe_at_any_moment},
+       {"engine: works under stress", works_under_stress}});
 }
 
 }  // namespace qwen3::test

@@ -1,4 +1,4 @@
-// A backend that does what another does, tells when certain ops are reached, and fails when it is told to.
+// A backend that forwards to another one, calls back before certain ops, and fails on request.
 #pragma once
 #include <atomic>
 #include <functional>

@@ -1,4 +1,4 @@
-// Whole texts through load, workspace, forward pass and pool, on any backend.
+// Whole texts through loading, workspace, forward pass and pooling, on any backend.
 #include <algorithm>
 
 #include "models/model_tests.h"
@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint32_t kDimensions = 72;
 
-// Around page and chunk borders, and many short ones.
+// Lengths around the borders of pages and chunks, and many short texts.
 std::vector<Ids> some_texts(uint32_t vocabulary) {
   std::vector<Ids> texts;
   for (const uint32_t length : {1u, 7u, 63u, 64u, 65u, 1u, 130u, 2u, 33u, 1u, 5u}) {
@@ -36,11 +36,13 @@ double cosine_of(const std::vector<float>& a, const std::vector<float>& b) {
   return product / norm(a.data(), a.size()) / norm(b.data(), b.size());
 }
 
-// Both start from the same bf16 weights. With f32 inputs what is left is the order of f32 sums: the distance that
-// f32 is allowed from Hugging Face's float64 (1 - cos of 1e-8). With bf16 inputs every activation is rounded, by
-// 2^-8 / sqrt(3) on average, some ten times a layer on the way to the result: 1 - cos is half the sum of squares. In s8
-// the inputs of four linear ops a layer and their weights are rounded as well: to steps of a 127th of a row's peak,
-// which in rotated rows is some four times their root mean square.
+// Both models have the same bf16 weights.
+// f32 inputs: only the order of f32 sums differs. Allowed is the limit of f32 against Hugging
+// Face's float64, a 1 - cos of 1e-8.
+// 16-bit inputs: every activation is rounded, by u / sqrt(3) on average (u: unit roundoff), about
+// ten times per layer. 1 - cos is half the sum of the squares.
+// s8: the inputs and weights of four linear ops per layer are also rounded, to steps of peak / 127.
+// The peak of a rotated row is about four times its root mean square.
 void agrees_with_the_reference(const BackendEntry& entry) {
   const std::shared_ptr<LoadedModel> reference = load_tiny_model(open_reference_backend());
   const std::shared_ptr<LoadedModel> loaded = load_tiny_model(entry.open.back()());
@@ -52,7 +54,7 @@ void agrees_with_the_reference(const BackendEntry& entry) {
     squares += 8 * loaded->model->config.layers * (4. / 127) * (4. / 127) / 12;
   const double allowed = traits.input == DType::f32 ? 1e-8 : squares / 2 * 4;
   const std::vector<Ids> texts = some_texts(loaded->model->config.vocabulary);
-  std::vector<Ids> few;  // a batch so small that a backend may divide its sums in another way
+  std::vector<Ids> few;  // a batch small enough that a backend may divide its sums in another way
   std::copy_if(texts.begin(), texts.end(), std::back_inserter(few),
                [](const Ids& t) { return t.size() < 40; });
   for (const std::vector<Ids>& batch : {texts, few}) {
@@ -82,7 +84,7 @@ void same_bits_in_any_chunks_and_batch(const BackendEntry& entry) {
   }
   Workspace one_row(*loaded->model, 1);
   for (size_t i = 0; i < texts.size(); ++i) {
-    expect_same(embed(*loaded, {texts[i]}, kDimensions, true), {wanted[i]}, "alone");
+    expect_same(embed(*loaded, {texts[i]}, kDimensions, true), {wanted[i]}, "in its own batch");
     if (texts[i].size() < 10) {
       expect_same(embed(*loaded->model, one_row, {texts[i]}, kDimensions, true), {wanted[i]},
                   "row by row");
@@ -90,13 +92,13 @@ void same_bits_in_any_chunks_and_batch(const BackendEntry& entry) {
   }
   loaded->workspace->shrink();
   const std::vector<Ids> reversed(texts.rbegin(), texts.rend());
-  std::vector<Vector> turned = embed(*loaded, reversed, kDimensions, true);
-  std::reverse(turned.begin(), turned.end());
-  expect_same(turned, wanted, "in reverse, in new memory");
+  std::vector<Vector> vectors = embed(*loaded, reversed, kDimensions, true);
+  std::reverse(vectors.begin(), vectors.end());
+  expect_same(vectors, wanted, "in reverse order, in new memory");
 }
 
-// A backend may keep what it did for a short batch, and do it again for others of the same shape.
-void same_bits_time_after_time(const BackendEntry& entry) {
+// A backend may record the launches of a short batch and reuse them for batches of the same shape.
+void same_bits_in_repeated_batches(const BackendEntry& entry) {
   const std::shared_ptr<LoadedModel> loaded = load_tiny_model(entry.open.back()());
   const uint32_t vocabulary = loaded->model->config.vocabulary;
   const std::vector<std::vector<Ids>> batches{
@@ -112,11 +114,11 @@ void same_bits_time_after_time(const BackendEntry& entry) {
   }
   for (const size_t i : {0, 1, 2, 3, 0, 3, 1, 1, 2, 0}) {
     expect_same(embed(*loaded, batches[i], kDimensions), wanted[i],
-                "batch " + std::to_string(i) + ", again");
+                "batch " + std::to_string(i) + ", repeated");
   }
 }
 
-void bad_texts_fail_alone(const BackendEntry& entry) {
+void non_finite_texts_affect_no_other(const BackendEntry& entry) {
   constexpr uint32_t kBad = 9;
   const std::shared_ptr<LoadedModel> well = load_tiny_model(entry.open.back()());
   const std::shared_ptr<LoadedModel> loaded =
@@ -128,8 +130,8 @@ void bad_texts_fail_alone(const BackendEntry& entry) {
   with_bad[1][0] = with_bad[6][100] = with_bad[9][0] = kBad;
   for (const uint32_t chunk_rows : {512u, 50u}) {
     Workspace workspace(*loaded->model, chunk_rows);
-    for (const std::vector<Ids>& batch :
-         {with_bad, texts}) {  // then in the memory that the bad ones leave
+    // The second batch runs in memory that holds what the first left.
+    for (const std::vector<Ids>& batch : {with_bad, texts}) {
       const std::vector<Vector> vectors = embed(*loaded->model, workspace, batch, kDimensions);
       for (size_t i = 0; i < texts.size(); ++i) {
         const bool bad = batch[i] != texts[i];
@@ -148,10 +150,10 @@ void add_forward_tests(Tests& tests, const BackendEntry& entry) {
   tests.push_back(
       {entry.name + ": forward: same bits in any chunks, batch and order, on any threads",
        [entry] { same_bits_in_any_chunks_and_batch(entry); }});
-  tests.push_back({entry.name + ": forward: same bits time after time",
-                   [entry] { same_bits_time_after_time(entry); }});
-  tests.push_back({entry.name + ": forward: bad texts fail alone, then and later",
-                   [entry] { bad_texts_fail_alone(entry); }});
+  tests.push_back({entry.name + ": forward: same bits in repeated batches",
+                   [entry] { same_bits_in_repeated_batches(entry); }});
+  tests.push_back({entry.name + ": forward: non-finite texts affect no other text, then or later",
+                   [entry] { non_finite_texts_affect_no_other(entry); }});
 }
 
 }  // namespace qwen3::test

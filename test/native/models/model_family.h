@@ -1,4 +1,5 @@
-// The models of the family, and the tensors that a model of any size has: for tests and benchmarks.
+// The models of the Qwen3-Embedding family, and the tensors of a model of any size, for tests and
+// benchmarks.
 #pragma once
 #include "model/model.h"
 
@@ -22,7 +23,8 @@ inline const ModelConfig kQwen3Embedding06B = qwen3_embedding(1024, 3072, 28, 16
 inline const ModelConfig kQwen3Embedding4B = qwen3_embedding(2560, 9728, 36, 32, 151'665, 40'960);
 inline const ModelConfig kQwen3Embedding8B = qwen3_embedding(4096, 12'288, 36, 32, 151'665, 40'960);
 
-// Calls gain(count) and linear(rows, cols) for the tensors, in the order of a checkpoint; `embeddings` is the table.
+// Calls gain(count) and linear(rows, cols) for the tensors, in the order of a checkpoint.
+// `embeddings` is the token embedding table.
 template <typename Gain, typename Linear>
 ModelSource model_source(const ModelConfig& c, const TensorSource& embeddings, Gain gain,
                          Linear linear) {

@@ -1,4 +1,4 @@
-// Tests of what runs between the ops and Node.
+// Tests of the code between the ops and Node.
 #pragma once
 #include "harness.h"
 #include "ops/backends.h"

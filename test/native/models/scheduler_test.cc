@@ -39,13 +39,13 @@ void requests_take_turns() {
   Queue queue{a, b, c};
   expect_batch(queue, {{a.get(), 0}, {b.get(), 0}, {c.get(), 0}},
                "one text each, exactly the budget");
-  expect(queue == Queue{a, b}, "what is taken completely leaves, the rest keeps its order");
+  expect(queue == Queue{a, b}, "a completed request leaves, the rest keep their order");
   expect_batch(queue, {{a.get(), 1}, {b.get(), 1}}, "the rest");
-  expect(queue.empty(), "all taken");
-  expect_batch(queue, {}, "nothing is there");
+  expect(queue.empty(), "all texts are scheduled");
+  expect_batch(queue, {}, "the queue is empty");
 }
 
-// Whoever had the last place in a batch is last in the next one.
+// The request that had the last text of a batch is last in the next one.
 void the_next_batch_begins_where_the_last_one_ended() {
   const auto model = empty_model();
   const auto a = request(model, {50, 50, 50}), b = request(model, {50, 50, 50}),
@@ -53,9 +53,9 @@ void the_next_batch_begins_where_the_last_one_ended() {
   Queue queue{a, b};
   expect_batch(queue, {{a.get(), 0}, {b.get(), 0}}, "one each");
   queue.push_back(c);
-  expect_batch(queue, {{a.get(), 1}, {b.get(), 1}}, "who came before");
+  expect_batch(queue, {{a.get(), 1}, {b.get(), 1}}, "the earlier requests");
   expect_batch(queue, {{c.get(), 0}, {a.get(), 2}},
-               "then the new one, long before all else is done");
+               "then the new request, before the earlier ones are done");
   expect_batch(queue, {{b.get(), 2}}, "the rest");
 }
 
@@ -66,8 +66,8 @@ void a_request_alone_fills_the_batch() {
   expect_batch(queue, {{a.get(), 2}, {a.get(), 3}}, "the rest");
 }
 
-// A short text behind does not overtake one that no longer fits.
-void nobody_overtakes() {
+// A later short text does not overtake one that does not fit.
+void no_request_overtakes() {
   const auto model = empty_model();
   const auto a = request(model, {60}), b = request(model, {60}), c = request(model, {1});
   Queue queue{a, b, c};
@@ -80,18 +80,18 @@ void a_long_text_runs_alone() {
   const auto a = request(model, {500, 1, 500});
   Queue queue{a};
   expect_batch(queue, {{a.get(), 0}}, "over the budget");
-  expect_batch(queue, {{a.get(), 1}}, "the long one does not fit beside it");
+  expect_batch(queue, {{a.get(), 1}}, "the long one does not fit with it");
   expect_batch(queue, {{a.get(), 2}}, "over the budget, last");
-  expect(queue.empty(), "all taken");
+  expect(queue.empty(), "all texts are scheduled");
 }
 
 void models_never_mix() {
   const auto x = empty_model(), y = empty_model();
   const auto a = request(x, {1}), b = request(y, {1}), c = request(x, {1, 1}), d = request(y, {1});
   Queue queue{a, b, c, d};
-  expect_batch(queue, {{a.get(), 0}, {c.get(), 0}, {c.get(), 1}}, "the oldest's model");
-  expect(queue == Queue{b, d}, "the other model's wait in order");
-  expect_batch(queue, {{b.get(), 0}, {d.get(), 0}}, "then the other's");
+  expect_batch(queue, {{a.get(), 0}, {c.get(), 0}, {c.get(), 1}}, "the oldest request's model");
+  expect(queue == Queue{b, d}, "the other model's requests wait in order");
+  expect_batch(queue, {{b.get(), 0}, {d.get(), 0}}, "then the other model");
 }
 
 void other_models_come_first_next_time() {
@@ -99,7 +99,7 @@ void other_models_come_first_next_time() {
   const auto a = request(x, {60, 60}), b = request(y, {1}), c = request(x, {60});
   Queue queue{a, b, c};
   expect_batch(queue, {{a.get(), 0}}, "the next of the model does not fit");
-  expect(queue == Queue{b, c, a}, "who was skipped, who did not fit, who had a turn");
+  expect(queue == Queue{b, c, a}, "the order is skipped, did not fit, ran");
 }
 
 void models_take_turns() {
@@ -107,8 +107,8 @@ void models_take_turns() {
   const auto a = request(x, {100, 100}), b = request(y, {100, 100});
   Queue queue{a, b};
   for (const size_t index : {0, 1}) {
-    expect_batch(queue, {{a.get(), index}}, "one model's");
-    expect_batch(queue, {{b.get(), index}}, "the other's");
+    expect_batch(queue, {{a.get(), index}}, "the first model");
+    expect_batch(queue, {{b.get(), index}}, "the second model");
   }
 }
 
@@ -117,11 +117,11 @@ void the_smallest_budget_holds() {
   const auto a = request(model, {5}, 100), b = request(model, {5}, 10),
              c = request(model, {5}, 100);
   Queue queue{a, b, c};
-  expect_batch(queue, {{a.get(), 0}, {b.get(), 0}}, "up to the smaller one's budget");
+  expect_batch(queue, {{a.get(), 0}, {b.get(), 0}}, "up to the smaller budget");
   expect_batch(queue, {{c.get(), 0}}, "the rest");
   const auto d = request(model, {11}, 100), e = request(model, {1}, 10);
   Queue too_much{d, e};
-  expect_batch(too_much, {{d.get(), 0}}, "more than the smaller one bears");
+  expect_batch(too_much, {{d.get(), 0}}, "more than the smaller budget");
 }
 
 void the_models_limits_hold() {
@@ -141,17 +141,17 @@ void the_models_limits_hold() {
   expect_batch(pages, {{b.get(), 0}, {b.get(), 1}}, "pages are rounded up");
 }
 
-void the_dead_leave_the_queue() {
+void ended_requests_leave_the_queue() {
   const auto model = empty_model();
   const auto a = request(model, {1}), b = request(model, {1, 1}), c = request(model, {1});
   a->cancelled = true;
   b->error = Error(ErrorCode::device_failed, "");
   Queue queue{a, b, c};
-  expect_batch(queue, {{c.get(), 0}}, "the living");
-  expect(queue.empty(), "nobody is left");
-  Queue dead{a, b};
-  expect_batch(dead, {}, "nobody lives");
-  expect(dead.empty(), "and nobody is left");
+  expect_batch(queue, {{c.get(), 0}}, "the request that has not ended");
+  expect(queue.empty(), "no request is left");
+  Queue ended{a, b};
+  expect_batch(ended, {}, "all requests have ended");
+  expect(ended.empty(), "no ended request is left");
 }
 
 }  // namespace
@@ -163,14 +163,14 @@ void add_batch_tests(Tests& tests) {
        {"next_batch: the next batch begins where the last one ended",
         the_next_batch_begins_where_the_last_one_ended},
        {"next_batch: a request alone fills the batch", a_request_alone_fills_the_batch},
-       {"next_batch: nobody overtakes", nobody_overtakes},
+       {"next_batch: no request overtakes", no_request_overtakes},
        {"next_batch: a long text runs alone", a_long_text_runs_alone},
        {"next_batch: models never mix", models_never_mix},
        {"next_batch: other models come first next time", other_models_come_first_next_time},
        {"next_batch: models take turns", models_take_turns},
        {"next_batch: the smallest budget holds", the_smallest_budget_holds},
        {"next_batch: the model's limits hold", the_models_limits_hold},
-       {"next_batch: cancelled and failed requests leave", the_dead_leave_the_queue}});
+       {"next_batch: cancelled and failed requests leave", ended_requests_leave_the_queue}});
 }
 
 }  // namespace qwen3::test

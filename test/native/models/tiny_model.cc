@@ -16,7 +16,7 @@
 namespace qwen3::test {
 namespace {
 
-// Tensors one after another, as a checkpoint's file holds them.
+// Random bf16 tensors, one after another, as in a checkpoint's file.
 class Weights {
  public:
   explicit Weights(uint64_t seed) : random_(seed) {}
@@ -28,7 +28,7 @@ class Weights {
       values.push_back(to_bf16(value));
     return source;
   }
-  // Keeps the size of what it is applied to.
+  // On average, the product of the weight and a vector has values as large as the vector's.
   TensorSource linear(uint32_t rows, uint32_t cols) {
     const float limit = std::sqrt(3.f / static_cast<float>(cols));
     return add(rows, cols, -limit, limit);
@@ -41,10 +41,10 @@ class Weights {
   Random random_;
 };
 
-// A file that goes away with its name.
+// A file that is removed with this object.
 class TemporaryFile {
  public:
-  // Named by the time: std::random_device would need a newer glibc, on the machine with the GPU too.
+  // The name has the time: std::random_device would require a newer glibc than a GPU host may have.
   explicit TemporaryFile(const std::vector<uint16_t>& values)
       : path_(std::filesystem::temp_directory_path() /
               ("qwen3-test-" +
@@ -65,7 +65,7 @@ class TemporaryFile {
 
 std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
                                              const TinyModel& tiny) {
-  // Heads times their size is not the hidden size, and nothing is a multiple of 64 that need not be.
+  // query_heads * head_dim differs from hidden, and no size is a multiple of 64 that need not be.
   const ModelConfig config{.hidden = 72,
                            .intermediate = 100,
                            .layers = 3,

@@ -1,4 +1,5 @@
-// A small model with random weights, loaded from a file as a real one is, and the shortest way from texts to vectors.
+// A small model with random weights, loaded from a file as a real one is, and a direct call from
+// token ids to vectors.
 #pragma once
 #include <memory>
 #include <optional>
@@ -11,10 +12,11 @@ namespace qwen3::test {
 struct TinyModel {
   uint64_t seed = 1;
   uint32_t vocabulary = 64, max_positions = 400;
-  std::optional<uint32_t> nan_row = std::nullopt;  // of the embedding table
+  // A row of the embedding table that has a NaN.
+  std::optional<uint32_t> nan_row = std::nullopt;
 };
 
-// Weights are stored as bf16, so that every backend starts from the same numbers.
+// The file stores weights as bf16, so that all backends start from the same numbers.
 std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
                                              const TinyModel& tiny = {});
 
@@ -24,10 +26,10 @@ struct Vector {
   bool finite;
 };
 
-// One batch in chunks as the workspace cuts them; `invariant` as Backend::begin_batch has it.
+// Runs one batch, in the workspace's chunks. `invariant`: see Backend::begin_batch.
 std::vector<Vector> embed(const Model& model, Workspace& workspace, const std::vector<Ids>& texts,
                           uint32_t dimensions, bool invariant = false);
-// In its own workspace.
+// The same in the model's own workspace.
 std::vector<Vector> embed(LoadedModel& loaded, const std::vector<Ids>& texts, uint32_t dimensions,
                           bool invariant = false);
 

@@ -1,4 +1,5 @@
-// norm_rope, norm_rope_store and attention, as they are used: keys and values are stored, then looked back at.
+// norm_rope, norm_rope_store and attention, in the order of use: keys and values are stored, then
+// attended to.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -20,14 +21,18 @@ std::string text_of(const Setting& setting) {
   return text;
 }
 
-// How far an attended value may be off. Queries and keys are norms with gains up to g, so each has a length of at most
-// g sqrt(dim), and a score is at most g^2 sqrt(dim). It errs as a sum of dim products does, by the roundings of
-// query and key (each norm_rope_tolerance), and by one rounding of the score itself where exp reduces it. An error d
-// of all scores changes weights by exp(2 d), and with them the mean of the values: by 2 d max|v|. The sums over the
-// tokens, exp and the division add theirs.
-// In 16 bits, queries, keys, weights and values are rounded, each factor by u at most and independently: a score's
-// dim products err by u |q * k| / sqrt(dim) for each of the two, about u g^2; a value's by u max|v|, the weights
-// likewise. Four times that, as in sum_error. What the result is rounded to comes on top.
+// The maximum error of an attended value, except for the rounding of the result.
+//
+// f32: queries and keys are normalized, with gains up to g. So their length is at most g sqrt(dim),
+// and a score is at most g^2 sqrt(dim). Its error is that of a sum of dim products, the roundings
+// of query and key (see norm_rope_agrees), and one rounding of the score in the range reduction of
+// exp. An error d of all scores changes the weights by a factor of exp(2 d), and so the mean of the
+// values by 2 d max|v|. The sums over the tokens, exp and the division add their errors.
+//
+// 16 bits: queries, keys, weights and values are rounded independently, by at most u relatively.
+// The dim products of a score have an error of u |q * k| / sqrt(dim) from each of the two factors,
+// about u g^2. A value adds u max|v|, a weight as much. Four times that is allowed, as in
+// sum_error.
 double attention_tolerance(const Device& device, const Setting& setting, size_t tokens) {
   const double g2 = setting.sharpness * setting.sharpness;
   const double largest_score = g2 * std::sqrt(kDim);
@@ -79,7 +84,7 @@ void one_text_of_any_length(Device& device) {
   }
 }
 
-// Prefixes that are empty, within a page, at its edge and past it; texts that share them; chunks that cut anywhere.
+// Prefixes that are empty, end within a page, at its edge and after it; texts that share them.
 Setting many_texts() {
   return {4,
           2,
@@ -109,16 +114,16 @@ void many_texts_with_prefixes(Device& device) {
   agrees(device, layered, 51);
 }
 
-// Weights that go to almost one token, where the largest score moves many times along the keys.
+// Softmax weights concentrated on almost one token; the running maximum changes many times.
 void sharp_scores(Device& device) {
   Setting setting{2, 1, {}, {{150, {}}, {1, {}}, {70, {}}}};
   setting.sharpness = 4;
   agrees(device, setting, 64);
 }
 
-// The softmax over one token is 1: nothing but the value is left. A weight that is 1 but for roundings, the sum of
-// weights that it is and the division by that each round the value once more.
-void one_token_gives_its_value(Device& device) {
+// The softmax over one token is 1, so the result is the token's value. The weight (1 except for
+// rounding), the sum of weights and the division each add a rounding of the value.
+void one_token_returns_its_value(Device& device) {
   const Setting setting{4, 2, {}, {{1, {}}, {1, {}}, {1, {}}}};
   const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);  // bf16 in any format
   const auto actual = PagedAttention(device, setting).run(inputs, chunks_of(setting, 3));
@@ -134,8 +139,8 @@ void one_token_gives_its_value(Device& device) {
   }
 }
 
-// Heads have a length of sqrt(dim) g at most, and rotation keeps lengths: each value errs by the norm's error and
-// three roundings, relative to its pair's length.
+// The length of a head is at most sqrt(dim) g, and rotation preserves lengths. The error of a value
+// is that of the norm and three roundings, relative to the length of its pair.
 void norm_rope_agrees(Device& device) {
   for (const uint32_t gap : {0u, 5u, 16u}) {
     Setting setting = many_texts();
@@ -155,7 +160,7 @@ void norm_rope_agrees(Device& device) {
       std::vector<double> tolerance = rounding_errors(wanted, setting.query_cols(), device.output);
       for (size_t i = 0; i < wanted.size(); ++i) {
         const size_t partner = i % kDim < kDim / 2 ? i + kDim / 2 : i - kDim / 2;
-        // std::hypot would need a newer glibc, on the machine with the GPU too.
+        // std::hypot would require a newer glibc than a GPU host may have.
         const double length =
             std::sqrt(double{wanted[i]} * wanted[i] + double{wanted[partner]} * wanted[partner]);
         tolerance[i] += (2 * std::sqrt(kDim) + 8) * std::sqrt(2) * kRoundoff * length;
@@ -179,7 +184,7 @@ void same_bits_in_any_batch(const BackendEntry& entry) {
   };
   Device device(entry, entry.open.size() - 1);
   PagedAttention all(device, setting, 21);
-  expect_wanted(all.run(inputs, chunks_of(setting, 1000)), "in other pages, on other threads");
+  expect_wanted(all.run(inputs, chunks_of(setting, 1000)), "in other pages, with other threads");
   const auto last = all.run_last_rows(inputs);
   for (size_t i = 0; i < wanted.size(); ++i) {
     expect_same_bits(last[i], {wanted[i].end() - cols, wanted[i].end()}, cols,
@@ -204,9 +209,9 @@ void same_bits_in_any_batch(const BackendEntry& entry) {
   }
 }
 
-// NaN and infinities in the queries, keys and values of some texts, then in what their pages still hold when others
-// use them.
-void bad_texts_fail_alone(Device& device) {
+// NaN and infinities in the queries, keys and values of some texts; then in the pages that later
+// texts reuse.
+void non_finite_texts_affect_no_other(Device& device) {
   constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const Setting setting = many_texts();
@@ -225,16 +230,16 @@ void bad_texts_fail_alone(Device& device) {
   for (const size_t i : {1, 9}) {
     expect(
         std::all_of(actual[i].end() - 10, actual[i].end(), [](float x) { return std::isnan(x); }),
-        "a bad text looks well");
+        "a text with NaN has a finite result");
   }
   for (const size_t i : {0, 2, 3, 4, 6, 8, 10}) {
     expect_same_bits(actual[i], wanted[i], setting.query_cols(),
-                     "text " + std::to_string(i) + " beside bad ones");
+                     "text " + std::to_string(i) + " in a batch with bad texts");
   }
   const auto again = pages.run(inputs, chunks);
   for (size_t i = 0; i < wanted.size(); ++i) {
     expect_same_bits(again[i], wanted[i], setting.query_cols(),
-                     "text " + std::to_string(i) + " after bad ones");
+                     "text " + std::to_string(i) + " after bad texts");
   }
 }
 
@@ -242,14 +247,15 @@ void bad_texts_fail_alone(Device& device) {
 
 void add_attention_tests(Tests& tests, const BackendEntry& entry) {
   add_on_last_variant(tests, entry, "norm_rope: agrees with the reference", norm_rope_agrees);
-  add_on_last_variant(tests, entry, "attention: one token gives its value",
-                      one_token_gives_its_value);
+  add_on_last_variant(tests, entry, "attention: one token returns its value",
+                      one_token_returns_its_value);
   add_on_last_variant(tests, entry, "attention: one text of any length", one_text_of_any_length);
   add_on_last_variant(tests, entry, "attention: many texts, prefixes, chunks, layers",
                       many_texts_with_prefixes);
   add_on_last_variant(tests, entry, "attention: sharp scores", sharp_scores);
-  add_on_last_variant(tests, entry, "attention: bad texts fail alone, then and later",
-                      bad_texts_fail_alone);
+  add_on_last_variant(tests, entry,
+                      "attention: non-finite texts affect no other text, then or later",
+                      non_finite_texts_affect_no_other);
   tests.push_back(
       {entry.name + ": attention: same bits in any batch, chunks, order and pages, on any threads",
        [entry] { same_bits_in_any_batch(entry); }});

@@ -1,4 +1,4 @@
-// The backends that the op tests run on: the one list. A new backend is one more entry in backends.cc.
+// The list of backends that the op tests run on. A new backend is one more entry in backends.cc.
 #pragma once
 #include <functional>
 #include <memory>
@@ -12,18 +12,19 @@ namespace qwen3::test {
 
 struct BackendEntry {
   std::string name;
-  // All of them must give the same bits: they differ in their number of threads only.
+  // Variants, which must all compute the same bits. CPU variants differ in their number of threads.
   std::vector<std::function<std::unique_ptr<Backend>()>> open;
-  // Reads the backend's memory; what the ops never need and tests do.
+  // Copies from the backend's memory to the host. Only tests need it.
   std::function<void(void* to, const void* from, size_t bytes)> download;
-  bool emulated = false;  // ops take a thousand times as long: tests repeat less
+  // Ops take a thousand times as long, so tests repeat less.
+  bool emulated = false;
 };
 
 BackendEntry reference_entry();
-// f32 and bf16 weights for each, on 1 and on 3 threads.
+// Entries with f32 and with bf16 weights for each instruction set, on 1 and on 3 threads.
 std::vector<BackendEntry> cpu_entries(const std::vector<Isa>& isas);
 
-// Everything that this machine runs.
+// All backends that this machine can run.
 std::vector<BackendEntry> all_backends();
 
 }  // namespace qwen3::test

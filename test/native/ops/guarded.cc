@@ -15,13 +15,13 @@ std::vector<unsigned char> bytes_of_values(const std::vector<T>& values) {
   return {bytes, bytes + values.size() * sizeof(T)};
 }
 
-// A row as it lies in memory. `scale` is written where the format needs one.
+// The bytes of a row in `dtype`. Writes `scale` only if `dtype` is s8.
 std::vector<unsigned char> encoded(const float* row, uint32_t cols, DType dtype, float* scale) {
   if (dtype == DType::f32) return bytes_of_values(std::vector<float>(row, row + cols));
   if (dtype == DType::s8) {
-    const QuantizedRow whole = quantized(row, cols);
-    *scale = whole.scale;
-    return bytes_of_values(whole.values);
+    const QuantizedRow integers = quantized(row, cols);
+    *scale = integers.scale;
+    return bytes_of_values(integers.values);
   }
   std::vector<uint16_t> halves(cols);
   std::transform(row, row + cols, halves.begin(), dtype == DType::bf16 ? to_bf16 : to_f16);
@@ -42,7 +42,7 @@ std::vector<float> decoded(const unsigned char* bytes, uint32_t cols, DType dtyp
     std::transform(halves.begin(), halves.end(), row.begin(),
                    dtype == DType::bf16 ? from_bf16 : from_f16);
   }
-  if (scale != 1) {  // times 1 would change the bits of a NaN
+  if (scale != 1) {  // a multiplication by 1 would change the bits of a NaN
     for (float& value : row) value *= scale;
   }
   return row;
@@ -73,9 +73,9 @@ GuardedMemory::GuardedMemory(Device& device, size_t bytes)
     : device_(device),
       bytes_(bytes),
       memory_(static_cast<unsigned char*>(device.on.allocate(bytes + 2 * kGuard))) {
-  expect(memory_ != nullptr, "allocate gave null");
+  expect(memory_ != nullptr, "allocate returned null");
   expect(reinterpret_cast<uintptr_t>(memory_) % 64 == 0,
-         "allocate gave memory that is not 64-byte aligned");
+         "allocate returned memory that is not 64-byte aligned");
   const std::vector<uint32_t> sentinels((bytes + 2 * kGuard + 3) / 4, kSentinel);
   device.on.upload(memory_, sentinels.data(), bytes + 2 * kGuard);
   device.sync();
@@ -92,13 +92,15 @@ std::vector<unsigned char> GuardedMemory::read() const {
   std::vector<unsigned char> all(bytes_ + 2 * kGuard);
   device_.download(all.data(), memory_, all.size());
   static const std::vector<uint32_t> sentinels(kGuard / 4 + 1, kSentinel);
-  // The pattern goes on from the start of the memory: bytes % 4 is where it stands at the end.
+  // The pattern starts at the beginning of the memory, so the end guard begins at byte bytes % 4 of
+  // it.
   const auto* pattern = reinterpret_cast<const unsigned char*>(sentinels.data());
   const auto intact = [&](const unsigned char* guard, size_t phase) {
     return std::memcmp(guard, pattern + phase, kGuard) == 0;
   };
-  expect(intact(all.data(), 0), "something was written before the start");
-  expect(intact(all.data() + kGuard + bytes_, bytes_ % 4), "something was written past the end");
+  expect(intact(all.data(), 0), "an op wrote before the start of the memory");
+  expect(intact(all.data() + kGuard + bytes_, bytes_ % 4),
+         "an op wrote past the end of the memory");
   return {all.begin() + kGuard, all.end() - kGuard};
 }
 
@@ -119,7 +121,7 @@ GuardedMatrix::GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint3
   std::vector<float> scales(rows, 1);
   if (values) {
     expect(values->size() == size_t{rows} * cols,
-           "the test gives a matrix the wrong number of values");
+           "the test passes the wrong number of values for a matrix");
     for (uint32_t r = 0; r < rows; ++r) {
       const std::vector<unsigned char> bytes =
           encoded(&(*values)[size_t{r} * cols], cols, dtype, &scales[r]);
@@ -158,7 +160,8 @@ StoredWeight::StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_
       memory_(device, layout_.bytes),
       matrix_{memory_.data(), rows, cols, cols, layout_.dtype} {
   const size_t row_bytes = cols * bytes_of(stored);
-  // Each piece in memory of its own, at an odd address: nothing beside it may be read.
+  // Each piece is in memory of its own, at an odd address, so that a memory checker detects reads
+  // outside it.
   for (uint32_t first = 0; first < rows; first += std::min(piece_rows, rows - first)) {
     const uint32_t count = std::min(piece_rows, rows - first);
     std::vector<unsigned char> piece(1 + count * row_bytes);

@@ -1,6 +1,7 @@
-// Memory of a backend in which nothing goes unnoticed: round it, and in every gap, lies a bit pattern that is a
-// signalling NaN in f32 and bf16, a NaN in f16 and a far too large number as an index. Who reads it gives NaN or
-// crashes; who writes over it, even by adding to it, changes bits that are checked.
+// Backend memory that detects stray accesses. Sentinels surround it and fill every gap: a bit
+// pattern that is a signalling NaN in f32 and bf16, a NaN in f16, and far too large as an index.
+// Code that reads it computes NaN or crashes. Code that writes it, or adds to it, changes bits that
+// are checked.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +18,7 @@ namespace qwen3::test {
 
 constexpr uint32_t kSentinel = 0x7fa57fa5;
 
-// A backend under test, with what tests need beside it.
+// A backend under test, and what tests need in addition.
 struct Device {
   Device(const BackendEntry& entry, size_t variant);
 
@@ -28,7 +29,7 @@ struct Device {
   DType normed, input, output;  // of the backend's traits
   bool emulated;                // BackendEntry::emulated
 
-  void sync();  // fails the test where the backend fails
+  void sync();  // fails the test if the backend fails
 };
 
 Device open_reference();
@@ -44,7 +45,8 @@ class GuardedMemory {
   std::vector<unsigned char> read() const;  // checks both guards
 
  private:
-  // More than 12 rows of the widest matrix tested: a tile that runs over the last row is still caught.
+  // Larger than 12 rows of the widest matrix tested, so that it catches a tile that extends past
+  // the last row.
   static constexpr size_t kGuard = 32768;
   Device& device_;
   size_t bytes_;
@@ -73,19 +75,19 @@ class GuardedArray {
   GuardedMemory memory_;
 };
 
-// Rows of values with sentinels past the columns. What linear
-// ops may read has scales, which begin as 1.
+// Rows of values with sentinels after the last column. If linear ops can read the dtype, the matrix
+// has scales, which are initially 1, or those of the s8 rows.
 class GuardedMatrix {
  public:
-  // All sentinels, or `values` [rows, cols], which `dtype` must hold exactly. `gap`: values that each row has room for
-  // beyond its columns, at least: rows begin at multiples of 16 bytes.
+  // `values`: [rows, cols], exact in `dtype`; null: all sentinels. `gap`: minimum number of
+  // elements between the last column and the next row; rows begin at multiples of 16 bytes.
   GuardedMatrix(Device& device, uint32_t rows, uint32_t cols, uint32_t gap, DType dtype,
                 const std::vector<float>* values = nullptr);
 
-  operator Matrix() const {
-    return matrix_;
-  }  // NOLINT: a test hands it to ops as what it stands for
-  // [rows, cols], what the rows stand for: multiplied by their scales, s8 rotated back. Checks the guards and the gaps.
+  // Implicit, so that tests pass it to ops as a Matrix.
+  operator Matrix() const { return matrix_; }  // NOLINT
+  // The values [rows, cols]: multiplied by their row's scale; s8 rows are rotated back. Checks the
+  // guards and the gaps.
   std::vector<float> read() const;
 
  private:
@@ -94,12 +96,12 @@ class GuardedMatrix {
   std::unique_ptr<GuardedArray<float>> scales_;
 };
 
-// A weight that was stored by the backend, at once or in pieces of `piece_rows`.
+// A weight that the backend has stored, at once or in pieces of `piece_rows` rows.
 class StoredWeight {
  public:
   StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_t cols,
                const std::vector<float>& values, uint32_t piece_rows = UINT32_MAX);
-  // From bytes as they lie in a checkpoint.
+  // From a checkpoint's bytes.
   StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_t cols, const void* bytes,
                DType stored, uint32_t piece_rows);
 

@@ -1,4 +1,4 @@
-// linear, linear_add and linear_swiglu: agreement with the reference, and a row's independence of all others.
+// linear, linear_add and linear_swiglu: agreement with the reference, and independence of rows.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -12,13 +12,13 @@ namespace qwen3::test {
 namespace {
 
 enum class Op { linear, linear_add, linear_swiglu };
-constexpr double kGatedScale = 128;  // what f16 divides gated values by
+constexpr double kGatedScale = 128;  // f16 divides gated values by it
 constexpr std::array kOps{Op::linear, Op::linear_add, Op::linear_swiglu};
 
 struct Case {
   Op op;
   uint32_t rows, in, out;  // out: columns of the result
-  uint32_t gap = 3;        // from the last column to the stride, at least
+  uint32_t gap = 3;        // minimum elements from the last column to the next row
 
   uint32_t weight_rows() const { return op == Op::linear_swiglu ? 2 * out : out; }
   WeightUse use() const {
@@ -44,12 +44,13 @@ DType weight_dtype(Device& device, const Case& c) {
   return device.on.weight_layout(c.use(), c.weight_rows(), c.in, DType::f32).dtype;
 }
 
-// Whether the op rounds rows and weight once more, by scales that only both of them give.
+// Whether the op quantizes its input and weight by column scales that depend on both, so that no
+// values are exact in the device's dtypes.
 bool quantizes(Device& device, const Case& c) {
   return c.op == Op::linear_add && weight_dtype(device, c) == DType::s8;
 }
 
-// What `device` can hold exactly, so that only its sums differ from the reference's.
+// Values that are exact in the device's dtypes, so that only its sums differ from the reference's.
 Values random_values(Device& device, const Case& c, Random& random) {
   const DType weight = quantizes(device, c) ? DType::f32 : weight_dtype(device, c);
   return {rounded(random.values(size_t{c.rows} * c.in), c.in, c.input(device)),
@@ -74,12 +75,13 @@ std::vector<float> run(Device& device, const Case& c, const Values& values) {
   weight.check();
   const std::vector<float> left = in.read();
   if (c.op != Op::linear_add)
-    expect_same_bits(left, values.in, c.in, "the input, which is not to change");
+    expect_same_bits(left, values.in, c.in, "the input, which must not change");
   return out.read();
 }
 
-// The sums err as sum_error says. linear_add rounds once more. silu has a slope of at most 1.1, its exp and division
-// err by a few units, and where exp overflows it may end in a zero instead of a number below 1e-36.
+// The sums have the error of sum_error. linear_add rounds once more. silu has a slope of at most
+// 1.1; its exp and division have an error of a few units; if exp overflows, the result may be zero
+// instead of a number below 1e-36.
 std::vector<double> tolerance(Device& device, const Case& c, const Values& values,
                               const std::vector<float>& wanted) {
   std::vector<double> tolerance(wanted.size());
@@ -132,7 +134,8 @@ void agrees(Device& device, const Case& c, const Values& values) {
 
 void agrees_on_ragged_shapes(Device& device) {
   Random random(1);
-  // One, and one under, at and over the tile edges of every instruction set (6 or 12 rows, 16 or 32 columns).
+  // 1, and one less than, equal to and one more than the tile sizes of all instruction sets (6 or
+  // 12 rows, 16 or 32 columns).
   constexpr std::array kRows{1, 5, 6, 7, 11, 12, 13, 25};
   constexpr std::array kColumns{1, 15, 16, 17, 31, 32, 33, 65, 130};
   constexpr std::array kInputs{1, 2, 3, 64, 127, 130};
@@ -141,7 +144,7 @@ void agrees_on_ragged_shapes(Device& device) {
     for (const uint32_t columns : kColumns) {
       for (const Op op : kOps) {
         if (device.emulated && op != kOps[i / kOps.size() % kOps.size()]) {
-          ++i;  // each op in a third of the shapes
+          ++i;  // each op runs a third of the shapes
           continue;
         }
         const Case c{op, rows, static_cast<uint32_t>(kInputs[i++ % kInputs.size()]), columns,
@@ -152,7 +155,7 @@ void agrees_on_ragged_shapes(Device& device) {
   }
 }
 
-// More work than one thread takes at once, and sums that a kernel may split.
+// More work than a task of one thread, and sums that a kernel may split.
 void agrees_on_large_shapes(Device& device) {
   Random random(2);
   size_t shape = 0;
@@ -165,9 +168,9 @@ void agrees_on_large_shapes(Device& device) {
   }
 }
 
-// Gates from far below where exp overflows to far above, each against an up of one: first gates that come from the
-// rows, then gates that come from the weight, where no row of s8 has to hold both.
-void swiglu_is_right_for_any_gate(Device& device) {
+// Gates from far below to far above the range of exp, each with an up of 1. First the gates are in
+// the input rows; then they are in the weight, so that no s8 row has to hold gate and up together.
+void swiglu_agrees_for_any_gate(Device& device) {
   const std::vector<float> gates{-1e30f, -3e4f, -200,   -100,    -90, -88,    -87,   -80,  -20,
                                  -5,     -1,    -1e-3f, -1e-30f, 0,   1e-30f, 1e-3f, 1,    5,
                                  20,     80,    87,     88,      90,  100,    200,   3e4f, 1e30f};
@@ -197,7 +200,7 @@ std::vector<float> rows_of(const std::vector<float>& matrix, uint32_t cols,
   return picked;
 }
 
-// Some rows, many more than one task takes, and sums long enough to be taken in parts.
+// Few rows, more rows than a task has, and sums long enough to be split.
 void row_alone_is_row_in_any_batch(const BackendEntry& entry) {
   for (const Op op : kOps) {
     const uint32_t many = entry.emulated ? 140 : 310;
@@ -216,8 +219,8 @@ void row_alone_is_row_in_any_batch(const BackendEntry& entry) {
         expect_same_bits(run(device, part, picked), rows_of(wanted, whole.out, rows), whole.out,
                          part.text() + ", " + when);
       };
-      same(random.permutation(whole.rows), 3, "in another order, on other threads");
-      same(random.permutation(whole.rows), 16, "in another stride");
+      same(random.permutation(whole.rows), 3, "in another order, with other threads");
+      same(random.permutation(whole.rows), 16, "with another stride");
       for (uint32_t r = 0; r < whole.rows; r += whole.rows / (entry.emulated ? 3 : 29))
         same({r}, 0, "row " + std::to_string(r) + " alone");
     }
@@ -235,13 +238,13 @@ void bad_rows_fail_alone(Device& device) {
     for (const auto& [row, poison] : {std::pair{2u, kNaN}, {7u, kInfinity}, {13u, -kInfinity}}) {
       for (uint32_t k = 0; k < c.in; k += 5) values.in[row * c.in + k] = poison;
     }
-    values.in =
-        rounded(values.in, c.in, c.input(device));  // in s8 what is not finite takes its row along
+    // In s8 a value that is not finite makes its whole row non-finite.
+    values.in = rounded(values.in, c.in, c.input(device));
     std::vector<float> actual = run(device, c, values);
     for (const uint32_t row : {2u, 7u, 13u}) {
       for (uint32_t m = 0; m < c.out; ++m) {
         expect(op == Op::linear_swiglu || !std::isfinite(actual[row * c.out + m]),
-               c.text() + ": a bad row looks well");
+               c.text() + ": a row with NaN or infinity has a finite result");
         actual[row * c.out + m] = wanted[row * c.out + m] = 0;
       }
     }
@@ -254,7 +257,7 @@ void bad_rows_fail_alone(Device& device) {
 void add_linear_tests(Tests& tests, const BackendEntry& entry) {
   add_on_last_variant(tests, entry, "linear ops: ragged shapes", agrees_on_ragged_shapes);
   add_on_last_variant(tests, entry, "linear ops: large shapes", agrees_on_large_shapes);
-  add_on_last_variant(tests, entry, "linear_swiglu: any gate", swiglu_is_right_for_any_gate);
+  add_on_last_variant(tests, entry, "linear_swiglu: any gate", swiglu_agrees_for_any_gate);
   add_on_last_variant(tests, entry, "linear ops: NaN and infinity stay in their row",
                       bad_rows_fail_alone);
   tests.push_back(

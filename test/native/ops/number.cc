@@ -7,7 +7,8 @@
 namespace qwen3::test {
 namespace {
 
-// A scale of five bits makes every value of a row exact in f32: 7 bits of a whole number, 12 of the largest order.
+// Rounds a scale to five bits, so that every value of a row is exact in f32: 7 bits are the
+// integer's, 12 the largest rotation order's.
 float short_scale(float scale) {
   if (!std::isfinite(scale)) return scale;
   int exponent;
@@ -22,7 +23,7 @@ uint16_t to_f16(float value) {
   if (std::isnan(value)) return sign | 0x7e00;
   const double size = std::abs(double{value});
   if (size >= 65520) return sign | 0x7c00;
-  // Neighbours are 2^-10 of their power of two apart, below 2^-14 as far as above it.
+  // The spacing of f16 numbers is 2^-10 of their power of two; below 2^-14 it stays 2^-24.
   const int exponent = size < 0x1p-14 ? -14 : std::ilogb(size);
   const auto steps = static_cast<int>(std::nearbyint(std::ldexp(size, 10 - exponent)));
   return static_cast<uint16_t>(sign + ((exponent + 14) << 10) + steps);
@@ -82,7 +83,7 @@ std::vector<double> levelled_errors(const std::vector<float>& in, const std::vec
   };
   std::vector<double> squares(cols);
   for (size_t i = 0; i < weight.size(); ++i) squares[i % cols] += double{weight[i]} * weight[i];
-  const auto levelled = [&](const std::vector<float>& matrix, double power) {
+  const auto column_scaled = [&](const std::vector<float>& matrix, double power) {
     std::vector<Row> rows;
     for (size_t first = 0; first < matrix.size(); first += cols) {
       std::vector<float> row(cols);
@@ -95,7 +96,7 @@ std::vector<double> levelled_errors(const std::vector<float>& in, const std::vec
     }
     return rows;
   };
-  const std::vector<Row> x = levelled(in, 1), w = levelled(weight, -1);
+  const std::vector<Row> x = column_scaled(in, 1), w = column_scaled(weight, -1);
   const double order = rotation_order(static_cast<uint32_t>(cols));
   std::vector<double> errors;
   for (const Row& a : x) {

@@ -1,4 +1,4 @@
-// Number formats as the tests understand them: rounding, decoding, and how far rounding may lead.
+// Number formats, implemented independently for the tests: rounding, decoding, and error bounds.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -24,7 +24,7 @@ inline float float_of(uint32_t bits) {
   return value;
 }
 
-// To nearest, ties to even; a NaN stays one.
+// Rounds to nearest, ties to even. A NaN stays a NaN.
 inline uint16_t to_bf16(float value) {
   const uint32_t bits = bits_of(value);
   if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);
@@ -36,11 +36,12 @@ inline float from_bf16(uint16_t bits) { return float_of(uint32_t{bits} << 16); }
 uint16_t to_f16(float value);
 float from_f16(uint16_t bits);
 
-// Rows of `cols` values that `dtype` holds exactly, near those given: rounded once more, they are the same bits. In s8
-// a row may be longer or shorter as a whole by a thirtieth.
+// Rounds rows of `cols` values to values that are exact in `dtype`: rounding again returns the same
+// bits. In s8 this may scale a whole row by up to a thirtieth more or less.
 std::vector<float> rounded(std::vector<float> values, size_t cols, DType dtype);
 
-// Half the distance from 1 to the next number: what rounding once may change, relatively. s8 has no such number.
+// Unit roundoff: the maximum relative error of rounding once, half the distance from 1 to the next
+// number. 0 for s8, which has none.
 constexpr double unit_roundoff(DType dtype) {
   switch (dtype) {
     case DType::f32: return 0x1p-24;
@@ -51,28 +52,32 @@ constexpr double unit_roundoff(DType dtype) {
   return 0;
 }
 
-// How far rounding once to `dtype` may move each value of rows of `cols`.
+// The maximum error of rounding once to `dtype`, for each value of rows of `cols`.
 //
-// f16 rounds absolutely below 2^-14; `f16_scale` is what its values are divided by.
-// In s8 each rotated value r errs by at most scale / 2, evenly. A value is the mean of `order` of them with signs, so
-// it errs by no more, and as a random walk by scale / sqrt(12 order): six times that is one in 10^9, and more values
-// than a thousandth of it are never compared.
+// f16: the error is absolute below 2^-14. Values are divided by `f16_scale` before rounding.
+// s8: the error of a rotated value is uniform, at most scale / 2. A value is the mean of `order` of
+// them with signs, so its error is at most as large, and its standard deviation (a random walk) is
+// scale / sqrt(12 order). Six times that is exceeded once in 10^9 values; tests compare less than a
+// thousandth of that number.
 std::vector<double> rounding_errors(const std::vector<float>& values, size_t cols, DType dtype,
                                     double f16_scale = 1);
 
-// How far int8's linear_add may be from the sums of `in` [rows, cols] and `weight` [outputs, cols]: [rows, outputs]. Its
-// columns are levelled: x'_j = x_j l_j, w'_j = w_j / l_j with the length l_j of the weight's column; then both are rotated
-// and rounded to steps s of a 127th of their peaks. A sum is the mean of `order` times the products of rotated values, so
-// it errs by s_x |w'| / sqrt(12 order), by s_w |x'| / sqrt(12 order) and by s_x s_w sqrt(cols) / (12 order): six times that.
+// The maximum error [rows, outputs] of int8's linear_add for `in` [rows, cols] and `weight`
+// [outputs, cols], compared with the exact sums. The op scales the columns: x'_j = x_j l_j and
+// w'_j = w_j / l_j, where l_j is the length of the weight's column. Then it rotates both and rounds
+// them to steps s of peak / 127. A sum is 1 / order times the sum of the products of rotated
+// values, so the standard deviations of its errors are s_x |w'| / sqrt(12 order), s_w |x'| /
+// sqrt(12 order) and s_x s_w sqrt(cols) / (12 order). The bound is six times their sum.
 std::vector<double> levelled_errors(const std::vector<float>& in, const std::vector<float>& weight,
                                     size_t cols);
 
 constexpr double kRoundoff = unit_roundoff(DType::f32);
 
-// How far the f32 sum of n products a[i] b[i] may be from the true one, in any order of summing. Every partial sum is
-// at most |a| |b| (Cauchy-Schwarz), so each of the n additions errs by at most u |a| |b|. Roundings have no common
-// sign: n of them add up like a random walk, sqrt(n), and 4 standard deviations make the bound. (An error in one
-// product is about |a| |b| / n, far above that for the sizes tested.)
+// The maximum error of an f32 sum of n products a[i] b[i], in any order of summation. Every partial
+// sum is at most |a| |b| (Cauchy-Schwarz), so the error of each of the n additions is at most
+// u |a| |b|. Rounding errors have no common sign: n of them add up as a random walk, to sqrt(n)
+// times one of them. The bound is 4 standard deviations. (A wrong product changes the sum by about
+// |a| |b| / n, far more than the bound for the sizes tested.)
 inline double sum_error(size_t n, double norm_product) {
   return 4 * std::sqrt(static_cast<double>(n)) * kRoundoff * norm_product;
 }
@@ -83,7 +88,7 @@ inline double norm(const float* x, size_t n) {
   return std::sqrt(squares);
 }
 
-// Every value within its tolerance; two NaN are equal.
+// Fails unless every value is within its tolerance. Two NaN are equal.
 inline void expect_close(const std::vector<float>& actual, const std::vector<float>& wanted,
                          const std::vector<double>& tolerance, size_t cols) {
   expect(actual.size() == wanted.size(), "wrong size");
@@ -99,7 +104,7 @@ inline void expect_close(const std::vector<float>& actual, const std::vector<flo
   }
 }
 
-// Bit for bit, NaN included.
+// Fails unless all bits are equal, those of NaN included.
 inline void expect_same_bits(const std::vector<float>& actual, const std::vector<float>& wanted,
                              size_t cols, const std::string& when) {
   expect(actual.size() == wanted.size(), when + ": wrong size");

@@ -1,4 +1,4 @@
-// The tests of every op, for one backend. Each function adds its file's.
+// The tests of all ops for one backend. Each function adds the tests of its file.
 #pragma once
 #include "harness.h"
 #include "ops/backends.h"
@@ -19,7 +19,7 @@ inline void add_op_tests(Tests& tests, const BackendEntry& entry) {
   add_attention_tests(tests, entry);
 }
 
-// A test on the backend with the most threads.
+// Adds a test that runs on the last variant, for CPU backends the one with the most threads.
 inline void add_on_last_variant(Tests& tests, const BackendEntry& entry, const std::string& name,
                                 void (*run)(Device&)) {
   tests.push_back({entry.name + ": " + name, [entry, run] {

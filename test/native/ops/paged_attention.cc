@@ -82,29 +82,29 @@ Chunks chunks_of(const Setting& setting, uint32_t chunk_rows, std::vector<size_t
   return chunks;
 }
 
-// The arena: `layers` times the pages that keep every layer, then those that live for one layer only. Every other page
-// is nobody's.
+// The arena: for each layer, the pages of runs that keep every layer; then the pages of runs that
+// live for one layer only. About every second page belongs to no run.
 PagedAttention::PagedAttention(Device& device, const Setting& setting, uint64_t seed)
     : device_(device), setting_(setting) {
   Random random(seed);
-  uint32_t kept = 0, passing = 0, positions = 0;
-  for (const uint32_t tokens : setting.prefixes) kept += pages_for(tokens);
+  uint32_t per_layer = 0, reused = 0, positions = 0;
+  for (const uint32_t tokens : setting.prefixes) per_layer += pages_for(tokens);
   for (size_t i = 0; i < setting.texts.size(); ++i) {
-    (setting.own_has_layers ? kept : passing) += pages_for(setting.texts[i].tokens);
+    (setting.own_has_layers ? per_layer : reused) += pages_for(setting.texts[i].tokens);
     positions = std::max(positions, setting.position(i) + setting.texts[i].tokens);
   }
-  layer_stride_ = 2 * kept + 1;
-  const uint32_t first_passing = setting.layers * layer_stride_;
-  std::vector<uint32_t> kept_ids = random.permutation(layer_stride_);
-  std::vector<uint32_t> passing_ids = random.permutation(2 * passing + 1);
-  for (uint32_t& id : passing_ids) id += first_passing;
-  owned_.resize(first_passing + 2 * passing + 1);
+  layer_stride_ = 2 * per_layer + 1;
+  const uint32_t first_reused = setting.layers * layer_stride_;
+  std::vector<uint32_t> per_layer_ids = random.permutation(layer_stride_);
+  std::vector<uint32_t> reused_ids = random.permutation(2 * reused + 1);
+  for (uint32_t& id : reused_ids) id += first_reused;
+  owned_.resize(first_reused + 2 * reused + 1);
 
   std::vector<uint32_t> table;
   const auto lay_out = [&](uint32_t tokens, bool keeps_layers) {
     KeyValueRun run{nullptr, tokens, keeps_layers ? layer_stride_ : 0};
     for (uint32_t i = 0; i < pages_for(tokens); ++i) {
-      std::vector<uint32_t>& ids = keeps_layers ? kept_ids : passing_ids;
+      std::vector<uint32_t>& ids = keeps_layers ? per_layer_ids : reused_ids;
       table.push_back(ids.back());
       owned_[ids.back() + setting.layer * run.layer_stride] = true;
       ids.pop_back();
@@ -229,7 +229,7 @@ std::vector<std::vector<float>> PagedAttention::run_last_rows(const AttentionInp
   return rows;
 }
 
-// Nobody's pages are as they were, and so is everything round the arena and the tables.
+// Fails if a page that no run owns, or memory around the arena and the tables, has changed.
 void PagedAttention::check() const {
   const std::vector<unsigned char> arena = arena_->read();
   const size_t page_bytes = device_.on.page_bytes(heads_);
@@ -237,7 +237,7 @@ void PagedAttention::check() const {
   for (size_t page = 0; page < owned_.size(); ++page) {
     expect(
         owned_[page] || std::memcmp(&arena[page * page_bytes], sentinels.data(), page_bytes) == 0,
-        "wrote into page " + std::to_string(page) + ", which is nobody's");
+        "wrote into page " + std::to_string(page) + ", which no run owns");
   }
   tables_->check();
   rotations_->check();

@@ -1,5 +1,6 @@
-// A setting for attention tests: texts and shared prefixes laid out in scrambled pages, and one layer run over them in
-// any chunks. Everything that nobody owns is full of sentinels: unused slots, pages between, ends of block tables.
+// A fixture for attention tests: texts and shared prefixes in pages of random order, and one layer
+// that runs over them in any chunks. Sentinels fill everything that no run owns: unused slots, the
+// pages between, and the ends of block tables.
 #pragma once
 #include <memory>
 #include <optional>
@@ -22,10 +23,12 @@ struct Setting {
   std::vector<uint32_t> prefixes;  // tokens of each
   std::vector<TextShape> texts;
   uint32_t layers = 1, layer = 0;
-  bool own_has_layers =
-      false;            // own runs keep every layer, as a prefix does that is just being made
-  uint32_t gap = 0;     // from the last column to the stride
-  float sharpness = 1;  // of the norms' gains: scores grow with its square
+  // Own runs keep the keys and values of every layer, as a run that later becomes a prefix.
+  bool own_has_layers = false;
+  // Minimum elements from the last column to the next row.
+  uint32_t gap = 0;
+  // Maximum gain of the norms. Scores are proportional to its square.
+  float sharpness = 1;
 
   uint32_t query_cols() const { return query_heads * kDim; }
   uint32_t key_value_cols() const { return 2 * key_value_heads * kDim; }
@@ -35,9 +38,10 @@ struct Setting {
 };
 
 struct AttentionInputs {
-  std::vector<std::vector<float>> query,
-      key_value;  // of each text, [tokens, query_cols] and [tokens, key_value_cols]
-  std::vector<std::vector<float>> prefix;  // of each prefix, [tokens, key_value_cols]
+  // Of each text: [tokens, query_cols] and [tokens, key_value_cols].
+  std::vector<std::vector<float>> query, key_value;
+  // Of each prefix: [tokens, key_value_cols].
+  std::vector<std::vector<float>> prefix;
   std::vector<float> query_gain, key_gain;
 };
 
@@ -48,19 +52,21 @@ struct Piece {
   size_t text;
   uint32_t first, rows;
 };
-using Chunks = std::vector<std::vector<Piece>>;  // chunks
+using Chunks = std::vector<std::vector<Piece>>;
 
-// All rows of all texts in chunks of `chunk_rows`, texts in the order given.
+// All rows of all texts in chunks of `chunk_rows`, texts in the given order (empty: as in
+// `setting`).
 Chunks chunks_of(const Setting& setting, uint32_t chunk_rows, std::vector<size_t> order = {});
 
 class PagedAttention {
  public:
   PagedAttention(Device& device, const Setting& setting, uint64_t seed = 7);
 
-  // What attention gives each text, [tokens, query_cols]; NaN for rows that the chunks leave out. May be called again:
-  // the pages then hold what the last run left.
+  // The result of attention for each text, [tokens, query_cols]; NaN for rows that are in no chunk.
+  // May be called again: the pages then hold what the last run left.
   std::vector<std::vector<float>> run(const AttentionInputs& inputs, const Chunks& chunks);
-  // The same for the last row of each text alone, all in one chunk; `run` has stored their keys and values.
+  // The same for only the last row of each text, all in one chunk. Requires that `run` has stored
+  // their keys and values.
   std::vector<std::vector<float>> run_last_rows(const AttentionInputs& inputs);
   // Queries after norm and rotation, for one chunk.
   std::vector<float> norm_rope(const AttentionInputs& inputs, const std::vector<Piece>& chunk);
@@ -76,7 +82,7 @@ class PagedAttention {
   Setting setting_;
   Heads heads_;
   uint32_t layer_stride_ = 0;
-  std::vector<bool> owned_;  // which pages of the arena this layer may write
+  std::vector<bool> owned_;  // for each page of the arena: whether this layer may write it
   std::vector<KeyValueRun> prefix_runs_, own_runs_;
   std::unique_ptr<GuardedArray<uint32_t>> tables_;
   std::unique_ptr<GuardedArray<float>> rotations_;

@@ -10,7 +10,7 @@ namespace {
 constexpr double kLargest = 127;
 constexpr uint32_t kLargestOrder = 4096;
 
-// x = H x. H of order 1 is 1, of twice an order [H H; H -H].
+// x = H x, by recursion: H_1 = 1, H_2n = [H_n H_n; H_n -H_n].
 void multiply_by_hadamard(double* x, uint32_t order) {
   if (order == 1) return;
   const uint32_t half = order / 2;

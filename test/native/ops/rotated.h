@@ -1,6 +1,8 @@
-// Rows of int8 from their definition, in double: what the kernels that make and read them are compared with.
+// Rotated rows of int8, computed in double from their definition. The reference for the kernels
+// that write and read them.
 //
-//   r = H x over each `order` columns, H: Hadamard's matrix of that order; scale = max |r| / 127; q = round(r / scale)
+//   r = H x over each `order` columns, where H is the Hadamard matrix of that order
+//   scale = max |r| / 127, q = round(r / scale)
 //   x = H (q scale) / order, since H H = order I
 #pragma once
 #include <cstdint>
@@ -10,7 +12,7 @@ namespace qwen3::test {
 
 struct QuantizedRow {
   std::vector<int8_t> values;
-  float scale;  // infinite where anything of the row is not finite
+  float scale;  // infinite if any value of the row is not finite
 };
 
 // The largest power of two that divides `cols`, at most 4,096.

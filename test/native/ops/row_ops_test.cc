@@ -1,4 +1,4 @@
-// gather, rms_norm and pool: what works on one row at a time.
+// gather, rms_norm and pool, the ops that work on one row at a time.
 #include <array>
 #include <limits>
 
@@ -27,7 +27,7 @@ std::vector<float> run_gather(Device& device, Matrix table, const std::vector<ui
   return out.read();
 }
 
-// Rows come out exactly as they are kept, from the token table and from activations; no other row is read.
+// Copies rows of a table or of activations exactly as they are stored, and reads no other row.
 void gather_copies_rows(Device& device) {
   Random random(1);
   for (const uint32_t cols : {1u, 7u, 16u, 33u, 130u}) {
@@ -61,7 +61,8 @@ std::vector<float> run_rms_norm(Device& device, uint32_t rows, uint32_t cols,
   return out.read();
 }
 
-// The sum of squares has one sign, so it errs relatively; square root, division and gain add a few units.
+// All squares have one sign, so the error of their sum is relative. Square root, division and gain
+// add a few units.
 double norm_tolerance(uint32_t cols, double wanted) {
   return (2 * std::sqrt(cols) + 8) * kRoundoff * wanted;
 }
@@ -73,7 +74,7 @@ void rms_norm_agrees(Device& device) {
     for (const uint32_t rows : {1u, 3u, 14u}) {
       std::vector<float> x = random.values(size_t{rows} * cols);
       for (uint32_t r = 0; r < rows; ++r) {
-        // From rows of zeros over tiny ones, where eps counts, to massive ones.
+        // Rows of zeros, tiny values (for which eps matters) and huge values.
         const float scale = std::array{1.f, 1e5f, 0.f, 1e-5f, 1e-3f, 1e12f}[r % 6];
         for (uint32_t c = 0; c < cols; ++c) x[r * cols + c] *= scale;
       }
@@ -106,7 +107,7 @@ void rms_norm_row_alone_is_row_in_any_batch(const BackendEntry& entry) {
   for (const uint32_t bad : {4u, 69u}) x[bad * kCols + 7] = bad == 4 ? kNaN : kInfinity;
   std::vector<float> with_bad = run_rms_norm(first, kRows, kCols, x, gain, 3);
   for (const uint32_t bad : {4u, 69u}) {
-    expect(std::isnan(with_bad[bad * kCols + 7]), "a bad row looks well");
+    expect(std::isnan(with_bad[bad * kCols + 7]), "a row with NaN or infinity has a finite result");
     std::copy_n(&wanted[bad * kCols], kCols, &with_bad[bad * kCols]);
   }
   expect_same_bits(with_bad, wanted, kCols, "with NaN and infinity in other rows");
@@ -119,7 +120,7 @@ struct PoolResult {
   std::vector<bool> finite;
 };
 
-// Rows and dimensions of what to pool, one after another.
+// (row, dimensions) of each vector to pool.
 using Picks = std::vector<std::pair<uint32_t, uint32_t>>;
 
 PoolResult run_pool(Device& device, uint32_t rows, uint32_t cols, const std::vector<float>& x,
@@ -143,7 +144,7 @@ PoolResult run_pool(Device& device, uint32_t rows, uint32_t cols, const std::vec
   const float* gap = host.data();
   for (const Pooled& output : outputs) {
     for (size_t i = 0; i < kHostGap; ++i)
-      expect(bits_of(gap[i]) == kSentinel, "wrote beside a vector");
+      expect(bits_of(gap[i]) == kSentinel, "wrote before a vector");
     result.vectors.emplace_back(output.out, output.out + output.dimensions);
     result.finite.push_back(output.finite);
     gap = output.out + output.dimensions;
@@ -153,7 +154,7 @@ PoolResult run_pool(Device& device, uint32_t rows, uint32_t cols, const std::vec
   return result;
 }
 
-// Two sums of squares (the norm's and the vector's), each relatively right.
+// Two sums of squares (the RMS norm's and the L2 norm's), each with a relative error.
 double pool_tolerance(uint32_t cols, double wanted) {
   return (4 * std::sqrt(cols) + 16) * kRoundoff * wanted;
 }
@@ -175,7 +176,7 @@ void pool_agrees(Device& device) {
     const PoolResult actual = run_pool(device, kRows, cols, x, gain, picks);
     for (size_t p = 0; p < picks.size(); ++p) {
       const std::vector<float>& vector = wanted.vectors[p];
-      expect(actual.finite[p] && wanted.finite[p], "a finite row does not count as one");
+      expect(actual.finite[p] && wanted.finite[p], "a finite row is marked as not finite");
       std::vector<double> tolerance(vector.size());
       for (size_t i = 0; i < vector.size(); ++i)
         tolerance[i] = pool_tolerance(cols, std::abs(vector[i]));
@@ -187,7 +188,7 @@ void pool_agrees(Device& device) {
   }
 }
 
-void pool_tells_what_is_not_finite(const BackendEntry& entry) {
+void pool_reports_what_is_not_finite(const BackendEntry& entry) {
   constexpr uint32_t kRows = 6, kCols = 70;
   Random random(5);
   std::vector<float> x = random.values(kRows * kCols);
@@ -197,7 +198,7 @@ void pool_tells_what_is_not_finite(const BackendEntry& entry) {
   const PoolResult well = run_pool(first, kRows, kCols, x, gain, picks);
   x[1 * kCols + 3] = kNaN;
   x[2 * kCols + 31] = kInfinity;
-  x[3 * kCols + 69] = -kInfinity;  // past the cut, but the norm takes in the whole row
+  x[3 * kCols + 69] = -kInfinity;  // after `dimensions`, but the norm reads the whole row
   x[4 * kCols + 69] = kNaN;
   for (size_t variant = 0; variant < entry.open.size(); ++variant) {
     Device device(entry, variant);
@@ -208,7 +209,8 @@ void pool_tells_what_is_not_finite(const BackendEntry& entry) {
       expect(result.finite[p] == !bad, "vector " + std::to_string(p) + " is marked wrongly");
       expect_same_bits(result.vectors[p], bad ? std::vector<float>(dimensions) : well.vectors[p],
                        dimensions,
-                       bad ? "what is not finite is zeros" : "finite beside others that are not");
+                       bad ? "a vector that is not finite must be zeros"
+                           : "a finite vector, pooled with others that are not");
     }
   }
 }
@@ -222,8 +224,8 @@ void add_row_op_tests(Tests& tests, const BackendEntry& entry) {
       {entry.name + ": rms_norm: a row alone has the bits of the row in any batch, on any threads",
        [entry] { rms_norm_row_alone_is_row_in_any_batch(entry); }});
   add_on_last_variant(tests, entry, "pool: agrees with the reference", pool_agrees);
-  tests.push_back({entry.name + ": pool: tells what is not finite, and only that",
-                   [entry] { pool_tells_what_is_not_finite(entry); }});
+  tests.push_back({entry.name + ": pool: reports what is not finite, and only that",
+                   [entry] { pool_reports_what_is_not_finite(entry); }});
 }
 
 }  // namespace qwen3::test

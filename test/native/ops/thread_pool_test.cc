@@ -1,4 +1,4 @@
-// The CPU backend's threads: every task once, whoever calls.
+// The CPU backend's thread pool: runs every task once, for any number of callers.
 #include "cpu/thread_pool.h"
 
 #include <array>
@@ -21,15 +21,15 @@ void runs_every_task_once() {
         ++ran[task];
         busy[thread] = false;
       });
-      expect(!overlaps, "two tasks at once with one thread's number");
+      expect(!overlaps, "a thread number is too large, or two tasks ran at once with the same one");
       for (const auto& count : ran)
         expect(count == 1, "a task ran " + std::to_string(count) + " times");
     }
   }
 }
 
-// What tasks write without atomics is there when run() returns, and the next run sees it.
-void hands_results_over() {
+// Non-atomic writes of tasks are visible when run() returns, and to the tasks of the next run.
+void publishes_results() {
   ThreadPool pool(3);
   std::vector<uint32_t> values(100);
   for (uint32_t round = 0; round < 2000; ++round) {
@@ -69,7 +69,7 @@ void starts_and_stops() {
 
 void add_thread_pool_tests(Tests& tests) {
   tests.insert(tests.end(), {{"thread pool: runs every task once", runs_every_task_once},
-                             {"thread pool: hands results over", hands_results_over},
+                             {"thread pool: publishes the tasks' writes", publishes_results},
                              {"thread pool: callers take turns", callers_take_turns},
                              {"thread pool: starts and stops", starts_and_stops}});
 }

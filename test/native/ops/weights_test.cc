@@ -1,4 +1,5 @@
-// store_weight: conversion, pieces, alignment. A layout of the backend's own is read through the ops that read it.
+// store_weight: conversion, pieces, alignment. The weights are read back through the ops, because
+// the layouts are the backend's own.
 #include <array>
 #include <limits>
 
@@ -10,8 +11,8 @@
 namespace qwen3::test {
 namespace {
 
-// The weight as linear sees it: row k of the identity gives column k, exact whatever the order of summing. (In s8 too:
-// a row of the rotation is made of 1 and -1.)
+// The weight as linear reads it: row k of the identity returns column k, exactly in any order of
+// summation. (In s8 too: a row of the rotation consists of 1 and -1.)
 std::vector<float> read_linear(Device& device, Matrix weight) {
   std::vector<float> identity(size_t{weight.cols} * weight.cols);
   for (uint32_t k = 0; k < weight.cols; ++k) identity[size_t{k} * weight.cols + k] = 1;
@@ -29,7 +30,7 @@ std::vector<float> read_linear(Device& device, Matrix weight) {
   return values;
 }
 
-// What linear_add makes of some rows.
+// The result of linear_add for three random rows.
 std::vector<float> read_linear_add(Device& device, Matrix weight) {
   Random random(8);
   const std::vector<float> values =
@@ -53,7 +54,7 @@ std::vector<float> read_table(Device& device, Matrix table) {
   return out.read();
 }
 
-// Gate and up, told apart by what swiglu makes of each row of the identity.
+// The result of linear_swiglu for seven random rows, which depends on both gate and up.
 std::vector<float> read_gate_up(Device& device, Matrix weight) {
   Random random(9);
   const std::vector<float> values =
@@ -71,7 +72,7 @@ std::vector<unsigned char> bytes_of_values(const std::vector<T>& values) {
   return {bytes, bytes + values.size() * sizeof(T)};
 }
 
-// `values` as a checkpoint stores them, and what they then are.
+// Random values: the bytes in which a checkpoint stores them, and their exact value.
 struct Stored {
   std::vector<unsigned char> bytes;
   std::vector<float> values;
@@ -99,10 +100,11 @@ Stored random_stored(Random& random, size_t count, DType dtype) {
   return {bytes_of_values(halves), values};
 }
 
-// What linear reads of a weight that is kept as `dtype`. Any but s8 rounds in one way only; it rounds as the rows of
-// activations do, and what is read out of it is written in the output's format.
-void expect_kept(Device& device, const std::vector<float>& read, const std::vector<float>& values,
-                 size_t cols, DType dtype) {
+// Checks the values that linear reads from a weight stored as `dtype`. Formats other than s8 have
+// one correct rounding. s8 rounds as rows of activations do, and linear rounds to the output's
+// dtype.
+void expect_stored(Device& device, const std::vector<float>& read, const std::vector<float>& values,
+                   size_t cols, DType dtype) {
   if (dtype != DType::s8)
     return expect_same_bits(read, rounded(values, cols, dtype), cols, "linear");
   std::vector<double> tolerance = rounding_errors(values, cols, dtype);
@@ -128,7 +130,7 @@ void stores_every_dtype_in_any_pieces(Device& device) {
         const std::vector<float> values = read_linear(device, linear);
         if (piece == UINT32_MAX) {
           whole = values;
-          expect_kept(device, values, weight.values, shape.cols, Matrix(linear).dtype);
+          expect_stored(device, values, weight.values, shape.cols, Matrix(linear).dtype);
         }
         expect_same_bits(values, whole, shape.cols, "linear in pieces of " + std::to_string(piece));
         const StoredWeight added(device, WeightUse::linear_add, shape.rows, shape.cols,
@@ -171,7 +173,7 @@ void stores_gate_up_in_any_pieces(Device& device) {
   }
 }
 
-// Zeros and ones, the smallest and largest numbers, what lies halfway, and what is not a number.
+// Zeros, ones, the smallest and largest numbers, ties of rounding, infinities and NaN.
 void keeps_special_values(Device& device) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const std::vector<float> values{0.f,
@@ -193,7 +195,8 @@ void keeps_special_values(Device& device) {
   const StoredWeight table(device, WeightUse::table, 1, count, values);
   const Matrix matrix = table;
   expect_same_bits(read_table(device, table), rounded(values, count, matrix.dtype), count, "table");
-  // Single NaN bits at both ends of the fraction: cutting the low half off would make infinities of some.
+  // NaN with single bits at both ends of the fraction: truncation to the upper 16 bits would turn
+  // some into infinities.
   for (const uint32_t bits :
        {0x7fc00000u, 0x7f800001u, 0xff800001u, 0x7fffffffu, 0xffffffffu, 0x7f80ffffu}) {
     const std::vector<float> nan{1, float_of(bits), 1};
@@ -208,7 +211,7 @@ void keeps_special_values(Device& device) {
   }
 }
 
-// All 65,536 halves, against facts about the format instead of a second decoder.
+// All 65,536 f16 numbers, checked by facts about the format instead of a second decoder.
 void reads_every_f16(Device& device) {
   std::vector<uint16_t> halves(65536);
   for (uint32_t i = 0; i < 65536; ++i) halves[i] = static_cast<uint16_t>(i);
@@ -231,17 +234,18 @@ void reads_every_f16(Device& device) {
                              {0x7bff, 65504},
                              {0xc000, -2}}) {
     expect_same_bits({value(known.bits)}, rounded({known.value}, 1, matrix.dtype), 1,
-                     "a known half");
+                     "a known f16 number");
   }
   expect(value(0x7c00) == std::numeric_limits<float>::infinity() && value(0xfc00) == -value(0x7c00),
          "infinities");
   for (uint32_t bits = 0x7c01; bits < 0x8000; ++bits) {
     expect(std::isnan(values[bits]) && std::isnan(values[bits | 0x8000]), "a NaN became a number");
   }
-  // Between powers of two halves are evenly spaced; rounding to bf16 may make neighbours equal.
+  // f16 numbers are evenly spaced between powers of two. Rounding to bf16 may make neighbours
+  // equal.
   for (uint32_t bits = 0; bits < 0x7c00; ++bits) {
     expect(bits_of(values[bits | 0x8000]) == (bits_of(values[bits]) ^ 0x80000000u),
-           "signs differ in more than sign");
+           "numbers of opposite sign differ in more than the sign");
     if (bits == 0x7bff || matrix.dtype == DType::bf16) continue;
     const int exponent = static_cast<int>(bits >> 10);
     expect(values[bits + 1] - values[bits] == std::ldexp(1.f, std::max(exponent, 1) - 25),

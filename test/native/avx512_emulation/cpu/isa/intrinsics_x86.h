@@ -1,6 +1,7 @@
-// Stands in for native/cpu/isa/intrinsics_x86.h, so that the AVX-512 kernels run on machines without AVX-512: the few
-// instructions that they use, as loops over the compiler's vectors, after the pseudocode of Intel's intrinsics guide.
-// One that is missing here is a compile error. Internal to each file that includes it, as the kernels are.
+// Replaces native/cpu/isa/intrinsics_x86.h, so that the AVX-512 kernels run on machines without
+// AVX-512. Implements the intrinsics that the kernels use as loops over the compiler's vector
+// types, following the pseudocode of Intel's intrinsics guide. Using one that is missing here is a
+// compile error. All names have internal linkage, as the kernels do.
 #pragma once
 #include <math.h>
 #include <stdint.h>
@@ -71,18 +72,18 @@ inline __m512 _mm512_div_ps(__m512 a, __m512 b) { return a / b; }
 inline __m512 _mm512_fmadd_ps(__m512 a, __m512 b, __m512 c) {
   return lanes([&](int i) { return __builtin_fmaf(a[i], b[i], c[i]); });
 }
-// The second operand where either is a NaN.
+// Returns the second operand if either is a NaN.
 inline __m512 _mm512_max_ps(__m512 a, __m512 b) {
   return lanes([&](int i) { return a[i] > b[i] ? a[i] : b[i]; });
 }
 inline __m512 _mm512_min_ps(__m512 a, __m512 b) {
   return lanes([&](int i) { return a[i] < b[i] ? a[i] : b[i]; });
 }
-// To whole numbers, ties to even: the only rounding that the kernels ask for.
+// Rounds to integers, ties to even, the only rounding mode that the kernels use.
 inline __m512 _mm512_roundscale_ps(__m512 a, int) {
   return lanes([&](int i) { return __builtin_nearbyintf(a[i]); });
 }
-// a 2^floor(b), rounded once.
+// a * 2^floor(b), rounded once.
 inline __m512 _mm512_scalef_ps(__m512 a, __m512 b) {
   return lanes([&](int i) {
     if (!(b[i] > -1000)) return b[i] != b[i] ? b[i] : a[i] * 0;
@@ -94,7 +95,7 @@ inline __m512 _mm512_mask_blend_ps(__mmask16 mask, __m512 a, __m512 b) {
   return lanes([&](int i) { return has(mask, i) ? b[i] : a[i]; });
 }
 inline float _mm512_cvtss_f32(__m512 a) { return a[0]; }
-// Halves are folded onto each other, as compilers do it.
+// Combines the halves of the vector repeatedly, as compilers implement the intrinsic.
 template <class Combine>
 inline float reduce(__m512 a, const Combine& combine) {
   for (int width = 8; width > 0; width /= 2) {
@@ -117,7 +118,8 @@ inline __m512i _mm512_slli_epi32(__m512i a, unsigned count) {
 
 inline Unsigned bits_of(__m512 a) { return reinterpret_cast<Unsigned>(a); }
 
-// To nearest, ties to even; numbers below 2^-126 become zeros, and a NaN keeps its upper bits, made quiet.
+// Rounds to nearest, ties to even. Numbers below 2^-126 become zeros. A NaN keeps its upper bits
+// and becomes quiet.
 inline __m256bh _mm512_cvtneps_pbh(__m512 a) {
   const Unsigned bits = bits_of(a), magnitude = bits & 0x7fffffff;
   const Unsigned rounded = bits + 0x7fff + (bits >> 16 & 1);
@@ -126,12 +128,12 @@ inline __m256bh _mm512_cvtneps_pbh(__m512 a) {
   return __builtin_convertvector(upper, __m256bh);
 }
 
-// Numbers below 2^-126 count as zeros.
+// Flushes numbers below 2^-126 to zero.
 inline __m512 flush(Unsigned bits) {
   const Unsigned magnitude = bits & 0x7fffffff;
   return reinterpret_cast<__m512>(magnitude < 0x00800000 ? bits & 0x80000000 : bits);
 }
-// The odd products are added first, each with one rounding.
+// Adds the odd products first, each with one rounding.
 inline __m512 _mm512_dpbf16_ps(__m512 sum, __m512bh a, __m512bh b) {
   const auto pairs_a = reinterpret_cast<Unsigned>(a), pairs_b = reinterpret_cast<Unsigned>(b);
   const __m512 odd = _mm512_fmadd_ps(flush(pairs_a & 0xffff0000), flush(pairs_b & 0xffff0000), sum);

@@ -1,0 +1,63 @@
+// The form of the sources: line length, and mutants that still match the code they change.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, it } from 'vitest';
+
+const root = path.join(__dirname, '..');
+const maxColumns = 100;
+
+// Not written by hand, or not the project's.
+const excluded = new Set([
+  '.git',
+  'build',
+  'dist',
+  'models/qwen3-embedding-small/tokenizer.json',
+  'node_modules',
+  'package-lock.json',
+  'prebuilds',
+  'test/cuda/conformance.txt',
+  'test/data',
+]);
+const text =
+  /\.(?:cc|cjs|cmake|cts|cu|cuh|gyp|h|html|js|json|map|md|mjs|mts|py|sh|ts|txt|yml)$|\.ci\/run$/;
+
+/** Files below a folder, from the project's folder, with slashes. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const file = path.posix.join(folder, entry.name);
+    if (excluded.has(file)) return [];
+    return entry.isDirectory() ? filesBelow(file) : [file];
+  });
+}
+
+it(`no line has more than ${maxColumns} columns, table rows excepted`, () => {
+  const files = filesBelow('').filter((file) => text.test(file));
+  expect(files).toEqual(expect.arrayContaining(['.ci/run', 'README.md', 'cuda/rope.cu']));
+  const tooLong = files.flatMap((file) =>
+    readFileSync(path.join(root, file), 'utf8')
+      .split('\n')
+      .flatMap((line, i) => {
+        const isTableRow = file.endsWith('.md') && line.startsWith('|');
+        return [...line].length > maxColumns && !isTableRow ? [`${file}:${i + 1}`] : [];
+      }),
+  );
+  expect(tooLong).toEqual([]);
+});
+
+interface Mutants {
+  readonly file: string;
+  readonly faults: readonly { name: string; text: string; replacement: string }[];
+}
+
+const mutants = path.join(root, 'scripts', 'check', 'mutants');
+
+it.each(readdirSync(mutants))('the mutants of %s match the code that they change', async (list) => {
+  const { file, faults }: Mutants = await import(pathToFileURL(path.join(mutants, list)).href);
+  const code = readFileSync(path.join(root, 'cuda', file), 'utf8');
+  for (const { name, text, replacement } of faults) {
+    expect(code.includes(text), `${name}: ${text}`).toBe(true);
+    expect(replacement, name).not.toBe(text);
+  }
+});
