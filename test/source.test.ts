@@ -46,17 +46,19 @@ it(`no line has more than ${maxColumns} columns, table rows excepted`, () => {
   expect(tooLong).toEqual([]);
 });
 
-interface Mutants {
+interface MutantsOfFile {
   readonly file: string;
-  readonly faults: readonly { name: string; text: string; replacement: string }[];
+  readonly mutants: readonly { name: string; text: string; replacement: string }[];
 }
 
-const mutants = path.join(root, 'scripts', 'check', 'mutants');
+const folder = path.join(root, 'scripts', 'check', 'mutants');
 
-it.each(readdirSync(mutants))('the mutants of %s match the code that they change', async (list) => {
-  const { file, faults }: Mutants = await import(pathToFileURL(path.join(mutants, list)).href);
+it.each(readdirSync(folder))('the mutants of %s match the code that they change', async (list) => {
+  const { file, mutants }: MutantsOfFile = await import(
+    pathToFileURL(path.join(folder, list)).href
+  );
   const code = readFileSync(path.join(root, 'cuda', file), 'utf8');
-  for (const { name, text, replacement } of faults) {
+  for (const { name, text, replacement } of mutants) {
     expect(code.includes(text), `${name}: ${text}`).toBe(true);
     expect(replacement, name).not.toBe(text);
   }

@@ -33,13 +33,13 @@ std::vector<Case> cases(const Options& options) {
   return all;
 }
 
-void time_case(const Options& options, Backend& on, const Case& c) {
-  const uint32_t texts = std::max(1u, (options.toy ? 80 : on.traits().batch_rows) / c.tokens),
+void time_case(const Options& options, Backend& backend, const Case& c) {
+  const uint32_t texts = std::max(1u, (options.toy ? 80 : backend.traits().batch_rows) / c.tokens),
                  rows = texts * c.tokens, pages = page_count(c.tokens);
-  Buffers buffers(on);
+  Buffers buffers(backend);
   const Matrix gain = buffers.matrix(1, kDim, DType::f32);
   const std::vector<float> ones(kDim, 1.0f);
-  on.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
+  backend.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
   // No rotation: cosines of 1, sines of 0.
   std::vector<float> rotations(size_t{c.tokens} * kDim);
   for (size_t i = 0; i < rotations.size(); ++i) rotations[i] = i % kDim < kDim / 2 ? 1.0f : 0.0f;
@@ -53,42 +53,42 @@ void time_case(const Options& options, Backend& on, const Case& c) {
     spans.push_back({t * c.tokens, c.tokens, 0, {}, {tables + size_t{t} * pages, c.tokens, 0}});
   }
   const Spans all{buffers.array(spans), texts, 0};
-  void* const memory = buffers.bytes(table.size() * on.page_bytes(heads));
+  void* const memory = buffers.bytes(table.size() * backend.page_bytes(heads));
 
   const Matrix query = buffers.projected(rows, c.query_heads * kDim),
                key_value = buffers.projected(rows, 2 * c.key_value_heads * kDim);
-  Matrix out = buffers.matrix(rows, c.query_heads * kDim, on.traits().input);
+  Matrix out = buffers.matrix(rows, c.query_heads * kDim, backend.traits().input);
   out.scales = buffers.array(std::vector<float>(rows, 1.0f));
-  on.begin_batch(rows, false);
-  on.norm_rope(query, gain, heads, all);
-  on.norm_rope_store(key_value, gain, heads, all, memory);
-  sync(on);
+  backend.begin_batch(rows, false);
+  backend.norm_rope(query, gain, heads, all);
+  backend.norm_rope_store(key_value, gain, heads, all, memory);
+  sync(backend);
 
-  const auto attend = [&] { on.attention(query, heads, all, memory, out); };
+  const auto attend = [&] { backend.attention(query, heads, all, memory, out); };
   if (options.once) {
-    return run_once(on,
+    return run_once(backend,
                     {"attention", options.toy ? "toy" : "8B", "attention", c.input, rows, c.tokens},
                     attend);
   }
-  const double seconds = seconds_per_run(options, on, 1, [&](uint32_t) { attend(); });
+  const double seconds = seconds_per_run(options, backend, 1, [&](uint32_t) { attend(); });
   const double pairs = 0.5 * texts * c.tokens * (c.tokens + 1.0);
   print_line(R"({"kind":"attention","heads":"%u/%u","dtype":"%s","tokens":%u,"texts":%u,)"
              R"("seconds":%.4g,"tflops":%.4g})",
-             c.query_heads, c.key_value_heads, word_of(c.input), c.tokens, texts, seconds,
+             c.query_heads, c.key_value_heads, dtype_name(c.input), c.tokens, texts, seconds,
              4.0 * c.query_heads * kDim * pairs / seconds / 1e12);
 }
 
 }  // namespace
 
 void time_attention(const Options& options) {
-  std::unique_ptr<Backend> on;
+  std::unique_ptr<Backend> backend;
   for (const Case& c : cases(options)) {
-    if (!chosen(options.dtypes, word_of(c.input)) || !time_is_left(options)) continue;
-    if (!on || on->traits().normed != c.input) {
-      on.reset();
-      on = open(options, c.input);
+    if (!chosen(options.dtypes, dtype_name(c.input)) || !time_is_left(options)) continue;
+    if (!backend || backend->traits().normed != c.input) {
+      backend.reset();
+      backend = open(options, c.input);
     }
-    time_case(options, *on, c);
+    time_case(options, *backend, c);
   }
 }
 

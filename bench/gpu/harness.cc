@@ -58,10 +58,10 @@ class Profiler {
 }  // namespace
 
 std::unique_ptr<Backend> open(const Options& options, DType input) {
-  std::unique_ptr<Backend> on = open_cuda_backend(options.library, 0, input);
-  print_line(R"({"kind":"device","name":"%s","dtype":"%s"})", on->traits().instruction_set,
-             word_of(input));
-  return on;
+  std::unique_ptr<Backend> backend = open_cuda_backend(options.library, 0, input);
+  print_line(R"({"kind":"device","name":"%s","dtype":"%s"})", backend->traits().instruction_set,
+             dtype_name(input));
+  return backend;
 }
 
 std::vector<NamedModel> models(const Options& options) {
@@ -88,7 +88,7 @@ std::vector<NamedModel> models(const Options& options) {
   return chosen_models;
 }
 
-const char* word_of(DType input) {
+const char* dtype_name(DType input) {
   switch (input) {
     case DType::f32: return "f32";
     case DType::bf16: return "bf16";
@@ -136,13 +136,13 @@ std::vector<uint16_t> random_halves(float size) {
 }
 
 void* Buffers::bytes(size_t count) {
-  memory_.push_back(allocate(on_, count, "a benchmark's matrices"));
+  memory_.push_back(allocate(backend_, count, "a benchmark's matrices"));
   return memory_.back().get();
 }
 
 void Buffers::upload(void* to, const void* from, size_t bytes) {
-  on_.upload(to, from, bytes);
-  sync(on_);  // `from` may be a temporary
+  backend_.upload(to, from, bytes);
+  sync(backend_);  // `from` may be a temporary
 }
 
 Matrix Buffers::matrix(uint32_t rows, uint32_t cols, DType dtype) {
@@ -155,62 +155,62 @@ Matrix Buffers::random_f32(uint32_t rows, uint32_t cols) {
   const std::vector<float>& values = random_floats();
   const size_t count = size_t{rows} * x.stride;
   for (size_t done = 0; done < count; done += values.size()) {
-    on_.upload(static_cast<float*>(x.data) + done, values.data(),
-               std::min(values.size(), count - done) * sizeof(float));
+    backend_.upload(static_cast<float*>(x.data) + done, values.data(),
+                    std::min(values.size(), count - done) * sizeof(float));
   }
-  sync(on_);
+  sync(backend_);
   return x;
 }
 
 Matrix Buffers::normed(uint32_t rows, uint32_t cols) {
-  Buffers temporary(on_);
+  Buffers temporary(backend_);
   const Matrix x = temporary.random_f32(rows, cols);
   const std::vector<float> ones(std::max(rows, cols), 1.0f);
   const Matrix gain = temporary.matrix(1, cols, DType::f32);
-  on_.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
-  Matrix out = matrix(rows, cols, on_.traits().normed);
+  backend_.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
+  Matrix out = matrix(rows, cols, backend_.traits().normed);
   out.scales = array(std::vector<float>(rows, 1.0f));
-  on_.rms_norm(x, gain, 1e-6f, out);
-  sync(on_);
+  backend_.rms_norm(x, gain, 1e-6f, out);
+  sync(backend_);
   return out;
 }
 
 Matrix Buffers::projected(uint32_t rows, uint32_t cols) {
   constexpr uint32_t kHidden = 256;
-  Buffers temporary(on_);
-  const Matrix out = matrix(rows, cols, on_.traits().output);
-  on_.linear(temporary.normed(rows, kHidden), temporary.weight(WeightUse::linear, cols, kHidden),
-             out);
-  sync(on_);
+  Buffers temporary(backend_);
+  const Matrix out = matrix(rows, cols, backend_.traits().output);
+  backend_.linear(temporary.normed(rows, kHidden),
+                  temporary.weight(WeightUse::linear, cols, kHidden), out);
+  sync(backend_);
   return out;
 }
 
 Matrix Buffers::weight(WeightUse use, uint32_t rows, uint32_t cols) {
-  const WeightLayout layout = on_.weight_layout(use, rows, cols, DType::bf16);
+  const WeightLayout layout = backend_.weight_layout(use, rows, cols, DType::bf16);
   const Matrix weight{bytes(layout.bytes), rows, cols, cols, layout.dtype};
   static const std::vector<uint16_t> values = random_halves(0.02f);
   const auto piece_rows = static_cast<uint32_t>(values.size() / cols);
   for (uint32_t row = 0; row < rows; row += piece_rows) {
-    on_.store_weight(weight, use, row, std::min(piece_rows, rows - row), values.data(),
-                     DType::bf16);
+    backend_.store_weight(weight, use, row, std::min(piece_rows, rows - row), values.data(),
+                          DType::bf16);
   }
-  sync(on_);
+  sync(backend_);
   return weight;
 }
 
 // --- Timing --------------------------------------------------------------------------------------
 
-void sync(Backend& on) {
-  if (const char* failure = on.sync())
+void sync(Backend& backend) {
+  if (const char* failure = backend.sync())
     throw std::runtime_error(std::string("the device failed: ") + failure);
 }
 
-double seconds_per_run(const Options& options, Backend& on, uint32_t least_runs,
+double seconds_per_run(const Options& options, Backend& backend, uint32_t least_runs,
                        const std::function<void(uint32_t run)>& enqueue) {
   const auto sample = [&](uint32_t runs) {
     const auto begin = Clock::now();
     for (uint32_t i = 0; i < runs; ++i) enqueue(i);
-    sync(on);
+    sync(backend);
     return seconds_since(begin) / runs;
   };
   if (options.toy) return sample(2);
@@ -223,22 +223,22 @@ double seconds_per_run(const Options& options, Backend& on, uint32_t least_runs,
   return median(samples);
 }
 
-void run_once(Backend& on, const OnceCase& c, const std::function<void()>& enqueue) {
+void run_once(Backend& backend, const OnceCase& c, const std::function<void()>& enqueue) {
   static const Profiler profiler;
   static uint32_t number = 0;
   const std::string tokens = c.tokens > 0 ? R"(,"tokens":)" + std::to_string(c.tokens) : "";
-  Buffers buffers(on);
+  Buffers buffers(backend);
   const Matrix marker = buffers.matrix(1, 1, DType::f32);
   const float value = 0;
-  sync(on);
+  sync(backend);
   print_line(R"({"kind":"once","case":%u,"section":"%s","model":"%s","op":"%s","dtype":"%s",)"
              R"("rows":%u%s,"profiled":%s})",
-             ++number, c.section, c.model, c.op, word_of(c.dtype), c.rows, tokens.c_str(),
+             ++number, c.section, c.model, c.op, dtype_name(c.dtype), c.rows, tokens.c_str(),
              profiler.exists() ? "true" : "false");
   profiler.start();
-  on.store_weight(marker, WeightUse::gain, 0, 1, &value, DType::f32);
+  backend.store_weight(marker, WeightUse::gain, 0, 1, &value, DType::f32);
   enqueue();
-  sync(on);
+  sync(backend);
   profiler.stop();
 }
 

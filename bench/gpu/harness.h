@@ -40,7 +40,7 @@ void time_models(const Options& options);
 // The chosen models, the most important first; with `toy` one tiny model.
 std::vector<NamedModel> models(const Options& options);
 // The name of a dtype in the options and the output: "bf16", "f16", "int8".
-const char* word_of(DType input);
+const char* dtype_name(DType input);
 // Whether `words` is empty or contains `word`.
 bool chosen(const std::vector<std::string>& words, const std::string& word);
 // Returns false after the time limit. The first time it then prints a line with "kind":"stopped".
@@ -56,7 +56,7 @@ std::vector<uint16_t> random_halves(float size);
 // Owns memory of a backend. Creates matrices in it, with random values if they are inputs.
 class Buffers {
  public:
-  explicit Buffers(Backend& on) : on_(on) {}
+  explicit Buffers(Backend& backend) : backend_(backend) {}
 
   void* bytes(size_t count);
   template <typename T>
@@ -76,19 +76,19 @@ class Buffers {
  private:
   void upload(void* to, const void* from, size_t bytes);
 
-  Backend& on_;
+  Backend& backend_;
   std::vector<BackendMemory> memory_;
 };
 
 // --- Timing --------------------------------------------------------------------------------------
 
 // Throws if the device has failed.
-void sync(Backend& on);
+void sync(Backend& backend);
 
 // Returns the median over samples of the seconds per run, if runs are enqueued one after another. A
 // sample has at least 10 ms and `least_runs` runs, so that runs can take turns with that many
 // weights. `enqueue` is called with the number of the run in its sample.
-double seconds_per_run(const Options& options, Backend& on, uint32_t least_runs,
+double seconds_per_run(const Options& options, Backend& backend, uint32_t least_runs,
                        const std::function<void(uint32_t run)>& enqueue);
 
 // A case of --once. `tokens` is the length of a text, 0 if rows are not texts.
@@ -101,7 +101,7 @@ struct OnceCase {
 // Prints the case's line, which states whether the driver's profiler control was found. Then, with
 // profiling on, launches store_kernel, which marks the start of the case, and what `enqueue`
 // launches.
-void run_once(Backend& on, const OnceCase& c, const std::function<void()>& enqueue);
+void run_once(Backend& backend, const OnceCase& c, const std::function<void()>& enqueue);
 
 double median(std::vector<double> values);
 

@@ -38,13 +38,13 @@ std::vector<LinearOp> ops_of(const ModelConfig& c, bool with_products) {
   return ops;
 }
 
-void run(Backend& on, const LinearOp& op, Matrix in, Matrix weight, Matrix out) {
+void run(Backend& backend, const LinearOp& op, Matrix in, Matrix weight, Matrix out) {
   if (op.use == WeightUse::gate_up) {
-    on.linear_swiglu(in, weight, out);
+    backend.linear_swiglu(in, weight, out);
   } else if (op.use == WeightUse::linear_add) {
-    on.linear_add(in, weight, out);
+    backend.linear_add(in, weight, out);
   } else {
-    on.linear(in, weight, out);
+    backend.linear(in, weight, out);
   }
 }
 
@@ -53,57 +53,57 @@ Matrix with_scales(Buffers& buffers, Matrix matrix) {
   return matrix;
 }
 
-Matrix output_of(Backend& on, Buffers& buffers, const LinearOp& op, uint32_t rows) {
+Matrix output_of(Backend& backend, Buffers& buffers, const LinearOp& op, uint32_t rows) {
   if (op.use == WeightUse::linear_add) return buffers.random_f32(rows, op.rows);
-  if (op.use == WeightUse::linear) return buffers.matrix(rows, op.rows, on.traits().output);
-  return with_scales(buffers, buffers.matrix(rows, op.rows / 2, on.traits().input));
+  if (op.use == WeightUse::linear) return buffers.matrix(rows, op.rows, backend.traits().output);
+  return with_scales(buffers, buffers.matrix(rows, op.rows / 2, backend.traits().input));
 }
 
-void time_op(const Options& options, Backend& on, const char* model, const LinearOp& op,
+void time_op(const Options& options, Backend& backend, const char* model, const LinearOp& op,
              const std::vector<uint32_t>& row_counts) {
   constexpr uint32_t kSourceCols = 64;
-  const DType precision = on.traits().normed;
+  const DType precision = backend.traits().normed;
   const double weight_bytes = static_cast<double>(op.rows) * op.cols * bytes_of(precision);
   const auto weight_count = static_cast<uint32_t>(
       options.once  ? 1
       : options.toy ? 2
                     : std::clamp(kLargerThanCaches / weight_bytes + 1, 2.0, double{kMostWeights}));
   const uint32_t most_rows = *std::max_element(row_counts.begin(), row_counts.end());
-  Buffers buffers(on);
+  Buffers buffers(backend);
   std::vector<Matrix> weights;
   for (uint32_t i = 0; i < weight_count; ++i)
     weights.push_back(buffers.weight(op.use, op.rows, op.cols));
   const bool overwritten = op.use == WeightUse::linear_add;
   Matrix in = overwritten
-                  ? with_scales(buffers, buffers.matrix(most_rows, op.cols, on.traits().input))
+                  ? with_scales(buffers, buffers.matrix(most_rows, op.cols, backend.traits().input))
                   : buffers.normed(most_rows, op.cols);
-  Matrix out = output_of(on, buffers, op, most_rows),
+  Matrix out = output_of(backend, buffers, op, most_rows),
          source = buffers.normed(most_rows, kSourceCols);
   const Matrix spread = buffers.weight(WeightUse::linear, op.cols, kSourceCols);
   for (const uint32_t rows : row_counts) {
     if (!time_is_left(options)) return;
     in.rows = out.rows = source.rows = rows;
-    on.begin_batch(rows, false);
+    backend.begin_batch(rows, false);
     const auto write_input = [&](uint32_t) {
-      if (overwritten) on.linear(source, spread, in);
+      if (overwritten) backend.linear(source, spread, in);
     };
     if (options.once) {
       write_input(0);
-      run_once(on, {"linear", model, op.name, precision, rows},
-               [&] { run(on, op, in, weights[0], out); });
+      run_once(backend, {"linear", model, op.name, precision, rows},
+               [&] { run(backend, op, in, weights[0], out); });
       continue;
     }
     const double input_seconds =
-        overwritten ? seconds_per_run(options, on, weight_count, write_input) : 0;
-    const double seconds = seconds_per_run(options, on, weight_count,
+        overwritten ? seconds_per_run(options, backend, weight_count, write_input) : 0;
+    const double seconds = seconds_per_run(options, backend, weight_count,
                                            [&](uint32_t i) {
                                              write_input(i);
-                                             run(on, op, in, weights[i % weight_count], out);
+                                             run(backend, op, in, weights[i % weight_count], out);
                                            }) -
                            input_seconds;
     print_line(R"({"kind":"linear","model":"%s","op":"%s","dtype":"%s","rows":%u,"out":%u,"in":%u,)"
                R"("seconds":%.4g,"tflops":%.4g,"weight_gb_per_second":%.4g%s})",
-               model, op.name, word_of(precision), rows, op.rows, op.cols, seconds,
+               model, op.name, dtype_name(precision), rows, op.rows, op.cols, seconds,
                2.0 * rows * op.rows * op.cols / seconds / 1e12, weight_bytes / seconds / 1e9,
                op.product_alone ? R"(,"part":"product")" : "");
   }
@@ -117,13 +117,13 @@ void time_linear(const Options& options) {
   if (options.once) rows = {8192, 32};
   if (options.toy) rows = {1, 33};
   for (const DType input : {DType::bf16, DType::s8, DType::f16}) {
-    if (!chosen(options.dtypes, word_of(input))) continue;
+    if (!chosen(options.dtypes, dtype_name(input))) continue;
     if ((options.toy || options.once) && input == DType::f16) continue;
-    const std::unique_ptr<Backend> on = open(options, input);
+    const std::unique_ptr<Backend> backend = open(options, input);
     for (const NamedModel& model : models(options)) {
       for (const LinearOp& op : ops_of(model.config, input == DType::s8 && !options.once)) {
         if (!time_is_left(options)) return;
-        time_op(options, *on, model.name, op, rows);
+        time_op(options, *backend, model.name, op, rows);
       }
     }
   }

@@ -130,7 +130,7 @@ void embed(LoadedModel& loaded, const Texts& texts, bool invariant) {
   for (uint32_t i = 0; i < texts.size(); ++i) {
     outputs.push_back({i, width, vectors.data() + size_t{i} * width, false});
   }
-  model.backend->pool(batch.pooled.x, model.final_norm, model.config.norm_eps, outputs.data(),
+  model.backend->pool(batch.pooled_rows.x, model.final_norm, model.config.norm_eps, outputs.data(),
                       static_cast<uint32_t>(outputs.size()));
   sync(*model.backend);
   for (const Pooled& output : outputs) {
@@ -141,7 +141,7 @@ void embed(LoadedModel& loaded, const Texts& texts, bool invariant) {
 // --- Cases ---------------------------------------------------------------------------------------
 
 void print_skipped(const char* model, DType input, const std::string& why) {
-  print_line(R"({"kind":"skipped","model":"%s","dtype":"%s","why":"%s"})", model, word_of(input),
+  print_line(R"({"kind":"skipped","model":"%s","dtype":"%s","why":"%s"})", model, dtype_name(input),
              why.c_str());
 }
 
@@ -170,8 +170,8 @@ void time_query(const Options& options, LoadedModel& loaded, const char* name, D
   }
   print_line(R"({"kind":"query","model":"%s","dtype":"%s","tokens":%zu,"invariant":%s,)"
              R"("seconds":%.4g,"weight_bytes":%.0f})",
-             name, word_of(input), query[0].size(), invariant ? "true" : "false", median(samples),
-             linear_weights(loaded.model->config) * bytes_of(input));
+             name, dtype_name(input), query[0].size(), invariant ? "true" : "false",
+             median(samples), linear_weights(loaded.model->config) * bytes_of(input));
 }
 
 void time_lengths(const Options& options, LoadedModel& loaded, const char* name, DType input,
@@ -188,7 +188,7 @@ void time_lengths(const Options& options, LoadedModel& loaded, const char* name,
     print_line(
         R"({"kind":"model","model":"%s","dtype":"%s","lengths":"%s","texts":%zu,"tokens":%.0f,)"
         R"("seconds":%.4g,"tokens_per_second":%.6g})",
-        name, word_of(input), what, all.size(), tokens, seconds, tokens / seconds);
+        name, dtype_name(input), what, all.size(), tokens, seconds, tokens / seconds);
   };
   for (const uint32_t length : lengths) {
     if (!time_is_left(options)) return;
@@ -221,7 +221,7 @@ void time_model(const Options& options, const WeightFile& file, const NamedModel
   // After loading, only graphs of short batches allocate memory, so this is the peak.
   print_line(R"({"kind":"memory","model":"%s","dtype":"%s","load_seconds":%.3g,)"
              R"("device_bytes":%.0f,"longest":%u})",
-             named.name, word_of(input), load_seconds,
+             named.name, dtype_name(input), load_seconds,
              free_before - static_cast<double>(loaded->model->backend->available_bytes()),
              *std::max_element(lengths.begin(), lengths.end()));
 }
@@ -257,7 +257,8 @@ void time_models(const Options& options) {
   if (options.toy) cases = {{"toy", DType::bf16, {70, 0}}, {"toy", DType::s8, {40}}};
   for (const Case& c : cases) {
     for (const NamedModel& model : models(options)) {
-      if (model.name != std::string(c.model) || !chosen(options.dtypes, word_of(c.input))) continue;
+      if (model.name != std::string(c.model) || !chosen(options.dtypes, dtype_name(c.input)))
+        continue;
       if (!time_is_left(options)) return;
       try {
         time_model(options, file, model, c.input, c.lengths);

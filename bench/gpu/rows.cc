@@ -8,19 +8,19 @@
 namespace qwen3::bench {
 namespace {
 
-void time_model(const Options& options, Backend& on, const NamedModel& model) {
+void time_model(const Options& options, Backend& backend, const NamedModel& model) {
   const ModelConfig& c = model.config;
-  const Backend::Traits traits = on.traits();
+  const Backend::Traits traits = backend.traits();
   const uint32_t rows = options.toy ? 5 : 8192, pooled_rows = options.toy ? 3 : 256;
   const uint32_t queries = c.query_heads * c.head_dim, keys = 2 * c.key_value_heads * c.head_dim;
   const double in = bytes_of(traits.normed), out = bytes_of(traits.output), f32 = 4;
-  Buffers buffers(on);
+  Buffers buffers(backend);
   const Matrix x = buffers.random_f32(rows, c.hidden), normed = buffers.normed(rows, c.hidden);
   const std::vector<float> ones(c.hidden, 1.0f);
   const Matrix gain = buffers.matrix(1, c.hidden, DType::f32),
                head_gain = buffers.matrix(1, c.head_dim, DType::f32);
-  on.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
-  on.store_weight(head_gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
+  backend.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
+  backend.store_weight(head_gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
 
   // A table far larger than any cache, and rows from all parts of it.
   const uint32_t vocabulary = options.toy ? 64 : 131072;
@@ -42,7 +42,7 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
     list.push_back({t * length, length, 0, {}, {tables + size_t{t} * pages, length, 0}});
   }
   const Spans spans{buffers.array(list), texts, 0};
-  void* const memory = buffers.bytes(pages_in_order.size() * on.page_bytes(heads));
+  void* const memory = buffers.bytes(pages_in_order.size() * backend.page_bytes(heads));
   const Matrix query = buffers.projected(rows, queries), key_value = buffers.projected(rows, keys);
 
   std::vector<float> vectors(size_t{pooled_rows} * c.hidden);
@@ -59,29 +59,29 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
   };
   const Case cases[] = {
       {"rms_norm", rows, rows * c.hidden * (f32 + in),
-       [&] { on.rms_norm(x, gain, c.norm_eps, normed); }},
-      {"gather", rows, rows * c.hidden * (2 + f32), [&] { on.gather(gathered, table, x); }},
+       [&] { backend.rms_norm(x, gain, c.norm_eps, normed); }},
+      {"gather", rows, rows * c.hidden * (2 + f32), [&] { backend.gather(gathered, table, x); }},
       {"norm_rope", rows, rows * queries * 2 * out,
-       [&] { on.norm_rope(query, head_gain, heads, spans); }},
+       [&] { backend.norm_rope(query, head_gain, heads, spans); }},
       {"norm_rope_store", rows, rows * keys * 2 * out,
-       [&] { on.norm_rope_store(key_value, head_gain, heads, spans, memory); }},
+       [&] { backend.norm_rope_store(key_value, head_gain, heads, spans, memory); }},
       {"pool", pooled_rows, pooled_rows * c.hidden * 2 * f32,
        [&] {
-         on.pool(x, gain, c.norm_eps, outputs.data(), pooled_rows);
-         sync(on);  // copies the vectors to the host
+         backend.pool(x, gain, c.norm_eps, outputs.data(), pooled_rows);
+         sync(backend);  // copies the vectors to the host
        }},
   };
-  on.begin_batch(rows, false);
+  backend.begin_batch(rows, false);
   for (const Case& each : cases) {
     if (!time_is_left(options)) return;
     if (options.once) {
-      run_once(on, {"rows", model.name, each.op, traits.normed, each.rows}, each.enqueue);
+      run_once(backend, {"rows", model.name, each.op, traits.normed, each.rows}, each.enqueue);
       continue;
     }
-    const double seconds = seconds_per_run(options, on, 1, [&](uint32_t) { each.enqueue(); });
+    const double seconds = seconds_per_run(options, backend, 1, [&](uint32_t) { each.enqueue(); });
     print_line(R"({"kind":"rows","model":"%s","op":"%s","dtype":"%s","rows":%u,)"
                R"("seconds":%.4g,"gb_per_second":%.4g})",
-               model.name, each.op, word_of(traits.normed), each.rows, seconds,
+               model.name, each.op, dtype_name(traits.normed), each.rows, seconds,
                each.bytes / seconds / 1e9);
   }
 }
@@ -90,9 +90,9 @@ void time_model(const Options& options, Backend& on, const NamedModel& model) {
 
 void time_rows(const Options& options) {
   for (const DType input : {DType::bf16, DType::s8}) {
-    if (!chosen(options.dtypes, word_of(input)) || !time_is_left(options)) continue;
-    const std::unique_ptr<Backend> on = open(options, input);
-    for (const NamedModel& model : models(options)) time_model(options, *on, model);
+    if (!chosen(options.dtypes, dtype_name(input)) || !time_is_left(options)) continue;
+    const std::unique_ptr<Backend> backend = open(options, input);
+    for (const NamedModel& model : models(options)) time_model(options, *backend, model);
   }
 }
 

@@ -1,5 +1,5 @@
-// Texts and queries of the demo. The small model was trained on descriptions of programs, so the texts
-// are about programs. The best match of each query is a text in another language.
+// Texts and queries of the demo. The small model was trained on descriptions of programs, so the
+// texts are about programs. The best match of each query is a text in another language.
 
 export const instruction = 'Given a short summary, retrieve the software package it describes';
 

@@ -64,7 +64,7 @@ export function checkOneOf<Value extends string>(
   throw unknownValue(name, given, `use ${values.map((known) => `"${known}"`).join(', ')}`);
 }
 
-export function checkWholeNumber(name: string, value: unknown, low: number, high: number): number {
+export function checkInteger(name: string, value: unknown, low: number, high: number): number {
   if (typeof value !== 'number') throw wrongType(name, 'a number', value);
   if (Number.isInteger(value) && value >= low && value <= high) return value;
   throw new RangeError(`${name} is ${value}: it must be an integer from ${low} to ${high}.`);

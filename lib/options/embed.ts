@@ -1,6 +1,6 @@
 // Options of embed and countTokens: types, defaults, checks. Later code does not repeat the checks.
 
-import { checkNames, checkOneOf, checkSignal, checkWholeNumber, type Given } from './checks';
+import { checkInteger, checkNames, checkOneOf, checkSignal, type Given } from './checks';
 import type { Input } from './inputs';
 import { prefixOf } from './prompt';
 
@@ -93,7 +93,7 @@ export function checkEmbedOptions(
   const { dimensions = width, truncate = 'error', ...given } = checkNames(options, embedOptions);
   return {
     ...countRequest(given, inputs, prompts),
-    dimensions: checkWholeNumber('dimensions', dimensions, minDimensions, width),
+    dimensions: checkInteger('dimensions', dimensions, minDimensions, width),
     truncate: checkOneOf('truncate', truncate, ['error', 'end']),
   };
 }

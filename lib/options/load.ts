@@ -2,11 +2,11 @@
 
 import type { Precision } from '../addon/types';
 import {
+  checkInteger,
   checkNames,
   checkOneOf,
   checkSignal,
   checkString,
-  checkWholeNumber,
   unknownValue,
   wrongType,
 } from './checks';
@@ -130,11 +130,11 @@ export function checkLoadOptions(options: unknown): LoadRequest {
   return {
     device: where,
     precision: checkOneOf('precision', precision, precisions),
-    threads: threads === undefined ? 0 : checkWholeNumber('threads', threads, 1, 1_024),
+    threads: threads === undefined ? 0 : checkInteger('threads', threads, 1, 1_024),
     maxBatchTokens:
       maxBatchTokens === undefined
         ? undefined
-        : checkWholeNumber('maxBatchTokens', maxBatchTokens, 1, 1_048_576),
+        : checkInteger('maxBatchTokens', maxBatchTokens, 1, 1_048_576),
     batchInvariant,
     signal: checkSignal(signal),
     onProgress: onProgress as LoadRequest['onProgress'],

@@ -17,9 +17,9 @@ namespace {
 
 // Drops an embed or a load.
 void Cancel(const Napi::CallbackInfo& info) {
-  Environment& here = of(info);
+  Environment& here = environment_of(info);
   const std::optional<Pending> work =
-      here.take(static_cast<uint32_t>(whole(info[0], "ticket", 0, UINT32_MAX)));
+      here.take(static_cast<uint32_t>(integer(info[0], "ticket", 0, UINT32_MAX)));
   if (!work) return;
   if (work->job) work->job->cancelled = true;
   if (work->request) {

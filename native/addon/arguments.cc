@@ -18,7 +18,7 @@ double number(const Napi::Value& value, const char* name, double least, double m
 
 }  // namespace
 
-uint64_t whole(const Napi::Value& value, const char* name, double least, double most) {
+uint64_t integer(const Napi::Value& value, const char* name, double least, double most) {
   const double n = number(value, name, least, most);
   if (n != std::floor(n)) throw std::invalid_argument(std::string(name) + " is not an integer");
   return static_cast<uint64_t>(n);
@@ -48,19 +48,19 @@ TensorSource tensor(const Napi::Value& value, const char* name) {
   const std::string dtype = text(from.Get("dtype"), "dtype");
   if (dtype != "f32" && dtype != "bf16" && dtype != "f16")
     throw std::invalid_argument("unknown dtype");
-  return {static_cast<uint32_t>(whole(from.Get("file"), "file", 0, 1e5)),
-          whole(from.Get("offset"), "offset", 0, kMaxSafeInteger),
-          whole(from.Get("bytes"), "bytes", 0, kMaxSafeInteger),
+  return {static_cast<uint32_t>(integer(from.Get("file"), "file", 0, 1e5)),
+          integer(from.Get("offset"), "offset", 0, kMaxSafeInteger),
+          integer(from.Get("bytes"), "bytes", 0, kMaxSafeInteger),
           dtype == "f32"    ? DType::f32
           : dtype == "bf16" ? DType::bf16
                             : DType::f16,
-          static_cast<uint32_t>(whole(from.Get("rows"), "rows", 1, kMaxRows)),
-          static_cast<uint32_t>(whole(from.Get("cols"), "cols", 1, kMaxWidth))};
+          static_cast<uint32_t>(integer(from.Get("rows"), "rows", 1, kMaxRows)),
+          static_cast<uint32_t>(integer(from.Get("cols"), "cols", 1, kMaxWidth))};
 }
 
 ModelConfig model_config(const Napi::Object& from) {
   const auto get = [&](const char* name, double most) {
-    return static_cast<uint32_t>(whole(from.Get(name), name, 1, most));
+    return static_cast<uint32_t>(integer(from.Get(name), name, 1, most));
   };
   const ModelConfig config{get("hidden", 65536),
                            get("intermediate", kMaxWidth),

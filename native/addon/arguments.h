@@ -14,7 +14,7 @@ namespace qwen3::addon {
 constexpr double kMaxWidth = 1 << 20;  // columns of a tensor, tokens of a batch
 
 // An integer from `least` to `most`.
-uint64_t whole(const Napi::Value& value, const char* name, double least, double most);
+uint64_t integer(const Napi::Value& value, const char* name, double least, double most);
 Napi::Object object(const Napi::Value& value, const char* name);
 std::string text(const Napi::Value& value, const char* name);
 Napi::Uint32Array ids(const Napi::Value& value, const char* name);

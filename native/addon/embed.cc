@@ -54,9 +54,9 @@ Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
 }  // namespace
 
 Napi::Value Embed(const Napi::CallbackInfo& info) {
-  Environment& here = of(info);
+  Environment& here = environment_of(info);
   const auto found =
-      here.models.find(static_cast<uint32_t>(whole(info[0], "model", 0, UINT32_MAX)));
+      here.models.find(static_cast<uint32_t>(integer(info[0], "model", 0, UINT32_MAX)));
   if (found == here.models.end()) throw Error(ErrorCode::closed, "the model is closed");
 
   // Copied before the checks, because JavaScript can change the original.
@@ -78,8 +78,9 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
     if (id >= config.vocabulary)
       throw std::invalid_argument("a token id is outside of the embedding table");
   }
-  request->dimensions = static_cast<uint32_t>(whole(info[3], "dimensions", 1, config.hidden));
-  request->max_batch_tokens = static_cast<uint32_t>(whole(info[4], "maxBatchTokens", 1, kMaxWidth));
+  request->dimensions = static_cast<uint32_t>(integer(info[3], "dimensions", 1, config.hidden));
+  request->max_batch_tokens =
+      static_cast<uint32_t>(integer(info[4], "maxBatchTokens", 1, kMaxWidth));
   request->batch_invariant = info[5].ToBoolean();
 
   // V8 owns this memory. JavaScript cannot reach it before the promise settles, so it cannot be

@@ -118,7 +118,7 @@ void Environment::end() {
   models.clear();
 }
 
-Environment& of(const Napi::CallbackInfo& info) {
+Environment& environment_of(const Napi::CallbackInfo& info) {
   return *info.Env().GetInstanceData<Environment>();
 }
 

@@ -58,7 +58,7 @@ struct Environment {
   void end();
 };
 
-Environment& of(const Napi::CallbackInfo& info);
+Environment& environment_of(const Napi::CallbackInfo& info);
 
 // The return value of an export that started work: {ticket, promise}.
 Napi::Object pending_object(Environment& here, uint32_t ticket);

@@ -40,7 +40,7 @@ void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<Loade
 }  // namespace
 
 Napi::Value Load(const Napi::CallbackInfo& info) {
-  Environment& here = of(info);
+  Environment& here = environment_of(info);
   auto job = std::make_shared<LoadJob>();
   const Napi::Object options = object(info[1], "options");
   const std::string precision = text(options.Get("precision"), "precision");
@@ -49,7 +49,7 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
     throw std::invalid_argument("unknown precision");
   job->source = model_source(object(info[0], "source"));
   job->device.device = text(options.Get("device"), "device");
-  job->device.threads = static_cast<uint32_t>(whole(options.Get("threads"), "threads", 0, 1024));
+  job->device.threads = static_cast<uint32_t>(integer(options.Get("threads"), "threads", 0, 1024));
   job->device.instruction_set = text(options.Get("instructionSet"), "instructionSet");
   job->device.cuda_library = text(options.Get("cudaLibrary"), "cudaLibrary");
 
@@ -76,8 +76,8 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
 }
 
 void Unload(const Napi::CallbackInfo& info) {
-  auto node =
-      of(info).models.extract(static_cast<uint32_t>(whole(info[0], "model", 0, UINT32_MAX)));
+  auto node = environment_of(info).models.extract(
+      static_cast<uint32_t>(integer(info[0], "model", 0, UINT32_MAX)));
   if (node) loader().release(std::move(node.mapped()));
 }
 

@@ -37,7 +37,8 @@ Library open(const std::string& wanted) {
                      " is not a file. The packages for Linux x64 include it; "
                      "QWEN3_EMBED_CUDA_LIBRARY sets another path");
   }
-  if (!is_whole_library(file)) fail_unavailable(path + " is truncated: install the package again");
+  if (!is_complete_library(file))
+    fail_unavailable(path + " is truncated: install the package again");
   void* const library = open_library(file);
   if (!library) fail_unavailable("cannot load the CUDA library: " + library_error());
   const auto version = reinterpret_cast<decltype(&qwen3_cuda_interface_version)>(

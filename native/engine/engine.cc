@@ -7,7 +7,7 @@ namespace qwen3 {
 namespace {
 
 void fail(Request& request, const Error& error) {
-  if (request.error || request.cancelled || request.done == request.texts()) return;
+  if (request.error || request.cancelled || request.finished == request.texts()) return;
   request.error = error;
   request.finish(request);
 }
@@ -95,7 +95,7 @@ void Engine::pool(LoadedModel& loaded, const Batch& batch, const std::vector<Tex
     pooled.push_back(&texts[row]);
   }
   if (outputs.empty()) return;
-  model.backend->pool(batch.pooled.x, model.final_norm, model.config.norm_eps, outputs.data(),
+  model.backend->pool(batch.pooled_rows.x, model.final_norm, model.config.norm_eps, outputs.data(),
                       static_cast<uint32_t>(outputs.size()));
   sync_or_throw(loaded);
   last_pooled_ = outputs.back().out;
@@ -104,7 +104,7 @@ void Engine::pool(LoadedModel& loaded, const Batch& batch, const std::vector<Tex
   for (size_t i = 0; i < pooled.size(); ++i) {
     Request& request = *pooled[i]->request;
     if (!outputs[i].finite) request.non_finite.push_back(static_cast<uint32_t>(pooled[i]->index));
-    if (++request.done == request.texts() && !request.cancelled) request.finish(request);
+    if (++request.finished == request.texts() && !request.cancelled) request.finish(request);
   }
 }
 

@@ -8,7 +8,7 @@ std::shared_ptr<LoadedModel> load_with_workspace(const ModelSource& source,
                                                  const std::vector<std::unique_ptr<File>>& files,
                                                  std::unique_ptr<Backend> backend,
                                                  const LoadProgress& progress) {
-  const size_t left_free = least_workspace_bytes(source.config, *backend);
+  const size_t left_free = min_workspace_bytes(source.config, *backend);
   auto loaded = std::make_shared<LoadedModel>();
   loaded->model = load_model(source, files, std::move(backend), left_free, progress);
   if (!loaded->model) return nullptr;

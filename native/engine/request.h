@@ -45,7 +45,7 @@ struct Request {
   // Written by the engine thread. Other threads may read them after `finish` has been called.
   std::vector<uint32_t> non_finite;  // texts without a finite vector, ascending; rows are zeros
   std::optional<Error> error;        // failure of the whole request
-  size_t taken = 0, done = 0;        // texts put into a batch, texts finished
+  size_t batched = 0, finished = 0;  // texts put into a batch, texts finished
 
   size_t texts() const { return ends.size(); }
   std::span<const uint32_t> text(size_t i) const {

@@ -16,14 +16,14 @@ std::vector<Text> next_batch(std::deque<std::shared_ptr<Request>>& queue) {
     if (!dead && !batch.empty() && request->loaded != batch[0].request->loaded) {
       skipped.push_back(request);
     } else if (!dead) {
-      const auto length = static_cast<uint32_t>(request->text(request->taken).size());
+      const auto length = static_cast<uint32_t>(request->text(request->batched).size());
       const BatchSize larger{size.texts + 1, size.tokens + length, size.pages + page_count(length)};
       budget = std::min(budget, request->max_batch_tokens);
       if (!batch.empty() && (larger.tokens > budget || !request->loaded->limits.holds(larger)))
         break;
-      batch.push_back({request, request->taken++});
+      batch.push_back({request, request->batched++});
       size = larger;
-      if (request->taken < request->texts()) queue.push_back(request);
+      if (request->batched < request->texts()) queue.push_back(request);
     }
     queue.pop_front();
   }

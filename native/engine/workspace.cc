@@ -30,8 +30,8 @@ struct Columns {
 };
 
 // Columns of Activations: normed, query, key_value, attended, gated.
-std::array<Columns, 5> scratch_columns(const ModelConfig& c, const Backend& on) {
-  const Backend::Traits traits = on.traits();
+std::array<Columns, 5> scratch_columns(const ModelConfig& c, const Backend& backend) {
+  const Backend::Traits traits = backend.traits();
   const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
   return {{{c.hidden, traits.normed},
            {queries, traits.output},
@@ -51,8 +51,9 @@ size_t span_count(const BatchSize& size, uint32_t chunk_rows) {
 // Words of the block tables, token ids and last rows.
 size_t word_count(const BatchSize& size) { return size_t{size.pages} + size.tokens + size.texts; }
 
-size_t pages_bytes(const ModelConfig& c, const Backend& on, uint32_t pages) {
-  return pages * on.page_bytes({c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps, nullptr});
+size_t pages_bytes(const ModelConfig& c, const Backend& backend, uint32_t pages) {
+  return pages *
+         backend.page_bytes({c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps, nullptr});
 }
 
 // The size of batch to reserve for, if texts have up to `tokens` tokens.
@@ -62,12 +63,12 @@ BatchSize size_for(uint32_t tokens, uint32_t chunk_rows) {
 
 // The largest number of tokens, from min(high, kMinTokens) to `high`, whose workspace fits in
 // `bytes`; the lower bound if none fits.
-uint32_t tokens_that_fit(const ModelConfig& config, const Backend& on, uint32_t chunk_rows,
+uint32_t tokens_that_fit(const ModelConfig& config, const Backend& backend, uint32_t chunk_rows,
                          uint32_t high, size_t bytes) {
   uint32_t low = std::min(high, kMinTokens);
   while (low < high) {
     const uint32_t tokens = high - (high - low) / 2, rows = std::min(chunk_rows, tokens);
-    if (workspace_bytes(config, on, rows, size_for(tokens, rows)) <= bytes) {
+    if (workspace_bytes(config, backend, rows, size_for(tokens, rows)) <= bytes) {
       low = tokens;
     } else {
       high = tokens - 1;
@@ -78,27 +79,27 @@ uint32_t tokens_that_fit(const ModelConfig& config, const Backend& on, uint32_t 
 
 }  // namespace
 
-size_t workspace_bytes(const ModelConfig& config, const Backend& on, uint32_t chunk_rows,
+size_t workspace_bytes(const ModelConfig& config, const Backend& backend, uint32_t chunk_rows,
                        const BatchSize& size) {
   size_t bytes =
       matrix_bytes(chunk_rows, config.hidden, DType::f32) + scale_count(chunk_rows) * sizeof(float);
-  for (const Columns& columns : scratch_columns(config, on)) {
+  for (const Columns& columns : scratch_columns(config, backend)) {
     bytes += matrix_bytes(chunk_rows, columns.count, columns.dtype);
   }
   return bytes + matrix_bytes(size.tokens, config.hidden, DType::f32) +
-         pages_bytes(config, on, size.pages) + span_count(size, chunk_rows) * sizeof(Span) +
+         pages_bytes(config, backend, size.pages) + span_count(size, chunk_rows) * sizeof(Span) +
          word_count(size) * sizeof(uint32_t);
 }
 
-size_t least_workspace_bytes(const ModelConfig& config, const Backend& on) {
-  return workspace_bytes(config, on, kMinTokens, size_for(kMinTokens, kMinTokens));
+size_t min_workspace_bytes(const ModelConfig& config, const Backend& backend) {
+  return workspace_bytes(config, backend, kMinTokens, size_for(kMinTokens, kMinTokens));
 }
 
-void* Workspace::Buffer::reserve(Backend& on, size_t wanted, const char* what) {
+void* Workspace::Buffer::reserve(Backend& backend, size_t wanted, const char* what) {
   if (wanted > bytes) {
     memory.reset();
     bytes = 0;
-    memory = allocate(on, wanted, what);
+    memory = allocate(backend, wanted, what);
     bytes = wanted;
   }
   return memory.get();
@@ -106,26 +107,26 @@ void* Workspace::Buffer::reserve(Backend& on, size_t wanted, const char* what) {
 
 Matrix Workspace::matrix(Buffer& buffer, uint32_t rows, uint32_t cols, DType dtype,
                          const char* what) {
-  return {buffer.reserve(on_, matrix_bytes(rows, cols, dtype), what), rows, cols, row_stride(cols),
-          dtype};
+  return {buffer.reserve(backend_, matrix_bytes(rows, cols, dtype), what), rows, cols,
+          row_stride(cols), dtype};
 }
 
 Workspace::Workspace(const Model& model, uint32_t chunk_rows)
-    : on_(*model.backend),
+    : backend_(*model.backend),
       model_(model),
-      reserves_(on_.traits().reserves),
-      chunk_rows_(chunk_rows ? chunk_rows : on_.traits().batch_rows),
+      reserves_(backend_.traits().reserves),
+      chunk_rows_(chunk_rows ? chunk_rows : backend_.traits().batch_rows),
       limits_{chunk_rows_, UINT32_MAX, UINT32_MAX} {
   const ModelConfig& config = model.config;
   if (reserves_) {
     const uint32_t longest = std::max(chunk_rows_, config.max_positions);
     const uint32_t tokens =
-        tokens_that_fit(config, on_, chunk_rows_, longest, on_.available_bytes());
+        tokens_that_fit(config, backend_, chunk_rows_, longest, backend_.available_bytes());
     chunk_rows_ = std::min(chunk_rows_, tokens);
     limits_ = size_for(tokens, chunk_rows_);
     reserve(limits_);
   }
-  const std::array<Columns, 5> columns = scratch_columns(config, on_);
+  const std::array<Columns, 5> columns = scratch_columns(config, backend_);
   const auto scratch = [&](size_t i) {
     return matrix(scratch_memory_[i], chunk_rows_, columns[i].count, columns[i].dtype, kScratch);
   };
@@ -133,20 +134,21 @@ Workspace::Workspace(const Model& model, uint32_t chunk_rows)
   pooled_x_ = matrix(pooled_, chunk_rows_, config.hidden, DType::f32, kScratch);
 
   const std::vector<float> ones(scale_count(chunk_rows_), 1.0f);
-  auto* scales = static_cast<float*>(scales_.reserve(on_, ones.size() * sizeof(float), kScratch));
-  on_.upload(scales, ones.data(), ones.size() * sizeof(float));
+  auto* scales =
+      static_cast<float*>(scales_.reserve(backend_, ones.size() * sizeof(float), kScratch));
+  backend_.upload(scales, ones.data(), ones.size() * sizeof(float));
   for (Matrix* input : {&activations_.normed, &activations_.attended, &activations_.gated}) {
     input->scales = scales;
     scales += chunk_rows_;
   }
-  if (const char* failure = on_.sync()) throw Error(ErrorCode::device_failed, failure);
+  if (const char* failure = backend_.sync()) throw Error(ErrorCode::device_failed, failure);
 }
 
 void Workspace::reserve(const BatchSize& size) {
   matrix(x_, size.tokens, model_.config.hidden, DType::f32, "the batch");
-  pages_.reserve(on_, pages_bytes(model_.config, on_, size.pages), "keys and values");
-  spans_.reserve(on_, span_count(size, chunk_rows_) * sizeof(Span), "tables");
-  words_.reserve(on_, word_count(size) * sizeof(uint32_t), "tables");
+  pages_.reserve(backend_, pages_bytes(model_.config, backend_, size.pages), "keys and values");
+  spans_.reserve(backend_, span_count(size, chunk_rows_) * sizeof(Span), "tables");
+  words_.reserve(backend_, word_count(size) * sizeof(uint32_t), "tables");
 }
 
 Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts, bool invariant) {
@@ -162,7 +164,7 @@ Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts, bool 
                     std::to_string(limits_.tokens));
   }
   reserve(size);
-  on_.begin_batch(size.tokens, invariant);
+  backend_.begin_batch(size.tokens, invariant);
 
   Batch batch;
   batch.x = matrix(x_, size.tokens, model_.config.hidden, DType::f32, "the batch");
@@ -199,12 +201,12 @@ Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts, bool 
     pooled.push_back({static_cast<uint32_t>(pooled.size()), 1, length - 1, {}, own});
     host_words_.push_back(row - 1);
   }
-  batch.pooled = {last_rows, pooled_x_, spans + host_spans_.size(), size.texts};
-  batch.pooled.x.rows = size.texts;
+  batch.pooled_rows = {last_rows, pooled_x_, spans + host_spans_.size(), size.texts};
+  batch.pooled_rows.x.rows = size.texts;
   host_spans_.insert(host_spans_.end(), pooled.begin(), pooled.end());
 
-  on_.upload(spans_.memory.get(), host_spans_.data(), host_spans_.size() * sizeof(Span));
-  on_.upload(words_.memory.get(), host_words_.data(), host_words_.size() * sizeof(uint32_t));
+  backend_.upload(spans_.memory.get(), host_spans_.data(), host_spans_.size() * sizeof(Span));
+  backend_.upload(words_.memory.get(), host_words_.data(), host_words_.size() * sizeof(uint32_t));
   return batch;
 }
 

@@ -25,11 +25,11 @@ constexpr uint32_t page_count(size_t tokens) {
 }
 
 // Bytes of a workspace for chunks of `chunk_rows` rows and batches of up to `size`.
-size_t workspace_bytes(const ModelConfig& config, const Backend& on, uint32_t chunk_rows,
+size_t workspace_bytes(const ModelConfig& config, const Backend& backend, uint32_t chunk_rows,
                        const BatchSize& size);
 
 // Bytes of the smallest workspace, for batches of up to 512 tokens.
-size_t least_workspace_bytes(const ModelConfig& config, const Backend& on);
+size_t min_workspace_bytes(const ModelConfig& config, const Backend& backend);
 
 class Workspace {
  public:
@@ -58,13 +58,13 @@ class Workspace {
   struct Buffer {
     BackendMemory memory{nullptr, {nullptr}};
     size_t bytes = 0;
-    void* reserve(Backend& on, size_t wanted, const char* what);
+    void* reserve(Backend& backend, size_t wanted, const char* what);
   };
 
   Matrix matrix(Buffer& buffer, uint32_t rows, uint32_t cols, DType dtype, const char* what);
   void reserve(const BatchSize& size);
 
-  Backend& on_;
+  Backend& backend_;
   const Model& model_;
   const bool reserves_;
   uint32_t chunk_rows_;

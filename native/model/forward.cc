@@ -5,17 +5,17 @@ namespace {
 
 // The part of a layer after keys and values are stored. `normed` is the input norm of the chunk's
 // rows. In the last layer, only pooled rows need this part.
-void attend_and_feed_forward(Backend& on, const Model& model, uint32_t index, const Chunk& chunk,
-                             void* pages, const Activations& s) {
+void attend_and_feed_forward(Backend& backend, const Model& model, uint32_t index,
+                             const Chunk& chunk, void* pages, const Activations& s) {
   const Layer& layer = model.layers[index];
   const Spans spans{chunk.spans, chunk.span_count, index};
-  on.linear(s.normed, layer.query, s.query);
-  on.norm_rope(s.query, layer.query_norm, model.heads, spans);
-  on.attention(s.query, model.heads, spans, pages, s.attended);
-  on.linear_add(s.attended, layer.attention_out, chunk.x);
-  on.rms_norm(chunk.x, layer.mlp_norm, model.config.norm_eps, s.normed);
-  on.linear_swiglu(s.normed, layer.gate_up, s.gated);
-  on.linear_add(s.gated, layer.down, chunk.x);
+  backend.linear(s.normed, layer.query, s.query);
+  backend.norm_rope(s.query, layer.query_norm, model.heads, spans);
+  backend.attention(s.query, model.heads, spans, pages, s.attended);
+  backend.linear_add(s.attended, layer.attention_out, chunk.x);
+  backend.rms_norm(chunk.x, layer.mlp_norm, model.config.norm_eps, s.normed);
+  backend.linear_swiglu(s.normed, layer.gate_up, s.gated);
+  backend.linear_add(s.gated, layer.down, chunk.x);
 }
 
 }  // namespace
@@ -23,9 +23,9 @@ void attend_and_feed_forward(Backend& on, const Model& model, uint32_t index, co
 // Layer-major: a layer processes every chunk before the next layer starts, so only one layer's keys
 // and values are stored at a time. The last layer stores the keys and values of all rows, then
 // continues with the pooled rows only.
-void forward(Backend& on, const Model& model, const Batch& batch, const Activations& activations,
-             const std::function<bool()>& wanted) {
-  for (const Chunk& chunk : batch.chunks) on.gather(chunk.ids, model.embeddings, chunk.x);
+void forward(Backend& backend, const Model& model, const Batch& batch,
+             const Activations& activations, const std::function<bool()>& wanted) {
+  for (const Chunk& chunk : batch.chunks) backend.gather(chunk.ids, model.embeddings, chunk.x);
 
   const auto last = static_cast<uint32_t>(model.layers.size()) - 1;
   for (uint32_t i = 0; i <= last; ++i) {
@@ -33,18 +33,19 @@ void forward(Backend& on, const Model& model, const Batch& batch, const Activati
     for (const Chunk& chunk : batch.chunks) {
       if (!wanted()) return;
       const Activations s = activations.rows(chunk.x.rows);
-      on.rms_norm(chunk.x, layer.attention_norm, model.config.norm_eps, s.normed);
-      on.linear(s.normed, layer.key_value, s.key_value);
-      on.norm_rope_store(s.key_value, layer.key_norm, model.heads,
-                         {chunk.spans, chunk.span_count, i}, batch.pages);
-      if (i < last) attend_and_feed_forward(on, model, i, chunk, batch.pages, s);
+      backend.rms_norm(chunk.x, layer.attention_norm, model.config.norm_eps, s.normed);
+      backend.linear(s.normed, layer.key_value, s.key_value);
+      backend.norm_rope_store(s.key_value, layer.key_norm, model.heads,
+                              {chunk.spans, chunk.span_count, i}, batch.pages);
+      if (i < last) attend_and_feed_forward(backend, model, i, chunk, batch.pages, s);
     }
   }
 
-  const Activations s = activations.rows(batch.pooled.x.rows);
-  on.gather(batch.pooled.ids, batch.x, batch.pooled.x);
-  on.rms_norm(batch.pooled.x, model.layers[last].attention_norm, model.config.norm_eps, s.normed);
-  attend_and_feed_forward(on, model, last, batch.pooled, batch.pages, s);
+  const Activations s = activations.rows(batch.pooled_rows.x.rows);
+  backend.gather(batch.pooled_rows.ids, batch.x, batch.pooled_rows.x);
+  backend.rms_norm(batch.pooled_rows.x, model.layers[last].attention_norm, model.config.norm_eps,
+                   s.normed);
+  attend_and_feed_forward(backend, model, last, batch.pooled_rows, batch.pages, s);
 }
 
 Activations Activations::rows(uint32_t count) const {

@@ -18,7 +18,7 @@ struct Chunk {
 
 struct Batch {
   std::vector<Chunk> chunks;  // in the order of the texts, because attention is causal
-  Chunk pooled;               // the last row of every text
+  Chunk pooled_rows;          // the last row of every text
   Matrix x;                   // [tokens, hidden], the rows of all chunks
   void* pages;                // keys and values of one layer
 };
@@ -31,10 +31,10 @@ struct Activations {
   Activations rows(uint32_t count) const;
 };
 
-// Writes the hidden state of every text's last token, before the final norm, to batch.pooled.x. If
-// `wanted` returns false, no caller waits for the result: returns early and leaves batch.pooled.x
-// undefined.
-void forward(Backend& on, const Model& model, const Batch& batch, const Activations& activations,
-             const std::function<bool()>& wanted);
+// Writes the hidden state of every text's last token, before the final norm, to
+// batch.pooled_rows.x. If `wanted` returns false, no caller waits for the result: returns early and
+// leaves batch.pooled_rows.x undefined.
+void forward(Backend& backend, const Model& model, const Batch& batch,
+             const Activations& activations, const std::function<bool()>& wanted);
 
 }  // namespace qwen3

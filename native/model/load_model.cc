@@ -20,8 +20,8 @@ struct WeightPlan {
   uint32_t tensor_rows, cols;  // of each tensor
 
   uint32_t rows() const { return static_cast<uint32_t>(tensor_rows * tensors.size()); }
-  WeightLayout layout(const Backend& on) const {
-    return on.weight_layout(use, rows(), cols, tensors[0]->dtype);
+  WeightLayout layout(const Backend& backend) const {
+    return backend.weight_layout(use, rows(), cols, tensors[0]->dtype);
   }
 };
 
@@ -35,9 +35,9 @@ size_t rotation_bytes(const ModelConfig& config) {
 
 // Bytes of all weights and the rotation table, stored one after another.
 size_t arena_bytes(const std::vector<WeightPlan>& plans, const ModelConfig& config,
-                   const Backend& on) {
+                   const Backend& backend) {
   size_t bytes = rotation_bytes(config);
-  for (const WeightPlan& plan : plans) bytes += aligned(plan.layout(on).bytes);
+  for (const WeightPlan& plan : plans) bytes += aligned(plan.layout(backend).bytes);
   return bytes;
 }
 
@@ -132,19 +132,19 @@ std::vector<float> rotations(const ModelConfig& config) {
 
 }  // namespace
 
-size_t model_bytes(const ModelSource& source, const Backend& on) {
+size_t model_bytes(const ModelSource& source, const Backend& backend) {
   Model unused(source.config, nullptr);
-  return arena_bytes(plan_weights(source, unused), source.config, on);
+  return arena_bytes(plan_weights(source, unused), source.config, backend);
 }
 
 std::unique_ptr<Model> load_model(const ModelSource& source,
                                   const std::vector<std::unique_ptr<File>>& files,
-                                  std::unique_ptr<Backend> backend, size_t left_free,
+                                  std::unique_ptr<Backend> owned, size_t left_free,
                                   const LoadProgress& progress) {
   if (source.layers.size() != source.config.layers)
     throw Error(ErrorCode::model_invalid, "layers are missing");
-  auto model = std::make_unique<Model>(source.config, std::move(backend));
-  Backend& on = *model->backend;
+  auto model = std::make_unique<Model>(source.config, std::move(owned));
+  Backend& backend = *model->backend;
 
   // All checks are done and the memory is allocated before the first byte is read.
   const std::vector<WeightPlan> plans = plan_weights(source, *model);
@@ -157,7 +157,7 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
   // bytes.
   size_t extra = left_free;
   for (const WeightPlan& plan : plans) {
-    const WeightLayout layout = plan.layout(on);
+    const WeightLayout layout = plan.layout(backend);
     if (layout.bytes == 0) {
       throw Error(ErrorCode::precision_unsupported, std::string(plan.name) + ": rows of " +
                                                         std::to_string(plan.cols) +
@@ -165,22 +165,22 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
     }
     extra = std::max(extra, layout.temporary);
   }
-  const size_t weight_bytes = arena_bytes(plans, source.config, on);
-  const size_t needed = weight_bytes + extra, available = on.available_bytes();
+  const size_t weight_bytes = arena_bytes(plans, source.config, backend);
+  const size_t needed = weight_bytes + extra, available = backend.available_bytes();
   if (needed > available) {
     throw Error(ErrorCode::out_of_memory, "the model needs " + std::to_string(needed >> 20) +
                                               " MiB in this precision, " +
                                               std::to_string(available >> 20) +
                                               " MiB are free: use a smaller model or precision");
   }
-  model->memory = allocate(on, weight_bytes, "the weights");
+  model->memory = allocate(backend, weight_bytes, "the weights");
   auto* next = static_cast<char*>(model->memory.get());
 
   uint64_t loaded = 0;
   std::vector<char> piece;
   for (const WeightPlan& plan : plans) {
     const DType stored = plan.tensors[0]->dtype;
-    const WeightLayout layout = plan.layout(on);
+    const WeightLayout layout = plan.layout(backend);
     *plan.weight = {next, plan.rows(), plan.cols, plan.cols, layout.dtype};
     next += aligned(layout.bytes);
 
@@ -192,7 +192,7 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
         const uint32_t count = std::min(piece_rows, tensor->rows - row);
         piece.resize(count * row_bytes);
         files[tensor->file]->read(tensor->offset + row * row_bytes, piece.data(), piece.size());
-        on.store_weight(*plan.weight, plan.use, first_row + row, count, piece.data(), stored);
+        backend.store_weight(*plan.weight, plan.use, first_row + row, count, piece.data(), stored);
         loaded += piece.size();
         if (progress && !progress(loaded, total)) return nullptr;
       }
@@ -202,10 +202,10 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
 
   const ModelConfig& c = source.config;
   const std::vector<float> table = rotations(c);
-  on.upload(next, table.data(), rotation_bytes(c));
+  backend.upload(next, table.data(), rotation_bytes(c));
   model->heads = {c.query_heads, c.key_value_heads, c.head_dim, c.norm_eps,
                   reinterpret_cast<float*>(next)};
-  if (const char* failure = on.sync()) throw Error(ErrorCode::device_failed, failure);
+  if (const char* failure = backend.sync()) throw Error(ErrorCode::device_failed, failure);
   return model;
 }
 

@@ -16,7 +16,7 @@ using LoadProgress = std::function<bool(uint64_t loaded, uint64_t total)>;
 
 // Bytes of a model's weights and tables in a backend's memory. Uses the types and shapes of
 // `source` only; its files need not exist.
-size_t model_bytes(const ModelSource& source, const Backend& on);
+size_t model_bytes(const ModelSource& source, const Backend& backend);
 
 // Loads a checkpoint. `left_free`: bytes that must be free in the backend's memory after loading.
 // Throws Error. Null if `progress` returned false.

@@ -7,15 +7,15 @@
 
 namespace qwen3 {
 
-BackendMemory allocate(Backend& on, size_t bytes, const char* what) {
-  const size_t available = on.available_bytes();
-  void* memory = bytes <= available ? on.allocate(bytes) : nullptr;
+BackendMemory allocate(Backend& backend, size_t bytes, const char* what) {
+  const size_t available = backend.available_bytes();
+  void* memory = bytes <= available ? backend.allocate(bytes) : nullptr;
   if (!memory) {
     throw Error(ErrorCode::out_of_memory, std::string(what) + " need " +
                                               std::to_string(bytes >> 20) + " MiB, " +
                                               std::to_string(available >> 20) + " MiB are free");
   }
-  return BackendMemory(memory, {&on});
+  return BackendMemory(memory, {&backend});
 }
 
 Model::Model(const ModelConfig& config, std::unique_ptr<Backend> opened)

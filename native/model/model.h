@@ -22,13 +22,13 @@ struct Layer {
 
 // Backend memory that is released on destruction.
 struct BackendRelease {
-  Backend* on;
-  void operator()(void* memory) const { on->release(memory); }
+  Backend* backend;
+  void operator()(void* memory) const { backend->release(memory); }
 };
 using BackendMemory = std::unique_ptr<void, BackendRelease>;
 
 // Throws Error(out_of_memory) with `what`, the requested and the available size in its message.
-BackendMemory allocate(Backend& on, size_t bytes, const char* what);
+BackendMemory allocate(Backend& backend, size_t bytes, const char* what);
 
 struct Model {
   Model(const ModelConfig& config, std::unique_ptr<Backend> backend);

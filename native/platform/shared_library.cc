@@ -85,7 +85,7 @@ void* library_symbol(void* library, const char* name) { return dlsym(library, na
 
 #endif
 
-bool is_whole_library([[maybe_unused]] const std::filesystem::path& file) {
+bool is_complete_library([[maybe_unused]] const std::filesystem::path& file) {
 #ifdef __linux__
   // The section header table is at the end of the file.
   Elf64_Ehdr header{};

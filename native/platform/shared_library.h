@@ -18,7 +18,7 @@ std::string library_file_name(const std::string& name);
 // Whether the file is not truncated. Linux kills a process that maps a truncated library. A file
 // that is not a library counts as whole: open_library then fails with the reason. Always true on
 // systems other than Linux.
-bool is_whole_library(const std::filesystem::path& file);
+bool is_complete_library(const std::filesystem::path& file);
 
 // Returns null if the library does not load; library_error() then returns the system's message. The
 // library is never closed.

@@ -19,20 +19,20 @@ const build = path.join(root, 'build', 'mutants', 'cmake');
 
 try {
   const words = process.argv.slice(2);
-  const faults = await allFaults();
-  const chosen = faults.filter(({ name, file }) =>
+  const mutants = await allMutants();
+  const chosen = mutants.filter(({ name, file }) =>
     words.every((word) => `${name} ${file}`.includes(word)),
   );
   if (chosen.length === 0)
     throw new Error(`no mutant has '${words.join(' ')}' in its name or file`);
   prepare();
-  for (const tests of new Set(chosen.map((fault) => fault.tests))) {
+  for (const tests of new Set(chosen.map((mutant) => mutant.tests))) {
     if (testsFail(tests)) throw new Error(`the tests '${tests}' fail without any mutant`);
   }
-  const survivors = chosen.filter((fault) => {
-    const killed = withFault(fault, () => testsFail(fault.tests));
+  const survivors = chosen.filter((mutant) => {
+    const killed = withMutant(mutant, () => testsFail(mutant.tests));
     const outcome = killed ? 'killed by' : 'SURVIVED';
-    console.log(`${outcome} '${fault.tests}'  ${fault.file}: ${fault.name}`);
+    console.log(`${outcome} '${mutant.tests}'  ${mutant.file}: ${mutant.name}`);
     return !killed;
   });
   if (survivors.length > 0)
@@ -43,10 +43,10 @@ try {
 }
 
 /** The mutants of all files, each with its `file`. */
-async function allFaults() {
+async function allMutants() {
   const lists = fs.readdirSync(path.join(root, 'scripts', 'check', 'mutants'));
   const modules = await Promise.all(lists.map((list) => import(`./mutants/${list}`)));
-  return modules.flatMap(({ file, faults }) => faults.map((fault) => ({ file, ...fault })));
+  return modules.flatMap(({ file, mutants }) => mutants.map((mutant) => ({ file, ...mutant })));
 }
 
 function prepare() {
@@ -72,13 +72,13 @@ function run(command, args) {
     throw new Error(`${command} ${args.join(' ')} failed:\n${result.stdout}${result.stderr}`);
 }
 
-function withFault({ file, text, replacement }, check) {
+function withMutant({ file, text, replacement }, check) {
   const planted = path.join(copy, file);
   const sound = fs.readFileSync(planted, 'utf8');
   if (!sound.includes(text))
     throw new Error(`${file} no longer contains '${text}': update the list of mutants`);
-  const faulty = sound.replace(text, () => replacement);
-  fs.writeFileSync(planted, faulty);
+  const mutated = sound.replace(text, () => replacement);
+  fs.writeFileSync(planted, mutated);
   try {
     compile();
     return check();

@@ -32,7 +32,7 @@ const sources = [
   'test',
 ];
 const programs = ['gpu_tests', 'gpu_bench', 'gpu_conformance'];
-const libraries = ['qwen3_embed_cuda', 'qwen3_embed_cuda_watched'];
+const libraries = ['qwen3_embed_cuda', 'qwen3_embed_cuda_watchdog'];
 const packages = ['node-gyp-build', 'node-addon-api', 'node-api-headers', 'tokenizers'];
 
 /**
@@ -86,7 +86,7 @@ async function build(prebuilt) {
 
 /**
  * Copies the emulator's programs under the names of the GPU programs. The environment variable
- * TESTS_DO makes gpu_tests hang, crash or fail.
+ * QWEN3_REHEARSAL_FAULT makes gpu_tests hang, crash or fail.
  */
 function copyEmulated(prebuilt) {
   const bin = path.join(buildDirectory, 'bin');
@@ -98,7 +98,7 @@ function copyEmulated(prebuilt) {
   const script = `#!/bin/sh
 tests=$(dirname "$0")/../../../prebuilt/emulator_tests
 shift # the library
-case "\${TESTS_DO:-} $*" in
+case "\${QWEN3_REHEARSAL_FAULT:-} $*" in
   *--list*) ;;
   hang*) "$tests" "$@" && sleep 1000 ;;
   crash*) kill -SEGV $$ ;;

@@ -10,7 +10,7 @@
 #   build             build the programs for this GPU, or use those of a bundle if they start here
 #   conformance       compare each instruction wrapper, by lane, with test/cuda/conformance.txt
 #   ops-portable      the op and forward tests of test/native, without Hopper's own kernels
-#   ops-watched       the same tests with Hopper's kernels, in a library whose watchdog makes an
+#   ops-watchdog       the same tests with Hopper's kernels, in a library whose watchdog makes an
 #                     endless wait fail; if a test hangs, or breaks the process or the device, all
 #                     later steps run without Hopper's kernels
 #   ops               the same tests with Hopper's kernels, in the shipped library
@@ -40,7 +40,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 self=$root/scripts/gpu/check-gpu.sh
 work=$root/build/gpu # the steps' logs, the programs, the build tree and the benchmark's weight file
 logs=$work/logs programs=$work/bin scratch=$work/scratch
-all_steps='build conformance ops-portable ops-watched ops goldens timings peer addon'
+all_steps='build conformance ops-portable ops-watchdog ops goldens timings peer addon'
 all_steps="$all_steps timings-portable tiles profile sanitizer"
 toy=${QWEN3_CHECK_GPU_TOY:-}
 few='short: ' # filter for the tests that launch every kernel once or twice
@@ -69,7 +69,7 @@ done
 
 PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin
 library=$programs/libqwen3_embed_cuda.so
-watched=$programs/libqwen3_embed_cuda_watched.so
+watched=$programs/libqwen3_embed_cuda_watchdog.so
 
 # --- Requirements of steps ------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ step_build() {
   mkdir -p "$programs"
   targets=
   for file in gpu_tests gpu_bench gpu_conformance \
-    libqwen3_embed_cuda.so libqwen3_embed_cuda_watched.so; do
+    libqwen3_embed_cuda.so libqwen3_embed_cuda_watchdog.so; do
     if starts "$root/prebuilt/$file"; then
       cp "$root/prebuilt/$file" "$programs/"
     else
@@ -226,7 +226,7 @@ step_ops_portable() {
 step_ops_watched() {
   need_gpu
   need_hopper
-  op_tests ops-watched "$watched"
+  op_tests ops-watchdog "$watched"
 }
 
 step_ops() {
@@ -376,7 +376,7 @@ limit_of() {
     build) echo 240 ;;
     conformance) echo 25 ;;
     ops-portable | ops | goldens) echo 60 ;;
-    ops-watched) echo 100 ;;
+    ops-watchdog) echo 100 ;;
     timings) echo 240 ;;
     peer | timings-portable | tiles | profile) echo 100 ;;
     addon) echo 45 ;;
@@ -495,7 +495,7 @@ for step in $steps; do
   [ $outcome = passed ] && reason= || reason=": $(tail -n 1 "$logs/$step.log")"
   echo "$step: $outcome, $took s$reason"
   case $step in
-    ops-watched | ops)
+    ops-watchdog | ops)
       if breaks_device; then
         echo "Hopper's kernels hang or break the device: later steps run the portable kernels"
         echo "$step: $(tail -n 1 "$logs/$step.log")" >"$logs/hopper-off"

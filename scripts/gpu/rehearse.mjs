@@ -139,7 +139,7 @@ const rehearsal = {
     const out = fs.mkdtempSync(path.join(folder, 'out-'));
     const steps = ['build', 'ops-portable', 'conformance'];
     const { code } = await check(out, ['--limit', 'ops-portable=15', ...steps], {
-      env: { TESTS_DO: 'hang' },
+      env: { QWEN3_REHEARSAL_FAULT: 'hang' },
     });
     const { outcomes, report } = results(out);
     expectOutcomes(outcomes, { build: 'passed', 'ops-portable': 'cut', conformance: 'passed' });
@@ -153,16 +153,16 @@ const rehearsal = {
       ['fail', false],
       ['crash', true],
     ]) {
-      await check(out, ['ops-watched', 'conformance'], { env: { TESTS_DO: fault } });
-      expectOutcomes(results(out).outcomes, { 'ops-watched': 'failed', conformance: 'passed' });
+      await check(out, ['ops-watchdog', 'conformance'], { env: { QWEN3_REHEARSAL_FAULT: fault } });
+      expectOutcomes(results(out).outcomes, { 'ops-watchdog': 'failed', conformance: 'passed' });
       const off = fs.existsSync(path.join(logs, 'hopper-off'));
       expect(off === gone, `after '${fault}' Hopper’s kernels are ${off ? 'off' : 'still on'}`);
     }
     // A step that hung is not run again. While Hopper's kernels are off, their steps are skipped.
-    await check(out, ['--continue', 'ops-portable', 'ops-watched', 'ops', 'tiles']);
+    await check(out, ['--continue', 'ops-portable', 'ops-watchdog', 'ops', 'tiles']);
     const wanted = {
       'ops-portable': 'cut',
-      'ops-watched': 'failed',
+      'ops-watchdog': 'failed',
       ops: 'skipped',
       tiles: 'skipped',
     };

@@ -11,12 +11,12 @@ import re
 from datetime import datetime
 from types import SimpleNamespace
 
-STEPS = ("build", "conformance", "ops-portable", "ops-watched", "ops", "goldens", "timings",
+STEPS = ("build", "conformance", "ops-portable", "ops-watchdog", "ops", "goldens", "timings",
          "peer", "addon", "timings-portable", "tiles", "profile", "sanitizer")
 OUTCOMES = ("passed", "failed", "skipped",
             "cut",  # stopped by the step's own time limit
             "late")  # stopped by the end of the whole run
-CHECKS = ("ops-portable", "ops-watched", "ops", "goldens", "addon")
+CHECKS = ("ops-portable", "ops-watchdog", "ops", "goldens", "addon")
 TIME = "%Y/%m/%d %H:%M:%S"
 
 MAX_BYTES = 8 << 20  # the most that is read of a file

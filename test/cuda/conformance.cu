@@ -244,7 +244,7 @@ __global__ void dumps(uint32_t* out, const uint32_t* words) {
 }
 
 template <typename Sum>
-__device__ uint32_t word_of(Sum sum) {
+__device__ uint32_t dtype_name(Sum sum) {
   if constexpr (std::is_same_v<Sum, float>) return bits_of(sum);
   return static_cast<uint32_t>(sum);
 }
@@ -269,9 +269,9 @@ __global__ void multiplies_boxes(uint32_t* out, const __grid_constant__ TensorMa
     wgmma_commit();
     wgmma_wait<0>();
     uint32_t hash = 0;
-    for (uint32_t i = 0; i < kCols / 2; ++i) hash = hash * 0x01000193u + word_of(sum[i]);
+    for (uint32_t i = 0; i < kCols / 2; ++i) hash = hash * 0x01000193u + dtype_name(sum[i]);
     out[threadIdx.x * kHopperWords] = hash;
-    out[threadIdx.x * kHopperWords + 1] = word_of(sum[5]);
+    out[threadIdx.x * kHopperWords + 1] = dtype_name(sum[5]);
   }
 }
 

@@ -41,9 +41,10 @@ BackendEntry emulated_entry(DType input, uint32_t batch_tokens, bool invariant, 
 
 uint32_t row_stride(uint32_t cols) { return (cols + 7) / 8 * 8; }
 
-Matrix allocate_halves(Backend& on, uint32_t rows, uint32_t cols) {
+Matrix allocate_halves(Backend& backend, uint32_t rows, uint32_t cols) {
   const uint32_t stride = row_stride(cols);
-  return {on.allocate((size_t{rows - 1} * stride + cols) * 2), rows, cols, stride, DType::bf16};
+  return {backend.allocate((size_t{rows - 1} * stride + cols) * 2), rows, cols, stride,
+          DType::bf16};
 }
 
 std::vector<uint16_t> read_halves(Matrix matrix) {

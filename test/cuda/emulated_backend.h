@@ -44,7 +44,7 @@ BackendEntry emulated_entry(DType input, uint32_t batch_tokens, bool invariant, 
 // Elements between the starts of rows of 16-bit values that begin at multiples of 16 bytes.
 uint32_t row_stride(uint32_t cols);
 // A bf16 matrix in memory that ends with its last value.
-Matrix allocate_halves(Backend& on, uint32_t rows, uint32_t cols);
+Matrix allocate_halves(Backend& backend, uint32_t rows, uint32_t cols);
 std::vector<uint16_t> read_halves(Matrix matrix);
 
 }  // namespace qwen3::test

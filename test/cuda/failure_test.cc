@@ -12,14 +12,14 @@ namespace {
 
 // Runs ops of every kind. Returns the failure that sync returns, "out of memory" if an allocation
 // fails, or an empty string. Sets `calls` to the number of calls into the runtime until sync.
-std::string run_some_ops(Backend& on, uint64_t* calls) {
+std::string run_some_ops(Backend& backend, uint64_t* calls) {
   constexpr uint32_t kRows = 2, kCols = 64, kPiece = 16;
-  const Backend::Traits traits = on.traits();
+  const Backend::Traits traits = backend.traits();
   const std::vector<float> values(2 * kCols * kCols, 1);
   std::vector<void*> all;
-  const auto allocate = [&](size_t bytes) { return all.emplace_back(on.allocate(bytes)); };
+  const auto allocate = [&](size_t bytes) { return all.emplace_back(backend.allocate(bytes)); };
   const auto weight = [&](WeightUse use, uint32_t rows) {
-    const WeightLayout layout = on.weight_layout(use, rows, kCols, DType::f32);
+    const WeightLayout layout = backend.weight_layout(use, rows, kCols, DType::f32);
     return Matrix{allocate(layout.bytes), rows, kCols, kCols, layout.dtype};
   };
   const auto matrix = [&](DType dtype) {
@@ -31,38 +31,38 @@ std::string run_some_ops(Backend& on, uint64_t* calls) {
   const Matrix x = matrix(DType::f32), normed = matrix(traits.normed), gated = matrix(traits.input);
   std::string message = "out of memory";
   if (std::find(all.begin(), all.end(), nullptr) == all.end()) {
-    on.store_weight(gain, WeightUse::gain, 0, 1, values.data(), DType::f32);
-    on.store_weight(gate_up, WeightUse::gate_up, 0, 2 * kCols, values.data(), DType::f32);
+    backend.store_weight(gain, WeightUse::gain, 0, 1, values.data(), DType::f32);
+    backend.store_weight(gate_up, WeightUse::gate_up, 0, 2 * kCols, values.data(), DType::f32);
     for (uint32_t row = 0; row < kCols; row += kPiece) {
-      on.store_weight(down, WeightUse::linear_add, row, kPiece, values.data(), DType::f32);
+      backend.store_weight(down, WeightUse::linear_add, row, kPiece, values.data(), DType::f32);
     }
     for (const Matrix& each : {x, normed, gated})
-      on.upload(each.scales, values.data(), kRows * sizeof(float));
-    on.upload(x.data, values.data(), kRows * kCols * sizeof(float));
+      backend.upload(each.scales, values.data(), kRows * sizeof(float));
+    backend.upload(x.data, values.data(), kRows * kCols * sizeof(float));
     const auto compute = [&] {
-      on.rms_norm(x, gain, 1e-6f, normed);
-      on.linear_swiglu(normed, gate_up, gated);
-      on.linear_add(gated, down, x);
+      backend.rms_norm(x, gain, 1e-6f, normed);
+      backend.linear_swiglu(normed, gate_up, gated);
+      backend.linear_add(gated, down, x);
     };
     compute();
     // Kernels launched one by one, as a new graph, as a cached graph, and recorded with what
     // follows.
     for (int repetition = 0; repetition < 4; ++repetition) {
-      on.begin_batch(1, false);
+      backend.begin_batch(1, false);
       compute();
     }
     std::vector<float> vector(kCols, 7);
     Pooled pooled{1, kCols, vector.data(), true};
-    on.pool(x, gain, 1e-6f, &pooled, 1);
-    const char* failure = on.sync();
+    backend.pool(x, gain, 1e-6f, &pooled, 1);
+    const char* failure = backend.sync();
     *calls = emulator::counters.runtime_calls;
     message = failure ? failure : "";
-    expect(!failure || on.sync() == failure, "the second sync returns another failure");
+    expect(!failure || backend.sync() == failure, "the second sync returns another failure");
     expect(pooled.finite == message.empty(), "a vector of a failed device is reported as finite");
     if (message.empty()) expect(std::abs(vector[3] - 0.125f) < 1e-6f, "the ops are wrong");
     if (!message.empty()) expect(vector[3] == 0, "a vector of a failed device is not zeros");
   }
-  for (void* memory : all) on.release(memory);
+  for (void* memory : all) backend.release(memory);
   return message;
 }
 

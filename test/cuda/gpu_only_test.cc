@@ -49,7 +49,7 @@ std::vector<float> run_norm(Device& device) {
   const GuardedMatrix x(device, kRows, kCols, 0, DType::f32, &values);
   const GuardedMatrix out(device, kRows, kCols, 0, device.normed);
   const StoredWeight gain(device, WeightUse::gain, 1, kCols, ones);
-  device.on.rms_norm(x, gain, 1e-6f, out);
+  device.backend.rms_norm(x, gain, 1e-6f, out);
   device.sync();
   return out.read();
 }

@@ -74,8 +74,9 @@ void graphs_are_bounded_and_in_order() {
   for (uint32_t i = 0; i < kLists; ++i) rows.emplace_back(kCols, static_cast<float>(i + 1));
   for (uint32_t i = 0; i < kLists; ++i) {
     for (int repetition = 0; repetition < 2; ++repetition) {
-      device.on.upload(Matrix(x).data, rows[repetition == 0 ? 0 : i].data(), kCols * sizeof(float));
-      device.on.rms_norm(x, gain, static_cast<float>(i), outs[i]);
+      device.backend.upload(Matrix(x).data, rows[repetition == 0 ? 0 : i].data(),
+                            kCols * sizeof(float));
+      device.backend.rms_norm(x, gain, static_cast<float>(i), outs[i]);
     }
   }
   device.sync();
@@ -99,8 +100,8 @@ void records_no_more_launches_than_fit() {
   const GuardedArray<uint32_t> id(device, {0});
   const auto link = [&](uint32_t i) { return Matrix{chain.data() + i, 1, 1, 1, DType::f32}; };
   for (uint32_t i = 0; i < kOps; ++i) {
-    if (i == kOps - 1) device.on.begin_batch(kLargeBatch, false);
-    device.on.gather(id.data(), link(i), link(i + 1));
+    if (i == kOps - 1) device.backend.begin_batch(kLargeBatch, false);
+    device.backend.gather(id.data(), link(i), link(i + 1));
   }
   device.sync();
   expect(chain.read() == std::vector<float>(kOps + 1, 7), "ops are lost");

@@ -13,9 +13,9 @@ namespace {
 // The op that reads weights of this use.
 void run_linear(Device& device, WeightUse use, Matrix in, Matrix weight, Matrix out) {
   switch (use) {
-    case WeightUse::gate_up: return device.on.linear_swiglu(in, weight, out);
-    case WeightUse::linear_add: return device.on.linear_add(in, weight, out);
-    default: return device.on.linear(in, weight, out);
+    case WeightUse::gate_up: return device.backend.linear_swiglu(in, weight, out);
+    case WeightUse::linear_add: return device.backend.linear_add(in, weight, out);
+    default: return device.backend.linear(in, weight, out);
   }
 }
 
@@ -112,7 +112,7 @@ void hopper_kernels_are_chosen_where_they_fit() {
     const StoredWeight weight(device, WeightUse::linear, kCols, kCols, weights);
     const GuardedMatrix out(device, rows, kCols, 0, device.output);
     const uint64_t before = emulator::counters.wgmma;
-    device.on.linear(in, weight, out);
+    device.backend.linear(in, weight, out);
     device.sync();
     expect(out.read() == std::vector<float>(size_t{rows} * kCols, kCols), "the sums are wrong");
     return emulator::counters.wgmma > before;
@@ -158,7 +158,7 @@ void hopper_attention_is_chosen_where_it_fits() {
     Device device(
         {"", {[=] { return open_emulated(DType::bf16, 0, 4, capability); }}, emulator::read, true},
         0);
-    device.on.begin_batch(batch_tokens, false);
+    device.backend.begin_batch(batch_tokens, false);
     Setting setting{query_heads, 1, {}, {{tokens, {}}}};
     const uint64_t before = emulator::counters.wgmma;
     const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);

@@ -39,9 +39,10 @@ std::vector<float> values_of(const std::vector<QuantizedRow>& rows) {
   return values;
 }
 
-Matrix allocate_rows(Backend& on, uint32_t rows, uint32_t cols, uint32_t stride) {
-  auto* scales = static_cast<float*>(on.allocate(rows * sizeof(float)));
-  return {on.allocate(size_t{rows - 1} * stride + cols), rows, cols, stride, DType::s8, scales};
+Matrix allocate_rows(Backend& backend, uint32_t rows, uint32_t cols, uint32_t stride) {
+  auto* scales = static_cast<float*>(backend.allocate(rows * sizeof(float)));
+  return {
+      backend.allocate(size_t{rows - 1} * stride + cols), rows, cols, stride, DType::s8, scales};
 }
 
 // Sums of integers are exact. The input's memory ends with its last value, and the gaps between
@@ -66,24 +67,26 @@ void int8_sums_are_exact() {
                         {false, 1, 140, 700, 504, false, kHopper},
                         {false, 132, 140, 700, 504, false, kHopper},
                         {false, 132, 3, 12'288, 8, true, kHopper}}) {
-    const std::unique_ptr<Backend> backend =
+    const std::unique_ptr<Backend> owned =
         open_emulated(DType::s8, 2, c.multiprocessors, c.capability);
-    Backend& on = *backend;
-    on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
+    Backend& backend = *owned;
+    backend.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
     Random random(7);
     const std::vector<QuantizedRow> rows = random_quantized_rows(random, c.rows, c.in, c.extreme),
                                     weights = random_quantized_rows(random, c.out, c.in, c.extreme);
-    const Matrix in = allocate_rows(on, c.rows, c.in, (c.in + 31) / 16 * 16);
+    const Matrix in = allocate_rows(backend, c.rows, c.in, (c.in + 31) / 16 * 16);
     for (uint32_t t = 0; t < c.rows; ++t) {
-      on.upload(static_cast<int8_t*>(in.data) + size_t{t} * in.stride, rows[t].values.data(), c.in);
-      on.upload(in.scales + t, &rows[t].scale, sizeof(float));
+      backend.upload(static_cast<int8_t*>(in.data) + size_t{t} * in.stride, rows[t].values.data(),
+                     c.in);
+      backend.upload(in.scales + t, &rows[t].scale, sizeof(float));
     }
-    const WeightLayout layout = on.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
-    const Matrix weight{on.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
-    on.store_weight(weight, WeightUse::linear, 0, c.out, values_of(weights).data(), DType::f32);
-    const Matrix out = allocate_halves(on, c.rows, c.out);
-    on.linear(in, weight, out);
-    expect(!on.sync(), emulator::last_report());
+    const WeightLayout layout = backend.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
+    const Matrix weight{backend.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
+    backend.store_weight(weight, WeightUse::linear, 0, c.out, values_of(weights).data(),
+                         DType::f32);
+    const Matrix out = allocate_halves(backend, c.rows, c.out);
+    backend.linear(in, weight, out);
+    expect(!backend.sync(), emulator::last_report());
 
     const std::vector<uint16_t> actual = read_halves(out);
     const auto order = static_cast<float>(rotation_order(c.in));
@@ -107,19 +110,19 @@ void int8_sums_are_exact() {
 void int8_rows_are_as_defined() {
   for (const uint32_t cols : {1u, 2u, 3u, 24u, 96u, 264u, 1000u, 4096u, 9728u, 12'288u}) {
     constexpr uint32_t kRows = 3;
-    const std::unique_ptr<Backend> backend = open_emulated(DType::s8, 2);
-    Backend& on = *backend;
+    const std::unique_ptr<Backend> owned = open_emulated(DType::s8, 2);
+    Backend& backend = *owned;
     Random random(8);
     const std::vector<QuantizedRow> rows = random_quantized_rows(random, kRows, cols, false);
     const std::vector<float> values = values_of(rows), ones(cols, 1);
     const size_t bytes = values.size() * sizeof(float);
-    const Matrix x{on.allocate(bytes), kRows, cols, cols, DType::f32},
-        gain{on.allocate(cols * sizeof(float)), 1, cols, cols, DType::f32};
-    const Matrix out = allocate_rows(on, kRows, cols, (cols + 15) / 16 * 16);
-    on.upload(x.data, values.data(), bytes);
-    on.upload(gain.data, ones.data(), cols * sizeof(float));
-    on.rms_norm(x, gain, 0, out);
-    expect(!on.sync(), emulator::last_report());
+    const Matrix x{backend.allocate(bytes), kRows, cols, cols, DType::f32},
+        gain{backend.allocate(cols * sizeof(float)), 1, cols, cols, DType::f32};
+    const Matrix out = allocate_rows(backend, kRows, cols, (cols + 15) / 16 * 16);
+    backend.upload(x.data, values.data(), bytes);
+    backend.upload(gain.data, ones.data(), cols * sizeof(float));
+    backend.rms_norm(x, gain, 0, out);
+    expect(!backend.sync(), emulator::last_report());
     for (uint32_t r = 0; r < kRows; ++r) {
       std::vector<int8_t> actual(cols);
       float scale;
@@ -144,7 +147,7 @@ void int8_keeps_ones_beside_a_massive_value() {
   const std::vector<float> gain(kCols, 1);
   const GuardedMatrix in(device, 1, kCols, 0, DType::f32, &x), out(device, 1, kCols, 0, DType::s8);
   const StoredWeight weight(device, WeightUse::gain, 1, kCols, gain);
-  device.on.rms_norm(in, weight, 0, out);
+  device.backend.rms_norm(in, weight, 0, out);
   device.sync();
   const double scale = std::sqrt(kCols) / norm(x.data(), kCols);
   std::vector<float> wanted(kCols);

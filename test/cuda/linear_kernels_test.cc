@@ -24,7 +24,7 @@ void has_no_bank_conflicts() {
         const GuardedMatrix in(device, 70, 208, 0, input, &values);
         const StoredWeight weight(device, WeightUse::linear, 70, 208, values);
         const GuardedMatrix out(device, 70, 70, 0, device.output);
-        device.on.linear(in, weight, out);
+        device.backend.linear(in, weight, out);
         device.sync();
         expect(emulator::counters.mma > 0 && emulator::counters.bank_conflicts == 0,
                "the linear op has bank conflicts");
@@ -53,30 +53,30 @@ void linear_reads_only_its_operands() {
                         {false, 132, 140, 357, 500, kHopper},
                         {false, 132, 1, 3, 1, kHopper},
                         {false, 2, 128, 64, 257, kHopper}}) {
-    const std::unique_ptr<Backend> backend =
+    const std::unique_ptr<Backend> owned =
         open_emulated(DType::bf16, 2, c.multiprocessors, c.capability);
-    Backend& on = *backend;
-    on.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
+    Backend& backend = *owned;
+    backend.begin_batch(c.small ? kSmallBatch : kLargeBatch, false);
     Random random(7);
     const uint32_t stride = row_stride(c.in + 8);
     const size_t in_bytes = (size_t{c.rows - 1} * stride + c.in) * 2;
-    const Matrix in{on.allocate(in_bytes), c.rows, c.in, stride, DType::bf16};
+    const Matrix in{backend.allocate(in_bytes), c.rows, c.in, stride, DType::bf16};
     const std::vector<float> values =
         rounded(random.values(size_t{c.rows} * c.in), c.in, DType::bf16);
     std::vector<uint16_t> halves(values.size());
     std::transform(values.begin(), values.end(), halves.begin(), to_bf16);
     for (uint32_t row = 0; row < c.rows; ++row) {
-      on.upload(static_cast<uint16_t*>(in.data) + size_t{row} * stride, &halves[size_t{row} * c.in],
-                c.in * 2);
+      backend.upload(static_cast<uint16_t*>(in.data) + size_t{row} * stride,
+                     &halves[size_t{row} * c.in], c.in * 2);
     }
     const std::vector<float> weights =
         rounded(random.values(size_t{c.out} * c.in), c.in, DType::bf16);
-    const WeightLayout layout = on.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
-    const Matrix weight{on.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
-    on.store_weight(weight, WeightUse::linear, 0, c.out, weights.data(), DType::f32);
-    const Matrix out = allocate_halves(on, c.rows, c.out);
-    on.linear(in, weight, out);
-    expect(!on.sync(), emulator::last_report());
+    const WeightLayout layout = backend.weight_layout(WeightUse::linear, c.out, c.in, DType::f32);
+    const Matrix weight{backend.allocate(layout.bytes), c.out, c.in, c.in, layout.dtype};
+    backend.store_weight(weight, WeightUse::linear, 0, c.out, weights.data(), DType::f32);
+    const Matrix out = allocate_halves(backend, c.rows, c.out);
+    backend.linear(in, weight, out);
+    expect(!backend.sync(), emulator::last_report());
 
     const std::vector<uint16_t> actual = read_halves(out);
     for (uint32_t t = 0; t < c.rows; ++t) {
@@ -110,8 +110,8 @@ void gated_values_may_be_large(DType input) {
   const StoredWeight down_weight(device, WeightUse::linear_add, kOut, kGated, down);
   const GuardedMatrix gated(device, kRows, kGated, 0, device.input),
       x(device, kRows, kOut, 0, DType::f32, &zeros);
-  device.on.linear_swiglu(in, gate_up_weight, gated);
-  device.on.linear_add(gated, down_weight, x);
+  device.backend.linear_swiglu(in, gate_up_weight, gated);
+  device.backend.linear_add(gated, down_weight, x);
   device.sync();
 
   std::vector<float> wanted(kGated);
@@ -121,7 +121,7 @@ void gated_values_may_be_large(DType input) {
   }
   expect(wanted[kLarge] > 1e5f, "the gated value is within the range of f16");
   const std::vector<double> errors = rounding_errors(wanted, kGated, device.input, 128);
-  const std::vector<double> quantization_errors = levelled_errors(wanted, down, kGated);
+  const std::vector<double> quantization_errors = column_scaled_errors(wanted, down, kGated);
   const std::vector<float> actual = x.read();
   for (uint32_t t = 0; t < kRows; ++t) {
     for (uint32_t m = 0; m < kOut; ++m) {
@@ -148,7 +148,7 @@ void invariant_batches_have_the_large_plans_bits() {
       const GuardedMatrix in(device, 1, kIn, 4, device.input, &values),
           x(device, 1, kOut, 0, DType::f32, &zeros);
       const StoredWeight weight(device, WeightUse::linear_add, kOut, kIn, weights);
-      device.on.linear_add(in, weight, x);
+      device.backend.linear_add(in, weight, x);
       device.sync();
       return x.read();
     };
@@ -179,16 +179,16 @@ void split_k_tiles_agree(WeightUse use, int capability) {
                            weights = random.values(size_t{kOut} * kIn), zeros(size_t{kRows} * cols);
   const StoredWeight weight(device, use, kOut, kIn, weights);
   const auto result = [&](uint32_t batch_tokens, uint32_t rows, uint32_t gap) {
-    device.on.begin_batch(batch_tokens, false);
+    device.backend.begin_batch(batch_tokens, false);
     const std::vector<float> some(values.begin(), values.begin() + rows * kIn),
         none(zeros.begin(), zeros.begin() + rows * cols);
     const GuardedMatrix in(device, rows, kIn, gap, DType::bf16, &some);
     const GuardedMatrix out(device, rows, cols, 0, gated ? DType::bf16 : DType::f32,
                             gated ? nullptr : &none);
     if (gated) {
-      device.on.linear_swiglu(in, weight, out);
+      device.backend.linear_swiglu(in, weight, out);
     } else {
-      device.on.linear_add(in, weight, out);
+      device.backend.linear_add(in, weight, out);
     }
     device.sync();
     return out.read();
@@ -221,7 +221,7 @@ void tuned_partials_agree(DType input) {
     const GuardedMatrix out(device, kRows, kOut, 0, device.output);
     device.sync();
     const uint64_t before = emulator::counters.launches;
-    device.on.linear(in, weight, out);
+    device.backend.linear(in, weight, out);
     device.sync();
     expect(emulator::counters.launches - before == launches,
            tuning + ": split where it should not be, or not split");

@@ -101,7 +101,7 @@ void pools_more_vectors_than_fit_at_once() {
   std::vector<Pooled> pooled;
   for (uint32_t row = 0; row < kRows; ++row)
     pooled.push_back({row, kCols, vectors[row].data(), false});
-  device.on.pool(matrix, weight, 1e-6f, pooled.data(), kRows);
+  device.backend.pool(matrix, weight, 1e-6f, pooled.data(), kRows);
   device.sync();
   for (uint32_t row = 0; row < kRows; ++row) {
     const double wanted = 1 / std::sqrt(static_cast<double>(kCols));

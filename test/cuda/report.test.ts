@@ -298,7 +298,7 @@ describe('a complete folder', () => {
     expect(text).not.toContain('WARNING');
     expect(data.verdict).toMatchObject({ passed: true, failed: [], kernels: ['Hopper'] });
     expect(data.verdict.not_run.join(' ')).toBe(
-      'conformance ops-portable ops-watched peer addon sanitizer',
+      'conformance ops-portable ops-watchdog peer addon sanitizer',
     );
     expect(row(text, '| ops |')).toContain('2 passed, 0 failed');
   });
@@ -557,8 +557,8 @@ describe('steps', () => {
       'ops.outcome': outcome('ops', 'failed', '20:57:00', '20:58:00'),
       'ops.jsonl': jsonl(failing),
       'ops.log': 'begins: check 24\nexit code 1, 2 passed\n\n',
-      'ops-watched.outcome': outcome('ops-watched', 'cut', '20:56:00', '20:57:00'),
-      'ops-watched.log': 'begins: gather\nbegins: ring of stages | wide\n',
+      'ops-watchdog.outcome': outcome('ops-watchdog', 'cut', '20:56:00', '20:57:00'),
+      'ops-watchdog.log': 'begins: gather\nbegins: ring of stages | wide\n',
       'peer.outcome': outcome('peer', 'late', '20:58:00', '20:58:00'),
       'addon.outcome': outcome('addon', 'skipped', '20:58:00', '20:58:00'),
       'addon.log': 'Node was not found\n',
@@ -567,16 +567,16 @@ describe('steps', () => {
     });
     const [first] = text.split('\n').slice(2);
     expect(first).toContain(
-      '**NOT ALL PASSED.** Failed: ops. Cut: ops-watched. Late: peer. Running: sanitizer. ' +
+      '**NOT ALL PASSED.** Failed: ops. Cut: ops-watchdog. Late: peer. Running: sanitizer. ' +
         'Skipped: addon.',
     );
-    expect(data.verdict).toMatchObject({ passed: false, failed: ['ops'], cut: ['ops-watched'] });
+    expect(data.verdict).toMatchObject({ passed: false, failed: ['ops'], cut: ['ops-watchdog'] });
     const ops = row(text, '**FAILED** | ops |');
     expect(ops).toContain('2 passed, 23 failed');
     expect(ops).toContain('check 21; ... | exit code 1, 2 passed |');
     expect(ops).not.toContain('check 22');
     expect(row(text, '| ops | check 24 |')).toContain('off by 24');
-    expect(row(text, '**CUT** | ops-watched |')).toContain('begins: ring of stages / wide |');
+    expect(row(text, '**CUT** | ops-watchdog |')).toContain('begins: ring of stages / wide |');
     expect(row(text, '| skipped | addon |')).toContain('Node was not found');
     expect(row(text, '| running | sanitizer |')).toContain('memcheck: 0 errors');
     expect(row(text, '| not run | conformance |')).not.toBe('');

@@ -417,7 +417,7 @@ void add_memory_tests(Tests& tests) {
       [](Stream stream) { return launch(stream, write_shared_at, 1, 32, 128, zeroed(32), 32); });
   add(tests, "unwritten memory", "was never written", [](Stream stream) {
     float* in = zeroed(8);
-    emulator::forbid(in + 3, sizeof(float));
+    emulator::mark_unwritten(in + 3, sizeof(float));
     return launch(stream, copy_value, 1, 32, 0, zeroed(1), in, 3);
   });
   add(tests, "released memory", "wild pointer", [](Stream stream) {

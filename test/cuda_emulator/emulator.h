@@ -11,17 +11,17 @@ namespace emulator {
 // of copies and tensor cores: AddressSanitizer then finds accesses out of bounds, but unwritten
 // bytes and races cannot be found.
 #if defined(__SANITIZE_ADDRESS__)
-constexpr bool kWatched = false;
+constexpr bool kSeesAllAccesses = false;
 #else
-constexpr bool kWatched = true;
+constexpr bool kSeesAllAccesses = true;
 #endif
 
 struct Options {
   // 0: threads run in order; 1: in reverse; else the next one is chosen at random at every switch.
   uint64_t seed = 0;
-  bool unwritten = kWatched;  // reading unwritten bytes is an error
-  bool races = kWatched;      // races are errors
-  unsigned seconds = 60;      // wall time limit of a launch
+  bool unwritten = kSeesAllAccesses;  // reading unwritten bytes is an error
+  bool races = kSeesAllAccesses;      // races are errors
+  unsigned seconds = 60;              // wall time limit of a launch
   int multiprocessors = 4;
   int capability = 80;                    // compute capability, 90 for Hopper
   bool graphs = true;                     // false: creating a graph fails, out of memory
@@ -54,7 +54,7 @@ size_t live_allocations();
 void reset();
 
 // Marks bytes of device memory as unwritten: reading them is an error until they are written.
-void forbid(void* memory, size_t bytes);
+void mark_unwritten(void* memory, size_t bytes);
 
 // Access to device memory from the host. No kernel may be running.
 void write(void* to, const void* from, size_t bytes);

@@ -14,7 +14,7 @@ void on_access(const void* p, size_t bytes, bool aligned, Access access,
     return;
   }
   if (aligned) check_alignment(p, bytes, site);
-  touch(p, bytes, access, site, block.me, block.clock());
+  check_access(p, bytes, access, site, block.me, block.clock());
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ std::vector<Warpgroup> warpgroups;
 uint32_t swizzled(uint32_t address) { return address ^ ((address >> 7 & 7) << 4); }
 
 void touch_for(int number, uint32_t address, Access access, Site site) {
-  touch(shared.window + address, kChunkBytes, access, site, number, block.clocks[number]);
+  check_access(shared.window + address, kChunkBytes, access, site, number, block.clocks[number]);
 }
 
 std::string name_of_mbarrier(uint32_t address) {
@@ -110,7 +110,8 @@ Mbarrier& mbarrier_at(uint32_t address, Site site) {
   if (found == mbarriers.end()) {
     fail(text(name_of_mbarrier(address), ", used at ", describe(site), ", was never initialised"));
   }
-  touch(shared.window + address, sizeof(uint64_t), Access::read, site, block.me, block.clock());
+  check_access(shared.window + address, sizeof(uint64_t), Access::read, site, block.me,
+               block.clock());
   return found->second;
 }
 
@@ -325,9 +326,10 @@ void complete_store(const Store& store) {
               if (bytes == 0) return;
               const char* from = shared.window + address;
               auto* to = const_cast<char*>(target);
-              touch(from, bytes, Access::read, store.site, store.number, store.clock);
-              if (store.adds) touch(to, bytes, Access::read, store.site, store.number, store.clock);
-              touch(to, bytes, Access::write, store.site, store.number, store.clock);
+              check_access(from, bytes, Access::read, store.site, store.number, store.clock);
+              if (store.adds)
+                check_access(to, bytes, Access::read, store.site, store.number, store.clock);
+              check_access(to, bytes, Access::write, store.site, store.number, store.clock);
               if (!store.adds) {
                 std::memcpy(to, from, bytes);
                 return;
@@ -357,7 +359,8 @@ void begin_hopper_block() {
 void mbarrier_init(uint32_t address, uint32_t count, const char* file, int line) {
   const Site site = site_of(file, line);
   check_alignment(shared.window + address, sizeof(uint64_t), site);
-  touch(shared.window + address, sizeof(uint64_t), Access::write, site, block.me, block.clock());
+  check_access(shared.window + address, sizeof(uint64_t), Access::write, site, block.me,
+               block.clock());
   mbarriers[address] = {count, count, 0, 0, fresh_clock(), fresh_clock(), {}, site, false};
 }
 
@@ -421,7 +424,8 @@ void land_copy(size_t index) {
   visit_box(copy.to, copy.map, copy.x, copy.y,
             [&](uint32_t address, const char* from, size_t bytes) {
               if (bytes > 0)
-                touch(from, bytes, Access::read, copy.site, copy.number, block.clocks[copy.number]);
+                check_access(from, bytes, Access::read, copy.site, copy.number,
+                             block.clocks[copy.number]);
               touch_for(copy.number, address, Access::write, copy.site);
               std::memset(shared.window + address, 0, kChunkBytes);
               if (bytes > 0) std::memcpy(shared.window + address, from, bytes);
@@ -447,7 +451,8 @@ void tma_store_2d(uint32_t from, const TensorMap& map, int32_t x, int32_t y, boo
   const int number = begin_asynchronous(block.clock());
   const Store store{from, map, x, y, adds, number, block.clocks[number], site};
   visit_box(from, map, x, y, [&](uint32_t address, const char*, size_t bytes) {
-    if (bytes > 0) touch(shared.window + address, bytes, Access::read, site, number, store.clock);
+    if (bytes > 0)
+      check_access(shared.window + address, bytes, Access::read, site, number, store.clock);
   });
   stores[static_cast<size_t>(block.me)].open.push_back(store);
 }

@@ -280,14 +280,14 @@ bool is_device_only(const void* p) {
   return !buffer || !buffer->host;
 }
 
-size_t room_from(const void* p) {
+size_t bytes_to_end(const void* p) {
   const auto* c = static_cast<const char*>(p);
   const Buffer* buffer = is_emulated(p) ? buffer_near(c) : nullptr;
   if (!buffer || c < buffer->data) return 0;
   return static_cast<size_t>(std::max<ptrdiff_t>(buffer->data + buffer->bytes - c, 0));
 }
 
-bool holds(const void* p, size_t bytes) { return bytes <= room_from(p); }
+bool holds(const void* p, size_t bytes) { return bytes <= bytes_to_end(p); }
 
 void mark(void* p, size_t bytes, bool written) {
   const Buffer* buffer = buffer_near(static_cast<char*>(p));
@@ -304,7 +304,8 @@ void* open_shared_memory(size_t alignment) {
   return shared.window + shared.low;
 }
 
-void touch(const void* p, size_t bytes, Access access, Site site, int thread, const Clock& seen) {
+void check_access(const void* p, size_t bytes, Access access, Site site, int thread,
+                  const Clock& seen) {
   const auto* c = static_cast<const char*>(p);
   if (!is_emulated(p)) return;
   Accessor by{access, site, thread, in_window(p), 0};

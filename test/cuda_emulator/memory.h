@@ -63,7 +63,7 @@ bool is_emulated(const void* p);
 // Whether [p, p + bytes) is inside one buffer.
 bool holds(const void* p, size_t bytes);
 // Bytes from p to the end of its buffer; 0 if p is in none.
-size_t room_from(const void* p);
+size_t bytes_to_end(const void* p);
 // Marks bytes as written or unwritten.
 void mark(void* p, size_t bytes, bool written);
 
@@ -73,7 +73,8 @@ void* open_shared_memory(size_t alignment);
 
 // One access by `thread`, whose clock is `seen`. On a fault it throws or does not return. Memory
 // outside the device (locals, constants) is ignored.
-void touch(const void* p, size_t bytes, Access access, Site site, int thread, const Clock& seen);
+void check_access(const void* p, size_t bytes, Access access, Site site, int thread,
+                  const Clock& seen);
 void check_alignment(const void* p, size_t bytes, Site site);
 
 }  // namespace emulator

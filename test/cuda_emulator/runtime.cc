@@ -98,7 +98,7 @@ void reset() {
   counters = {};
 }
 
-void forbid(void* memory, size_t bytes) {
+void mark_unwritten(void* memory, size_t bytes) {
   std::memset(memory, 0xff, bytes);
   mark(memory, bytes, false);
 }
@@ -226,7 +226,7 @@ void release_host(void* memory) { release_device(memory); }
 Failure bytes_from(const void* memory, size_t* bytes) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call_on_device()) return failure;
-  *bytes = room_from(memory);
+  *bytes = bytes_to_end(memory);
   return *bytes ? nullptr : "the driver does not know this memory (emulated)";
 }
 Failure free_bytes(size_t* bytes) {

@@ -11,7 +11,7 @@ constexpr int kLanes = kWarpThreads;
 constexpr int kCopyBytes = 16;
 
 void touch_as_self(const void* p, size_t bytes, Access access, Site site) {
-  touch(p, bytes, access, site, block.me, block.clock());
+  check_access(p, bytes, access, site, block.me, block.clock());
 }
 
 template <typename Arguments, typename Perform>

@@ -9,7 +9,7 @@ namespace {
 struct Avx2 {
   static constexpr uint32_t kLanes = 8;
   static constexpr int kRows = 6;  // 12 sums, 2 weights and a broadcast in 16 registers
-  static constexpr float kLeastExponent = -127;
+  static constexpr float kMinExponent = -127;
   using Vector = __m256;
 
   static Vector zero() { return _mm256_setzero_ps(); }
@@ -60,7 +60,7 @@ struct Avx2 {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
-  static float largest(Vector v) {
+  static float horizontal_max(Vector v) {
     const __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));

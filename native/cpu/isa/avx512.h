@@ -10,7 +10,7 @@ namespace {
 struct Avx512 {
   static constexpr uint32_t kLanes = 16;
   static constexpr int kRows = 12;  // 24 sums, 2 weights and a broadcast in 32 registers
-  static constexpr float kLeastExponent = -151;
+  static constexpr float kMinExponent = -151;
   using Vector = __m512;
 
   static Vector zero() { return _mm512_setzero_ps(); }
@@ -46,7 +46,7 @@ struct Avx512 {
   }
   static float first(Vector v) { return _mm512_cvtss_f32(v); }
   static float sum(Vector v) { return _mm512_reduce_add_ps(v); }
-  static float largest(Vector v) { return _mm512_reduce_max_ps(v); }
+  static float horizontal_max(Vector v) { return _mm512_reduce_max_ps(v); }
 
   static __mmask16 mask(uint32_t n) {
     return static_cast<__mmask16>(n < kLanes ? (1u << n) - 1 : 0xffff);

@@ -11,7 +11,7 @@ namespace {
 struct Neon {
   static constexpr uint32_t kLanes = 4;
   static constexpr int kRows = 12;  // 24 sums, 2 weights and a broadcast in 32 registers
-  static constexpr float kLeastExponent = -127;
+  static constexpr float kMinExponent = -127;
   using Vector = float32x4_t;
 
   static Vector zero() { return vdupq_n_f32(0); }
@@ -59,7 +59,7 @@ struct Neon {
   }
   static float first(Vector v) { return vgetq_lane_f32(v, 0); }
   static float sum(Vector v) { return vaddvq_f32(v); }
-  static float largest(Vector v) { return vmaxvq_f32(v); }
+  static float horizontal_max(Vector v) { return vmaxvq_f32(v); }
 };
 
 struct Blocks {

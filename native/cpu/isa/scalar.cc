@@ -10,7 +10,7 @@ namespace {
 struct Scalar {
   static constexpr uint32_t kLanes = 4;
   static constexpr int kRows = 4;
-  static constexpr float kLeastExponent = -127;
+  static constexpr float kMinExponent = -127;
   struct Vector {
     float lane[kLanes];
   };
@@ -90,7 +90,7 @@ struct Scalar {
   }
   static float first(const Vector& v) { return v.lane[0]; }
   static float sum(const Vector& v) { return (v.lane[0] + v.lane[2]) + (v.lane[1] + v.lane[3]); }
-  static float largest(const Vector& v) {
+  static float horizontal_max(const Vector& v) {
     float most = v.lane[0];
     for (uint32_t i = 1; i < kLanes; ++i) most = most > v.lane[i] ? most : v.lane[i];
     return most;

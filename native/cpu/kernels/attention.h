@@ -152,7 +152,7 @@ struct Attention {
       for (uint32_t i = 0; i < last; i += V::kLanes)
         scores_max = V::max(scores_max, V::load(scores + i));
       const Vector old_max = V::set1(scratch.row_max[row]);
-      const Vector new_max = V::max(old_max, V::mul(V::set1(V::largest(scores_max)), scale));
+      const Vector new_max = V::max(old_max, V::mul(V::set1(V::horizontal_max(scores_max)), scale));
       // Probabilities, before normalization, and their sum.
       const Vector minus_max = V::sub(V::zero(), new_max);
       const auto to_probabilities = [&](Vector values) {

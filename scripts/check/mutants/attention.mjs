@@ -1,6 +1,6 @@
 export const file = 'attention.cuh';
 
-export const faults = [
+export const mutants = [
   {
     name: 'the tiles of spans overlap',
     text: 'first_row / tile_rows + s;',

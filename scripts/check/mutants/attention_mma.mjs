@@ -4,7 +4,7 @@ const manyTexts = 'cuda bf16: attention: many texts';
 const attention = 'cuda bf16: attention: one text of any length';
 const chosen = 'cuda: hopper: attention is chosen';
 
-export const faults = [
+export const mutants = [
   {
     name: 'own pages looked up at the index that includes the prefix',
     text: '(in_prefix ? page : page - prefix_pages) * kPageTokens',
@@ -62,13 +62,13 @@ export const faults = [
   {
     name: 'wgmma only for more than 16 rows',
     text: 'gpu.has_wgmma && fits',
-    replacement: 'if (gpu.has_wgmma && query.rows > 16 && fits',
+    replacement: 'gpu.has_wgmma && query.rows > 16 && fits',
     tests: chosen,
   },
   {
     name: 'wgmma for short batches',
     text: 'plan == Plan::large && gpu',
-    replacement: 'card',
+    replacement: 'gpu',
     tests: chosen,
   },
   {

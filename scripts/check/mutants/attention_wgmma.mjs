@@ -4,7 +4,7 @@ const hopperAttention = 'hopper bf16: attention: one text of any length';
 const hopperTexts = 'hopper bf16: attention: many texts';
 const schedules = 'cuda: hopper: attention is the same in any schedule';
 
-export const faults = [
+export const mutants = [
   {
     name: 'a row attends to the next token',
     text: ': token + 1;',

@@ -5,7 +5,7 @@ const replayed = 'cuda: short batches run as graphs';
 const invariant = 'invariant batches';
 const named = 'cuda: reports which kernels run';
 
-export const faults = [
+export const mutants = [
   {
     name: 'a copy overtakes the ops before it',
     text: `launch_recorded();

@@ -2,7 +2,7 @@ export const file = 'gemm.cuh';
 
 const sums = 'cuda: int8: sums are exact';
 
-export const faults = [
+export const mutants = [
   {
     name: 'gate and up exchanged',
     text: 'gate * reciprocal_approx(1 + exp2_approx(-kLog2E * gate)) * up',

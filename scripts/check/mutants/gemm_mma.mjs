@@ -18,7 +18,7 @@ const tooEarly = {
     load_in(step + kStages);`,
 };
 
-export const faults = [
+export const mutants = [
   {
     name: 'no barrier before a stage is read',
     text: '[] { sync_block(); }',

@@ -5,7 +5,7 @@ const wgmma = 'hopper bf16: linear ops: large shapes';
 const sums = 'cuda: int8: sums are exact';
 const costs = 'cuda: hopper: tiles are chosen by cost';
 
-export const faults = [
+export const mutants = [
   {
     name: 'every round waits for the parity of the first round',
     text: 'mbarrier_wait(shared.full(position.stage), position.parity);',

@@ -2,7 +2,7 @@ export const file = 'graph_cache.h';
 
 const failures = 'survives the failure';
 
-export const faults = [
+export const mutants = [
   {
     name: 'an incomplete graph is launched',
     text: 'entry.has_graph = !launched && !captured;',

@@ -1,6 +1,6 @@
 export const file = 'hopper.cuh';
 
-export const faults = [
+export const mutants = [
   {
     name: 'a descriptor with half the stride',
     text: 'sizeof(SwizzledRows) >> 4',

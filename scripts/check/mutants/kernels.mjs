@@ -1,6 +1,6 @@
 export const file = 'kernels.h';
 
-export const faults = [
+export const mutants = [
   {
     name: 'up rows overwrite gate rows',
     text: '2 * (row - gates) + 1',

@@ -2,7 +2,7 @@ export const file = 'launches.h';
 
 const replayed = 'cuda: short batches run as graphs';
 
-export const faults = [
+export const mutants = [
   {
     name: 'every parameter has the value of the first',
     text: '*from += room_of<T>();',

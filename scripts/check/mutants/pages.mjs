@@ -1,6 +1,6 @@
 export const file = 'pages.cuh';
 
-export const faults = [
+export const mutants = [
   {
     name: 'the layer of a run is ignored',
     text: 'static_cast<size_t>(layer) * run.layer_stride',

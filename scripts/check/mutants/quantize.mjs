@@ -3,7 +3,7 @@ export const file = 'quantize.cu';
 const rows = 'cuda: int8: rows are as defined';
 const large = 'cuda int8: linear ops: large shapes';
 
-export const faults = [
+export const mutants = [
   {
     name: 'a stage of the rotation is missing',
     text: 'if (bits - shift == 2) butterflies<2>(row, cols, shift);',

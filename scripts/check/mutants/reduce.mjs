@@ -1,6 +1,6 @@
 export const file = 'reduce.cuh';
 
-export const faults = [
+export const mutants = [
   {
     name: "a block's sums overwritten while they are read",
     text: '  sync_block();  // an earlier',

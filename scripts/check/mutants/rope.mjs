@@ -1,6 +1,6 @@
 export const file = 'rope.cu';
 
-export const faults = [
+export const mutants = [
   {
     name: 'keys and values stored at the index that includes the prefix',
     text: 'place.position - place.span->prefix.tokens',

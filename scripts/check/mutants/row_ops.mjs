@@ -1,6 +1,6 @@
 export const file = 'row_ops.cu';
 
-export const faults = [
+export const mutants = [
   {
     name: 'an infinity past the cut dimensions is accepted',
     text: 'scale > 0 && squares < INFINITY',

@@ -2,7 +2,7 @@ export const file = 'tuning.cu';
 
 const tuning = 'cuda: tuning is read';
 
-export const faults = [
+export const mutants = [
   {
     name: 'text after a tuning is accepted',
     text: ' && stop == end',

@@ -17,67 +17,69 @@ class FaultyBackend final : public Backend {
     std::function<void()> at_attention = [] {}, at_pool = [] {};
   };
 
-  FaultyBackend(std::unique_ptr<Backend> on, std::shared_ptr<const Faults> faults)
-      : on_(std::move(on)), faults_(std::move(faults)) {}
+  FaultyBackend(std::unique_ptr<Backend> backend, std::shared_ptr<const Faults> faults)
+      : backend_(std::move(backend)), faults_(std::move(faults)) {}
 
-  Traits traits() const noexcept override { return on_->traits(); }
+  Traits traits() const noexcept override { return backend_->traits(); }
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
-    on_->begin_batch(tokens, invariant);
+    backend_->begin_batch(tokens, invariant);
   }
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
-    on_->gather(ids, table, out);
+    backend_->gather(ids, table, out);
   }
   void rms_norm(Matrix x, Matrix gain, float eps, Matrix out) noexcept override {
-    on_->rms_norm(x, gain, eps, out);
+    backend_->rms_norm(x, gain, eps, out);
   }
   void linear(Matrix in, Matrix weight, Matrix out) noexcept override {
-    on_->linear(in, weight, out);
+    backend_->linear(in, weight, out);
   }
   void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override {
-    on_->linear_add(in, weight, x);
+    backend_->linear_add(in, weight, x);
   }
   void linear_swiglu(Matrix in, Matrix weight, Matrix out) noexcept override {
-    on_->linear_swiglu(in, weight, out);
+    backend_->linear_swiglu(in, weight, out);
   }
   void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
-    on_->norm_rope(query, gain, heads, spans);
+    backend_->norm_rope(query, gain, heads, spans);
   }
   void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
                        void* pages) noexcept override {
-    on_->norm_rope_store(key_value, gain, heads, spans, pages);
+    backend_->norm_rope_store(key_value, gain, heads, spans, pages);
   }
   void attention(Matrix query, Heads heads, Spans spans, const void* pages,
                  Matrix out) noexcept override {
     faults_->at_attention();
-    on_->attention(query, heads, spans, pages, out);
+    backend_->attention(query, heads, spans, pages, out);
   }
   void pool(Matrix x, Matrix gain, float eps, Pooled* outputs, uint32_t count) noexcept override {
     faults_->at_pool();
-    on_->pool(x, gain, eps, outputs, count);
+    backend_->pool(x, gain, eps, outputs, count);
   }
   const char* sync() noexcept override {
-    return faults_->broken ? "the device fell off the bus" : on_->sync();
+    return faults_->broken ? "the device fell off the bus" : backend_->sync();
   }
   void* allocate(size_t bytes) noexcept override {
-    return faults_->no_memory ? nullptr : on_->allocate(bytes);
+    return faults_->no_memory ? nullptr : backend_->allocate(bytes);
   }
-  void release(void* memory) noexcept override { on_->release(memory); }
+  void release(void* memory) noexcept override { backend_->release(memory); }
   void upload(void* to, const void* from, size_t bytes) noexcept override {
-    on_->upload(to, from, bytes);
+    backend_->upload(to, from, bytes);
   }
-  size_t available_bytes() const noexcept override { return on_->available_bytes(); }
-  size_t page_bytes(const Heads& heads) const noexcept override { return on_->page_bytes(heads); }
+  size_t available_bytes() const noexcept override { return backend_->available_bytes(); }
+  size_t page_bytes(const Heads& heads) const noexcept override {
+    return backend_->page_bytes(heads);
+  }
   WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
                              DType stored) const noexcept override {
-    return on_->weight_layout(use, rows, cols, stored);
+    return backend_->weight_layout(use, rows, cols, stored);
   }
   void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
                     const void* from, DType stored) noexcept override {
-    on_->store_weight(weight, use, first_row, rows, from, stored);
+    backend_->store_weight(weight, use, first_row, rows, from, stored);
   }
 
  private:
-  std::unique_ptr<Backend> on_;
+  std::unique_ptr<Backend> backend_;
   std::shared_ptr<const Faults> faults_;
 };
 

@@ -101,7 +101,7 @@ std::vector<Vector> embed(const Model& model, Workspace& workspace, const std::v
   std::vector<Pooled> outputs;
   for (uint32_t i = 0; i < texts.size(); ++i)
     outputs.push_back({i, dimensions, vectors[i].values.data(), false});
-  model.backend->pool(batch.pooled.x, model.final_norm, model.config.norm_eps, outputs.data(),
+  model.backend->pool(batch.pooled_rows.x, model.final_norm, model.config.norm_eps, outputs.data(),
                       static_cast<uint32_t>(outputs.size()));
   const char* failure = model.backend->sync();
   expect(!failure, std::string("sync: ") + (failure ? failure : ""));

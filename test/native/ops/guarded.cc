@@ -53,10 +53,10 @@ std::vector<float> decoded(const unsigned char* bytes, uint32_t cols, DType dtyp
 Device::Device(const BackendEntry& entry, size_t variant)
     : name(entry.name),
       owned(entry.open[variant]()),
-      on(*owned),
+      backend(*owned),
       download(entry.download),
       emulated(entry.emulated) {
-  const Backend::Traits traits = on.traits();
+  const Backend::Traits traits = backend.traits();
   normed = traits.normed;
   input = traits.input;
   output = traits.output;
@@ -65,26 +65,26 @@ Device::Device(const BackendEntry& entry, size_t variant)
 Device open_reference() { return Device(reference_entry(), 0); }
 
 void Device::sync() {
-  const char* failure = on.sync();
+  const char* failure = backend.sync();
   expect(!failure, std::string("sync: ") + (failure ? failure : ""));
 }
 
 GuardedMemory::GuardedMemory(Device& device, size_t bytes)
     : device_(device),
       bytes_(bytes),
-      memory_(static_cast<unsigned char*>(device.on.allocate(bytes + 2 * kGuard))) {
+      memory_(static_cast<unsigned char*>(device.backend.allocate(bytes + 2 * kGuard))) {
   expect(memory_ != nullptr, "allocate returned null");
   expect(reinterpret_cast<uintptr_t>(memory_) % 64 == 0,
          "allocate returned memory that is not 64-byte aligned");
   const std::vector<uint32_t> sentinels((bytes + 2 * kGuard + 3) / 4, kSentinel);
-  device.on.upload(memory_, sentinels.data(), bytes + 2 * kGuard);
+  device.backend.upload(memory_, sentinels.data(), bytes + 2 * kGuard);
   device.sync();
 }
 
-GuardedMemory::~GuardedMemory() { device_.on.release(memory_); }
+GuardedMemory::~GuardedMemory() { device_.backend.release(memory_); }
 
 void GuardedMemory::write(size_t offset, const void* from, size_t bytes) {
-  device_.on.upload(memory_ + kGuard + offset, from, bytes);
+  device_.backend.upload(memory_ + kGuard + offset, from, bytes);
   device_.sync();
 }
 
@@ -156,7 +156,7 @@ std::vector<float> GuardedMatrix::read() const {
 
 StoredWeight::StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_t cols,
                            const void* bytes, DType stored, uint32_t piece_rows)
-    : layout_(device.on.weight_layout(use, rows, cols, stored)),
+    : layout_(device.backend.weight_layout(use, rows, cols, stored)),
       memory_(device, layout_.bytes),
       matrix_{memory_.data(), rows, cols, cols, layout_.dtype} {
   const size_t row_bytes = cols * bytes_of(stored);
@@ -167,7 +167,7 @@ StoredWeight::StoredWeight(Device& device, WeightUse use, uint32_t rows, uint32_
     std::vector<unsigned char> piece(1 + count * row_bytes);
     std::memcpy(piece.data() + 1, static_cast<const unsigned char*>(bytes) + first * row_bytes,
                 count * row_bytes);
-    device.on.store_weight(matrix_, use, first, count, piece.data() + 1, stored);
+    device.backend.store_weight(matrix_, use, first, count, piece.data() + 1, stored);
   }
   device.sync();
 }

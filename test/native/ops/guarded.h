@@ -24,7 +24,7 @@ struct Device {
 
   std::string name;
   std::unique_ptr<Backend> owned;
-  Backend& on;
+  Backend& backend;
   std::function<void(void* to, const void* from, size_t bytes)> download;
   DType normed, input, output;  // of the backend's traits
   bool emulated;                // BackendEntry::emulated

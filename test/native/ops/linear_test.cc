@@ -41,7 +41,7 @@ struct Values {
 };
 
 DType weight_dtype(Device& device, const Case& c) {
-  return device.on.weight_layout(c.use(), c.weight_rows(), c.in, DType::f32).dtype;
+  return device.backend.weight_layout(c.use(), c.weight_rows(), c.in, DType::f32).dtype;
 }
 
 // Whether the op quantizes its input and weight by column scales that depend on both, so that no
@@ -67,9 +67,9 @@ std::vector<float> run(Device& device, const Case& c, const Values& values) {
   const GuardedMatrix out(device, c.rows, c.out, c.gap, dtype,
                           c.op == Op::linear_add ? &values.x : nullptr);
   switch (c.op) {
-    case Op::linear: device.on.linear(in, weight, out); break;
-    case Op::linear_add: device.on.linear_add(in, weight, out); break;
-    case Op::linear_swiglu: device.on.linear_swiglu(in, weight, out); break;
+    case Op::linear: device.backend.linear(in, weight, out); break;
+    case Op::linear_add: device.backend.linear_add(in, weight, out); break;
+    case Op::linear_swiglu: device.backend.linear_swiglu(in, weight, out); break;
   }
   device.sync();
   weight.check();
@@ -89,7 +89,7 @@ std::vector<double> tolerance(Device& device, const Case& c, const Values& value
       c.op == Op::linear_swiglu ? rounding_errors(wanted, c.out, device.input, kGatedScale)
                                 : rounding_errors(wanted, c.out, device.output);
   const std::vector<double> quantizing = quantizes(device, c)
-                                             ? levelled_errors(values.in, values.weight, c.in)
+                                             ? column_scaled_errors(values.in, values.weight, c.in)
                                              : std::vector<double>(wanted.size());
   for (uint32_t t = 0; t < c.rows; ++t) {
     const float* in = &values.in[size_t{t} * c.in];

@@ -76,8 +76,8 @@ std::vector<double> rounding_errors(const std::vector<float>& values, size_t col
   return errors;
 }
 
-std::vector<double> levelled_errors(const std::vector<float>& in, const std::vector<float>& weight,
-                                    size_t cols) {
+std::vector<double> column_scaled_errors(const std::vector<float>& in,
+                                         const std::vector<float>& weight, size_t cols) {
   struct Row {
     double step, length;
   };

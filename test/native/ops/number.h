@@ -68,8 +68,8 @@ std::vector<double> rounding_errors(const std::vector<float>& values, size_t col
 // them to steps s of peak / 127. A sum is 1 / order times the sum of the products of rotated
 // values, so the standard deviations of its errors are s_x |w'| / sqrt(12 order), s_w |x'| /
 // sqrt(12 order) and s_x s_w sqrt(cols) / (12 order). The bound is six times their sum.
-std::vector<double> levelled_errors(const std::vector<float>& in, const std::vector<float>& weight,
-                                    size_t cols);
+std::vector<double> column_scaled_errors(const std::vector<float>& in,
+                                         const std::vector<float>& weight, size_t cols);
 
 constexpr double kRoundoff = unit_roundoff(DType::f32);
 

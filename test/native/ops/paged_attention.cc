@@ -125,7 +125,8 @@ PagedAttention::PagedAttention(Device& device, const Setting& setting, uint64_t 
   }
   rotations_ = std::make_unique<GuardedArray<float>>(device, rotation_table(positions));
   heads_ = {setting.query_heads, setting.key_value_heads, kDim, 1e-6f, rotations_->data()};
-  arena_ = std::make_unique<GuardedMemory>(device, owned_.size() * device.on.page_bytes(heads_));
+  arena_ =
+      std::make_unique<GuardedMemory>(device, owned_.size() * device.backend.page_bytes(heads_));
 }
 
 std::vector<Span> PagedAttention::spans_of(const std::vector<Piece>& chunk) const {
@@ -148,9 +149,9 @@ void PagedAttention::store(const std::vector<Span>& spans, const std::vector<flo
   const GuardedMatrix matrix(device_, rows, cols, setting_.gap, device_.output, &key_value);
   const StoredWeight gain(device_, WeightUse::gain, 1, kDim, inputs.key_gain);
   const GuardedArray<Span> list(device_, spans);
-  device_.on.norm_rope_store(matrix, gain, heads_,
-                             {list.data(), static_cast<uint32_t>(spans.size()), setting_.layer},
-                             arena_->data());
+  device_.backend.norm_rope_store(
+      matrix, gain, heads_, {list.data(), static_cast<uint32_t>(spans.size()), setting_.layer},
+      arena_->data());
   device_.sync();
   (void)matrix.read();
   gain.check();
@@ -165,8 +166,8 @@ std::vector<float> PagedAttention::norm_rope(const AttentionInputs& inputs,
                              &query);
   const StoredWeight gain(device_, WeightUse::gain, 1, kDim, inputs.query_gain);
   const GuardedArray<Span> list(device_, spans_of(chunk));
-  device_.on.norm_rope(matrix, gain, heads_,
-                       {list.data(), static_cast<uint32_t>(chunk.size()), setting_.layer});
+  device_.backend.norm_rope(matrix, gain, heads_,
+                            {list.data(), static_cast<uint32_t>(chunk.size()), setting_.layer});
   device_.sync();
   gain.check();
   list.check();
@@ -181,9 +182,9 @@ std::vector<float> PagedAttention::attend(const std::vector<Piece>& chunk,
   const GuardedMatrix query(device_, rows, cols, setting_.gap, device_.output, &rotated);
   const GuardedMatrix out(device_, rows, cols, setting_.gap, device_.input);
   const GuardedArray<Span> list(device_, spans_of(chunk));
-  device_.on.attention(query, heads_,
-                       {list.data(), static_cast<uint32_t>(chunk.size()), setting_.layer},
-                       arena_->data(), out);
+  device_.backend.attention(query, heads_,
+                            {list.data(), static_cast<uint32_t>(chunk.size()), setting_.layer},
+                            arena_->data(), out);
   device_.sync();
   (void)query.read();
   list.check();
@@ -232,7 +233,7 @@ std::vector<std::vector<float>> PagedAttention::run_last_rows(const AttentionInp
 // Fails if a page that no run owns, or memory around the arena and the tables, has changed.
 void PagedAttention::check() const {
   const std::vector<unsigned char> arena = arena_->read();
-  const size_t page_bytes = device_.on.page_bytes(heads_);
+  const size_t page_bytes = device_.backend.page_bytes(heads_);
   const std::vector<uint32_t> sentinels(page_bytes / 4, kSentinel);
   for (size_t page = 0; page < owned_.size(); ++page) {
     expect(

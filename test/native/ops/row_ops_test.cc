@@ -21,7 +21,7 @@ std::vector<float> run_gather(Device& device, Matrix table, const std::vector<ui
   const GuardedArray<uint32_t> list(device, ids);
   const auto rows = static_cast<uint32_t>(ids.size());
   const GuardedMatrix out(device, rows, table.cols, gap, DType::f32);
-  device.on.gather(list.data(), table, out);
+  device.backend.gather(list.data(), table, out);
   device.sync();
   list.check();
   return out.read();
@@ -54,7 +54,7 @@ std::vector<float> run_rms_norm(Device& device, uint32_t rows, uint32_t cols,
   const GuardedMatrix in(device, rows, cols, gap, DType::f32, &x);
   const StoredWeight weight(device, WeightUse::gain, 1, cols, gain);
   const GuardedMatrix out(device, rows, cols, gap, device.normed);
-  device.on.rms_norm(in, weight, kEps, out);
+  device.backend.rms_norm(in, weight, kEps, out);
   device.sync();
   weight.check();
   expect_same_bits(in.read(), x, cols, "the input, which is not to change");
@@ -137,7 +137,7 @@ PoolResult run_pool(Device& device, uint32_t rows, uint32_t cols, const std::vec
     outputs.push_back({row, dimensions, out, false});
     out += dimensions + kHostGap;
   }
-  device.on.pool(in, weight, kEps, outputs.data(), static_cast<uint32_t>(outputs.size()));
+  device.backend.pool(in, weight, kEps, outputs.data(), static_cast<uint32_t>(outputs.size()));
   device.sync();
   expect_same_bits(in.read(), x, cols, "the input, which is not to change");
   PoolResult result;

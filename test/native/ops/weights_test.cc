@@ -18,7 +18,7 @@ std::vector<float> read_linear(Device& device, Matrix weight) {
   for (uint32_t k = 0; k < weight.cols; ++k) identity[size_t{k} * weight.cols + k] = 1;
   const GuardedMatrix in(device, weight.cols, weight.cols, 0, device.normed, &identity);
   const GuardedMatrix out(device, weight.cols, weight.rows, 0, device.output);
-  device.on.linear(in, weight, out);
+  device.backend.linear(in, weight, out);
   device.sync();
   const std::vector<float> transposed = out.read();
   std::vector<float> values(transposed.size());
@@ -38,7 +38,7 @@ std::vector<float> read_linear_add(Device& device, Matrix weight) {
   const std::vector<float> zeros(3 * weight.rows);
   const GuardedMatrix in(device, 3, weight.cols, 0, device.input, &values);
   const GuardedMatrix x(device, 3, weight.rows, 0, DType::f32, &zeros);
-  device.on.linear_add(in, weight, x);
+  device.backend.linear_add(in, weight, x);
   device.sync();
   return x.read();
 }
@@ -49,7 +49,7 @@ std::vector<float> read_table(Device& device, Matrix table) {
   for (uint32_t i = 0; i < table.rows; ++i) ids[i] = i;
   const GuardedArray<uint32_t> list(device, ids);
   const GuardedMatrix out(device, table.rows, table.cols, 0, DType::f32);
-  device.on.gather(list.data(), table, out);
+  device.backend.gather(list.data(), table, out);
   device.sync();
   return out.read();
 }
@@ -61,7 +61,7 @@ std::vector<float> read_gate_up(Device& device, Matrix weight) {
       rounded(random.values(7 * weight.cols), weight.cols, device.normed);
   const GuardedMatrix in(device, 7, weight.cols, 0, device.normed, &values);
   const GuardedMatrix out(device, 7, weight.rows / 2, 0, device.input);
-  device.on.linear_swiglu(in, weight, out);
+  device.backend.linear_swiglu(in, weight, out);
   device.sync();
   return out.read();
 }
