@@ -69,7 +69,7 @@ done
 
 PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin
 library=$programs/libqwen3_embed_cuda.so
-watched=$programs/libqwen3_embed_cuda_watchdog.so
+watchdog_library=$programs/libqwen3_embed_cuda_watchdog.so
 
 # --- Requirements of steps ------------------------------------------------------------------------
 
@@ -223,10 +223,10 @@ step_ops_portable() {
   op_tests ops-portable "$library"
 }
 
-step_ops_watched() {
+step_ops_watchdog() {
   need_gpu
   need_hopper
-  op_tests ops-watchdog "$watched"
+  op_tests ops-watchdog "$watchdog_library"
 }
 
 step_ops() {
@@ -354,7 +354,7 @@ sanitize() {
   log=$logs/sanitizer-$1-$2.log
   QWEN3_EMBED_HOPPER=$2 timeout --foreground -k 2 $((seconds / 7)) \
     compute-sanitizer --tool "$1" --error-exitcode 86 \
-    "$programs/gpu_tests" "$watched" --filter "$few" >"$log" 2>&1
+    "$programs/gpu_tests" "$watchdog_library" --filter "$few" >"$log" 2>&1
   code=$?
   echo "$1, QWEN3_EMBED_HOPPER=$2: exit code $code, $(grep 'SUMMARY' "$log" | tail -n 1)"
   return $code
