@@ -126,11 +126,8 @@ function ratio(own, other) {
 
 async function load({ model, precisions, rounds, threads }) {
   const samples = Object.fromEntries(precisions.map((precision) => [precision, []]));
-  spawnSync(
-    'cat',
-    fs.readdirSync(model).map((name) => path.join(model, name)),
-    { stdio: 'ignore' },
-  ); // reads the files into the page cache
+  const files = fs.readdirSync(model).map((name) => path.join(model, name));
+  spawnSync('cat', files, { stdio: 'ignore' }); // reads the files into the page cache
   for (let round = 0; round < rounds; round++) {
     for (const precision of precisions) {
       samples[precision].push(

@@ -16,7 +16,7 @@ const embedder = await Embedder.load(folder, {
   precision,
   threads: Number(threads),
 });
-await embedder.embed(randomProse(127)); // initialises the tokenizer and buffers
+await embedder.embed(randomProse(127)); // initializes the tokenizer and buffers
 
 answer(async ({ seconds }) => {
   const idle = await delay(() => sleep(seconds * 1000));

@@ -24,9 +24,10 @@ export async function kernels({ threads, rounds, precisions }) {
   const result = spawnSync(path.join(buildDirectory, 'bin', 'kernel_bench'), args.map(String), {
     stdio: 'inherit',
   });
-  if (result.status !== 0)
+  if (result.status !== 0) {
     throw new Error(
       `The kernel benchmark failed with ${result.signal ?? `exit code ${result.status}`}.`,
     );
+  }
   return JSON.parse(fs.readFileSync(json, 'utf8'));
 }

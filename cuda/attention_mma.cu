@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(kThreads)
   wait_for_previous();
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const uint32_t head = blockIdx.y, kv_head = head / (heads.query / heads.key_value);
-  // From the last row back: rows with the most keys come first.
+  // From the chunk's last row back, so within a text the rows with the most keys come first.
   const Tile tile = tile_of(spans, gridDim.x - 1 - blockIdx.x, kRows);
   if (tile.rows == 0) return;
   const Span& span = *tile.span;
@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(kThreads)
     const bool in_prefix = page < prefix_pages;
     const KeyValueRun& run = in_prefix ? span.prefix : span.own;
     const uint32_t token = (in_prefix ? page : page - prefix_pages) * kPageTokens;
-    // Slots past these are not written and must not be read.
+    // Slots past these may be unwritten. They are not read but filled with zeros.
     const uint32_t tokens = (in_prefix ? run.tokens : own_tokens) - token;
     const T* keys = page_rows(pages, run, spans.layer, token, heads.key_value, Part::key, kv_head);
     const T* values =
@@ -110,7 +110,8 @@ __global__ void __launch_bounds__(kThreads)
     if (warp_has_rows) {
       const uint32_t keys = stage_of(page), values = keys + kTileBytes;
 
-      // Scores.
+      // score = query key^T
+
       float score[kPageTokens / 8][4] = {};
 #pragma unroll
       for (uint32_t d = 0; d < kDimSteps; ++d) {
@@ -132,7 +133,8 @@ __global__ void __launch_bounds__(kThreads)
       for (uint32_t half = 0; half < 2; ++half) {
         const uint32_t own_position =
             span.position + tile.first + first + half * 8 - span.prefix.tokens;
-        // Tokens of the run.
+        // Number of the run's tokens that the row sees.
+
         const uint32_t visible = in_prefix ? span.prefix.tokens : own_position + 1;
 #pragma unroll
         for (uint32_t j = 0; j < kPageTokens / 8; ++j) {
@@ -185,11 +187,11 @@ __global__ void __launch_bounds__(kThreads)
         }
       }
     }
-    sync_block();  // the stage may be overwritten
+    sync_block();  // the stage is free for page + 2
   }
   if (!warp_has_rows) return;
 
-    // Epilogue: normalise and store.
+    // Epilogue: normalize and store.
 #pragma unroll
   for (uint32_t half = 0; half < 2; ++half) {
     row_sum[half] += shuffle_xor(row_sum[half], 1);
@@ -226,7 +228,8 @@ Failure attention_of(Stream stream, Matrix query, Heads heads, Spans spans, cons
 Failure attention(Stream stream, Plan plan, const Gpu& gpu, Matrix query, Heads heads, Spans spans,
                   const void* pages, Matrix out) {
   if (query.rows == 0 || spans.count == 0) return nullptr;
-  // Must not depend on the number of rows: a row's bits would depend on its batch.
+  // The choice must not depend on the number of rows: otherwise a row's bits would depend on its
+  // batch.
   if (plan == Plan::large && gpu.has_wgmma && fits_wgmma(heads)) {
     return attention_wgmma(stream, gpu, query, heads, spans, pages, out);
   }

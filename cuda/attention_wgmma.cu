@@ -18,7 +18,8 @@
 // (ping-pong), so one warpgroup computes exponentials while the other multiplies.
 //
 // Blocks are persistent, one per multiprocessor. The scheduler draws tickets from a global counter,
-// so blocks that get short tiles process more of them. Tiles with the most keys come first.
+// so blocks that get short tiles process more of them. Tiles are ordered by key/value head, so that
+// a head's pages stay in L2; within a head, from the last row back.
 //
 // TMA loads whole pages. Threads copy the last page of a run up to its last token and zero the
 // rest: slots past it must not be read, and a probability of 0 times NaN would be NaN.
@@ -208,7 +209,8 @@ __device__ __forceinline__ void produce_stage(const Attention<T>& a, const Tenso
         const uint32_t full = shared_address(&shared->full[part][stage]);
         const uint32_t to = shared_address(&shared->stage[part][stage]);
         mbarrier_wait(shared_address(&shared->empty[part][stage]), parity);
-        // Otherwise a late lane could miss this phase: filling and emptying may follow at once.
+        // Otherwise the phase could end before a late lane has tested `empty`, which would then
+        // wait for the wrong phase.
         sync_warp();
         if (elected) {
           mbarrier_arrive_expecting(full,
@@ -344,20 +346,20 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
   const auto end_turn = [&] {
     arrive_threads(kTurnBarrier + 1 - static_cast<int>(warpgroup), kConsumers * kWarpgroupThreads);
   };
-  const auto wait_for = [&](Part part, const RingPosition<kStages>& position) {
-    mbarrier_wait(shared_address(&shared->full[static_cast<uint32_t>(part)][position.stage]),
-                  position.parity);
+  const auto wait_for = [&](Part part, const PipelineState<kStages>& state) {
+    mbarrier_wait(shared_address(&shared->full[static_cast<uint32_t>(part)][state.stage]),
+                  state.parity);
   };
-  const auto start_of = [&](Part part, const RingPosition<kStages>& position) {
-    return shared_address(&shared->stage[static_cast<uint32_t>(part)][position.stage]);
+  const auto start_of = [&](Part part, const PipelineState<kStages>& state) {
+    return shared_address(&shared->stage[static_cast<uint32_t>(part)][state.stage]);
   };
-  const auto release = [&](Part part, const RingPosition<kStages>& position) {
+  const auto release = [&](Part part, const PipelineState<kStages>& state) {
     if (thread % 32 != 0) return;
-    mbarrier_arrive(shared_address(&shared->empty[static_cast<uint32_t>(part)][position.stage]));
+    mbarrier_arrive(shared_address(&shared->empty[static_cast<uint32_t>(part)][state.stage]));
   };
 
   if (warpgroup == 1) end_turn();  // warpgroup 0 has the first turn
-  RingPosition<kStages> position;
+  PipelineState<kStages> state;
   uint32_t work_parity = 0;
   WorkTile work = receive_tile(shared, work_parity);
   if (work.tile.rows > 0) load_queries(a, work, query, warpgroup, thread);
@@ -371,7 +373,9 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
 
     const KeySteps steps = key_steps_of(work.tile);
     const uint32_t prefix_tokens = work.tile.span->prefix.tokens;
-    // Mask: hides keys past the row's own token. Steps that all rows see need none.
+    // Mask: hides keys past the row's own token and past the prefix's end. Steps whose keys all
+    // rows
+    // see need none.
     const auto mask = [&](float(&score)[kStepTokens / 2], uint32_t step) {
       const bool in_prefix = step < steps.prefix;
       const uint32_t first = first_token(steps, step);
@@ -396,28 +400,28 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
     Softmax softmax;
 
     // First step: scores and softmax, with no earlier product to overlap.
-    wait_for(Part::key, position);
+    wait_for(Part::key, state);
     begin_turn();
-    multiply_keys<T>(score, query, start_of(Part::key, position));
+    multiply_keys<T>(score, query, start_of(Part::key, state));
     end_turn();
     wgmma_wait<0>();
-    release(Part::key, position);
+    release(Part::key, state);
     mask(score, 0);
     online_softmax(softmax, score, a.scale, rescale);
     pack_scores<T>(probability, score);
 
     // Main loop: scores of this step, values of the previous one.
     for (uint32_t step = 1; step < steps.total; ++step) {
-      const RingPosition<kStages> previous = position;
-      position.advance();
-      wait_for(Part::key, position);
+      const PipelineState<kStages> previous = state;
+      state.advance();
+      wait_for(Part::key, state);
       wait_for(Part::value, previous);
       begin_turn();
-      multiply_keys<T>(score, query, start_of(Part::key, position));
+      multiply_keys<T>(score, query, start_of(Part::key, state));
       multiply_values<T>(sum, probability, start_of(Part::value, previous));
       end_turn();
       wgmma_wait<1>();
-      release(Part::key, position);
+      release(Part::key, state);
       mask(score, step);
       online_softmax(softmax, score, a.scale, rescale);
       // Without this ptxas moves the wait above the exponentials, which should overlap the product.
@@ -432,17 +436,17 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
     }
 
     // Values of the last step. The next tile's queries load meanwhile.
-    wait_for(Part::value, position);
+    wait_for(Part::value, state);
     begin_turn();
-    multiply_values<T>(sum, probability, start_of(Part::value, position));
+    multiply_values<T>(sum, probability, start_of(Part::value, state));
     end_turn();
     const WorkTile next = receive_tile(shared, work_parity);
     if (next.tile.rows > 0) load_queries(a, next, query, warpgroup, thread);
     wgmma_wait<0>();
-    release(Part::value, position);
-    position.advance();
+    release(Part::value, state);
+    state.advance();
 
-    // Epilogue: normalise and store.
+    // Epilogue: normalize and store.
 #pragma unroll
     for (uint32_t half = 0; half < 2; ++half) {
       float total = softmax.row_sum[half];
@@ -460,7 +464,7 @@ __device__ __forceinline__ void consume(const Attention<T>& a, Shared* shared) {
     }
     work = next;
   }
-  // Consume the arrival that hands over a turn after the last tile.
+  // Warpgroup 1's last end_turn offers a turn that is not used: complete that barrier.
   if (warpgroup == 0) sync_threads(kTurnBarrier, kConsumers * kWarpgroupThreads);
 }
 

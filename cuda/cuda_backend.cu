@@ -15,13 +15,17 @@ namespace {
 
 using cuda::Failure;
 
-constexpr int kOldestMajor = 8;  // compute capability: Ampere
-// Of recorded launches. The largest model's small batch needs 100 KiB.
-constexpr size_t kRecordedBytes = 256 << 10;
-constexpr size_t kOpBytes = 4 << 10;  // most that one op records
-constexpr int kHopperCode = 90;       // code for this capability has wgmma
-// From this capability on, kernels wait for their predecessors.
+// Compute capabilities.
+constexpr int kOldestMajor = 8;  // Ampere
+// Code for 9.0 is built as sm_90a (cuda/CMakeLists.txt), so it has wgmma.
+constexpr int kHopperCode = 90;
+// Kernels compiled for this capability or newer wait for their predecessors (wait_for_previous).
 constexpr int kOverlappingCode = 90;
+
+// Room for recorded launches, in bytes. The largest model's small batch needs 100 KiB.
+constexpr size_t kRecordedBytes = 256 << 10;
+// The most that one op records.
+constexpr size_t kOpBytes = 4 << 10;
 constexpr uint32_t kBatchRows = 8192;
 constexpr size_t kStagingBytes = 8 << 20;  // per half
 constexpr uint32_t kPooledRows = 4096;
@@ -80,8 +84,9 @@ class PooledRows {
  public:
   Failure open() {
     if (const Failure failure =
-            cuda::allocate_host(&rows_memory_, kPooledRows * sizeof(cuda::PooledRow)))
+            cuda::allocate_host(&rows_memory_, kPooledRows * sizeof(cuda::PooledRow))) {
       return failure;
+    }
     return cuda::allocate_host(&floats_memory_, kPooledFloats * sizeof(float));
   }
 
@@ -174,16 +179,23 @@ class CudaBackend final : public Backend {
     if (const Failure failure = cuda::create_event(&done_)) return failure;
     has_done_ = true;
     if (const Failure failure =
-            cuda::allocate_device(&gpu_.partials, cuda::partials_bytes(gpu_.tuning)))
+            cuda::allocate_device(&gpu_.partials, cuda::partials_bytes(gpu_.tuning))) {
       return failure;
+    }
     if (const Failure failure = staging_.open()) return failure;
     if (const Failure failure = pooled_.open()) return failure;
     return gpu_.has_wgmma ? open_tickets() : nullptr;
   }
 
   Traits traits() const noexcept override {
-    return {"cuda",      description_, gpu_.multiprocessors, input_,
-            half_type(), half_type(),  kBatchRows,           true};
+    return {.name = "cuda",
+            .instruction_set = description_,
+            .threads = gpu_.multiprocessors,
+            .normed = input_,
+            .input = half_type(),
+            .output = half_type(),
+            .batch_rows = kBatchRows,
+            .reserves = true};
   }
 
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
@@ -267,7 +279,7 @@ class CudaBackend final : public Backend {
 
   void release(void* memory) noexcept override {
     if (!memory) return;
-    cuda::use_device(device_);  // a failed device still frees memory
+    cuda::use_device(device_);  // errors are ignored: a failed device frees what it can
     cuda::release_device(memory);
   }
 
@@ -285,7 +297,7 @@ class CudaBackend final : public Backend {
     return size_t{2} * heads.key_value * kPageTokens * heads.dim * bytes_of(half_type());
   }
 
-  // 16-bit tables are kept as they are: gather converts any dtype to f32.
+  // 16-bit tables are stored as they are: gather converts any dtype to f32.
   WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
                              DType stored) const noexcept override {
     if (use == WeightUse::gain) return {DType::f32, size_t{rows} * cols * sizeof(float)};
@@ -380,8 +392,8 @@ class CudaBackend final : public Backend {
   }
   void launch_recorded() noexcept {
     if (recorded_.empty()) return;
-    // Recorded kernels read weights before they wait for their predecessors, so weights must be
-    // there.
+    // Recorded kernels read weights before they wait for their predecessors, so weights must have
+    // been stored.
     if (weights_pending_) run_unless_failed([&] { return wait(); });
     weights_pending_ = false;
     run_unless_failed([&] {

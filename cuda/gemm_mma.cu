@@ -11,20 +11,18 @@
 // eight rows of an ldmatrix are in eight different bank groups. cp.async writes zeros past the
 // edges; only the stores check the edges again.
 //
-//   plan   kernel         block         warps    stages  shared memory  blocks per 100 KiB
-//   large  tile_gemm      128 x 128     4, 64^2  4       64 KiB         1
-//          tile_gemm      64 x 64       4, 32^2  4       32 KiB         3   for few tiles
-//   small  sliced_k_gemm  16..64 x 32   8        4..2    96 KiB         1
-//          tile_gemm      32, 64 x 128  4, x 32  8       80, 96 KiB     1   4,096 columns and more
+//   plan   kernel         block         warps         stages  shared memory  blocks per 100 KiB
+//   large  tile_gemm      128 x 128     4 of 64 x 64  4       64 KiB         1
+//          tile_gemm      64 x 64       4 of 32 x 32  4       32 KiB         3, for few tiles
+//   small  sliced_k_gemm  16..64 x 32   8 of all      4..2    96 KiB         1
+//          tile_gemm      32, 64 x 128  4 of x 32     8       80, 96 KiB     1, split-K
 //
 // sliced_k_gemm: warps share a tile's K. Each warp has every eighth step and a ring of its own; the
-// eight sums are added in order at the end.
-// Split-K, the last line: where tiles are few, several blocks share a tile's K, and a second kernel
-// adds their partials in order.
-//
-// Within a tile every element is one chain of mma over the steps, so tile shapes change no bit.
-// Gated values can reach 180,000, past f16's 65,504: in f16 they are stored as 1/128 of their
-// value.
+// eight sums are added in order at the end. Split-K, for weights of 4,096 rows (m) and more: where
+// tiles are few, several blocks share a tile's K, and a second kernel adds their partials in order.
+// In tile_gemm an element, or its partial, is one chain of mma over the steps, so tile shapes
+// change no bit. Gated values can reach 180,000, past f16's 65,504: in f16 they are stored as 1/128
+// of their value.
 #include "gemm.cuh"
 
 namespace qwen3::cuda {
@@ -34,7 +32,7 @@ constexpr uint32_t kStepBytes = 64;  // per row
 constexpr uint32_t kChunkBytes = 16;
 constexpr uint32_t kChunks = kStepBytes / kChunkBytes;
 constexpr uint32_t kGroupTiles = 8;
-constexpr uint32_t kSplitKCols = 128;
+constexpr uint32_t kSplitKTileCols = 128;
 
 template <typename T>
 constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
@@ -102,8 +100,9 @@ struct Tile {
 };
 using Tile128 = Tile<128, 128, 64, 64, 4>;
 using Tile64 = Tile<64, 64, 32, 32, 4>;
+// K is split only where tiles are few: see splits_of.
 template <uint32_t kRows, bool kPartial>
-using SplitKTile = Tile<kRows, kSplitKCols, kRows, 32, 8, kPartial>;
+using SplitKTile = Tile<kRows, kSplitKTileCols, kRows, 32, 8, kPartial>;
 
 constexpr uint32_t kTileThreads = 128;
 
@@ -116,12 +115,12 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
   static_assert(kWarpsDown * (Tile::kCols / Tile::kWarpCols) * 32 == kTileThreads);
   const uint32_t ring = shared_address(shared_memory<uint4>());
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const uint32_t all_steps = tiles(x.inner, kStepElements<T>);
+  const uint32_t all_steps = ceil_div(x.inner, kStepElements<T>);
   const uint32_t first_step = all_steps * blockIdx.y / gridDim.y;
   const uint32_t steps = all_steps * (blockIdx.y + 1) / gridDim.y - first_step;
 
   uint32_t tile_row, tile_col;
-  tile_of<kGroupTiles>(blockIdx.x, tiles(x.rows, Tile::kRows), tiles(x.cols, Tile::kCols),
+  tile_of<kGroupTiles>(blockIdx.x, ceil_div(x.rows, Tile::kRows), ceil_div(x.cols, Tile::kCols),
                        &tile_row, &tile_col);
   const uint32_t first_row = tile_row * Tile::kRows, first_col = tile_col * Tile::kCols;
   const uint32_t warp_row = warp % kWarpsDown * Tile::kWarpRows,
@@ -225,8 +224,9 @@ constexpr uint32_t kSlicedKWarps = 8;
 constexpr uint32_t kSlicedKThreads = kSlicedKWarps * 32;
 constexpr uint32_t kSlicedKCols = 32;
 constexpr uint32_t kSlicedKSharedBytes = 96 * 1024;
-// In sums. The 8 keep rows of a fragment in different banks.
-constexpr uint32_t kPartialStride = kSlicedKCols + 8;
+// Row stride of the warps' sums, in elements. The 8 extra put the rows of a fragment in different
+// banks.
+constexpr uint32_t kSlicedKSumStride = kSlicedKCols + 8;
 
 template <uint32_t kTiles16>
 constexpr uint32_t kSlicedKStageBytes = (kTiles16 * 16 + kSlicedKCols) * kStepBytes;
@@ -240,43 +240,43 @@ __global__ void __launch_bounds__(kSlicedKThreads) sliced_k_gemm(Operands<T> x, 
   constexpr uint32_t kStages = kSlicedKStages<kTiles16>;
   constexpr uint32_t kTiles8 = kSlicedKCols / 8;
   static_assert(kStages >= 2, "one stage is read while another arrives");
-  static_assert(kSlicedKWarps * kRows * kPartialStride * 4 <= kSlicedKSharedBytes,
+  static_assert(kSlicedKWarps * kRows * kSlicedKSumStride * 4 <= kSlicedKSharedBytes,
                 "the sums take the ring's place");
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const uint32_t ring =
       shared_address(shared_memory<uint4>()) + warp * kStages * kSlicedKStageBytes<kTiles16>;
   const uint32_t steps = (x.inner + kStepElements<T> - 1) / kStepElements<T>;
   // Steps warp, warp + 8, ...
-  const uint32_t mine = (steps + kSlicedKWarps - 1 - warp) / kSlicedKWarps;
+  const uint32_t own_steps = (steps + kSlicedKWarps - 1 - warp) / kSlicedKWarps;
   const uint32_t first_row = blockIdx.y * kRows, first_col = blockIdx.x * kSlicedKCols;
 
   const uint32_t chunk = lane % kChunks;
-  const auto element_of = [&](uint32_t turn) {
-    return (turn * kSlicedKWarps + warp) * kStepElements<T> + chunk * kChunkElements<T>;
+  const auto element_of = [&](uint32_t own_step) {
+    return (own_step * kSlicedKWarps + warp) * kStepElements<T> + chunk * kChunkElements<T>;
   };
-  const auto load_weight = [&](uint32_t turn) {
+  const auto load_weight = [&](uint32_t own_step) {
     const uint32_t weight =
-        ring + turn % kStages * kSlicedKStageBytes<kTiles16> + kRows * kStepBytes;
+        ring + own_step % kStages * kSlicedKStageBytes<kTiles16> + kRows * kStepBytes;
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kSlicedKCols; row += 32 / kChunks) {
       load_chunk(weight + swizzled_offset(row, chunk), x.weight, x.weight_stride, x.cols, x.inner,
-                 first_col + row, element_of(turn));
+                 first_col + row, element_of(own_step));
     }
   };
-  const auto load_in = [&](uint32_t turn) {
-    const uint32_t in = ring + turn % kStages * kSlicedKStageBytes<kTiles16>;
+  const auto load_in = [&](uint32_t own_step) {
+    const uint32_t in = ring + own_step % kStages * kSlicedKStageBytes<kTiles16>;
 #pragma unroll
     for (uint32_t row = lane / kChunks; row < kRows; row += 32 / kChunks) {
       load_chunk(in + swizzled_offset(row, chunk), x.in, x.in_stride, x.rows, x.inner,
-                 first_row + row, element_of(turn));
+                 first_row + row, element_of(own_step));
     }
   };
 
   typename Kind<T>::Sum sum[kTiles16][kTiles8][4] = {};
-  start_pipeline<kStages>(mine, load_weight, load_in);
-  for (uint32_t turn = 0; turn < mine; ++turn) {
-    advance_pipeline<kStages>(turn, mine, load_weight, load_in, [] { sync_warp(); });
-    const uint32_t in = ring + turn % kStages * kSlicedKStageBytes<kTiles16>,
+  start_pipeline<kStages>(own_steps, load_weight, load_in);
+  for (uint32_t own_step = 0; own_step < own_steps; ++own_step) {
+    advance_pipeline<kStages>(own_step, own_steps, load_weight, load_in, [] { sync_warp(); });
+    const uint32_t in = ring + own_step % kStages * kSlicedKStageBytes<kTiles16>,
                    weight = in + kRows * kStepBytes;
 #pragma unroll
     for (uint32_t k = 0; k < kChunks; k += 2) {
@@ -308,7 +308,7 @@ __global__ void __launch_bounds__(kSlicedKThreads) sliced_k_gemm(Operands<T> x, 
 #pragma unroll
       for (uint32_t half = 0; half < 2; ++half) {
         const uint32_t row = i * 16 + half * 8 + lane / 4, col = j * 8 + lane % 4 * 2;
-        Sum* to = partial + (warp * kRows + row) * kPartialStride + col;
+        Sum* to = partial + (warp * kRows + row) * kSlicedKSumStride + col;
         to[0] = sum[i][j][half * 2];
         to[1] = sum[i][j][half * 2 + 1];
       }
@@ -321,7 +321,7 @@ __global__ void __launch_bounds__(kSlicedKThreads) sliced_k_gemm(Operands<T> x, 
     if (row >= x.rows || col >= x.cols) continue;
     Sum a = 0, b = 0;
     for (uint32_t w = 0; w < kSlicedKWarps; ++w) {
-      const Sum* from = partial + (w * kRows + local_row) * kPartialStride + local_col;
+      const Sum* from = partial + (w * kRows + local_row) * kSlicedKSumStride + local_col;
       a += from[0];
       b += from[1];
     }
@@ -335,9 +335,9 @@ __global__ void __launch_bounds__(kSlicedKThreads) sliced_k_gemm(Operands<T> x, 
 // most `split_k_blocks` blocks per tile row.
 template <typename T>
 uint32_t splits_of(const Tuning& tuning, const Operands<T>& x) {
-  const uint32_t col_tiles = tiles(x.cols, kSplitKCols);
+  const uint32_t col_tiles = ceil_div(x.cols, kSplitKTileCols);
   if (col_tiles >= tuning.split_k_tiles) return 1;
-  const uint32_t most = tiles(x.inner, kStepElements<T>) / tuning.split_k_steps;
+  const uint32_t most = ceil_div(x.inner, kStepElements<T>) / tuning.split_k_steps;
   return max(min(tuning.split_k_blocks / col_tiles, most), 1u);
 }
 
@@ -345,7 +345,7 @@ uint32_t splits_of(const Tuning& tuning, const Operands<T>& x) {
 
 template <typename T, Epilogue kEpilogue, typename Tile>
 Failure launch_tiles(Stream stream, const Operands<T>& x, const Result& out, uint32_t splits = 1) {
-  const dim3 grid(tiles(x.rows, Tile::kRows) * tiles(x.cols, Tile::kCols), splits);
+  const dim3 grid(ceil_div(x.rows, Tile::kRows) * ceil_div(x.cols, Tile::kCols), splits);
   return launch(stream, tile_gemm<T, kEpilogue, Tile>, grid, kTileThreads,
                 Tile::kStages * Tile::kStageBytes, x, out);
 }
@@ -363,18 +363,18 @@ Failure launch_split_k(Stream stream, const Gpu& gpu, const Operands<T>& x, cons
   const uint32_t splits = splits_of(gpu.tuning, x);
   if (splits == 1) return launch_split_k_tiles<T, kEpilogue, false>(stream, x, out, 1);
   if (x.rows > kSmallBatchTokens) return "a batch of the small plan has too many rows";
-  const uint32_t stride = tiles(x.cols, kSplitKCols) * kSplitKCols;
+  const uint32_t stride = ceil_div(x.cols, kSplitKTileCols) * kSplitKTileCols;
   const Failure failure = launch_split_k_tiles<T, Epilogue::store, true>(
       stream, x, {gpu.partials, stride, nullptr}, splits);
   if (failure) return failure;
-  const dim3 grid(tiles(x.cols, 2 * kTileThreads), x.rows);
+  const dim3 grid(ceil_div(x.cols, 2 * kTileThreads), x.rows);
   return launch(stream, add_partials_kernel<T, kEpilogue>, grid, kTileThreads, 0,
                 static_cast<const typename Kind<T>::Sum*>(gpu.partials), splits, stride, x, out);
 }
 
 template <typename T, Epilogue kEpilogue, uint32_t kTiles16>
 Failure launch_sliced_k(Stream stream, const Operands<T>& x, const Result& out) {
-  const dim3 grid(tiles(x.cols, kSlicedKCols), tiles(x.rows, kTiles16 * 16));
+  const dim3 grid(ceil_div(x.cols, kSlicedKCols), ceil_div(x.rows, kTiles16 * 16));
   return launch(stream, sliced_k_gemm<T, kEpilogue, kTiles16>, grid, kSlicedKThreads,
                 kSlicedKSharedBytes, x, out);
 }
@@ -385,12 +385,12 @@ Failure gemm_with(Stream stream, Plan plan, const Gpu& gpu, const Operands<T>& x
   if (plan == Plan::small) {
     // For large weights, tiles of 32 columns would read as many bytes of `in` from the L2 cache as
     // of the weight from memory.
-    if (x.cols >= gpu.tuning.split_k_cols) return launch_split_k<T, kEpilogue>(stream, gpu, x, out);
+    if (x.cols >= gpu.tuning.split_k_rows) return launch_split_k<T, kEpilogue>(stream, gpu, x, out);
     if (x.rows <= 16) return launch_sliced_k<T, kEpilogue, 1>(stream, x, out);
     if (x.rows <= 32) return launch_sliced_k<T, kEpilogue, 2>(stream, x, out);
     return launch_sliced_k<T, kEpilogue, 4>(stream, x, out);
   }
-  const uint32_t tiles128 = tiles(x.rows, Tile128::kRows) * tiles(x.cols, Tile128::kCols);
+  const uint32_t tiles128 = ceil_div(x.rows, Tile128::kRows) * ceil_div(x.cols, Tile128::kCols);
   return tiles128 >= gpu.multiprocessors ? launch_tiles<T, kEpilogue, Tile128>(stream, x, out)
                                          : launch_tiles<T, kEpilogue, Tile64>(stream, x, out);
 }
@@ -408,7 +408,8 @@ Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Gpu& gpu, Mat
                       in.scales,
                       sizeof(T) == 1 ? weight_scales(weight) : nullptr};
   const Result result{out.data, out.stride, out.scales};
-  // Must not depend on the number of rows: a row's bits would depend on its batch.
+  // The choice must not depend on the number of rows: otherwise a row's bits would depend on its
+  // batch.
   if (gpu.has_wgmma && plan == Plan::large) return gemm_wgmma(stream, epilogue, gpu, x, result);
   switch (epilogue) {
     case Epilogue::store: return gemm_with<T, Epilogue::store>(stream, plan, gpu, x, result);
@@ -422,7 +423,7 @@ Failure gemm_of(Stream stream, Plan plan, Epilogue epilogue, const Gpu& gpu, Mat
 
 // One sum per block, row and column of its tile.
 size_t partials_bytes(const Tuning& tuning) {
-  return sizeof(float) * kSmallBatchTokens * kSplitKCols * tuning.split_k_blocks;
+  return sizeof(float) * kSmallBatchTokens * kSplitKTileCols * tuning.split_k_blocks;
 }
 
 Failure gemm(Stream stream, Plan plan, Epilogue epilogue, const Gpu& gpu, Matrix in, Matrix weight,

@@ -11,11 +11,11 @@
 //                      the other runs the epilogue of its own
 //
 // Blocks are persistent, one per multiprocessor: a block computes every gridDim.x-th tile. One
-// thread of a third warpgroup is the producer. It fills a ring of stages, which continues across
-// tiles. Each stage has two mbarriers: `full` when its bytes have arrived, `empty` when its
-// consumers have read them. Results go through shared memory in boxes of 64 rows x 128 bytes: TMA
-// stores a box while the next one is filled and the next tile is multiplied. Edges need no code:
-// TMA reads zeros past them and stores nothing there.
+// thread of warpgroup 0 is the producer. It fills a ring of stages, which continues across tiles.
+// Each stage has two mbarriers: `full` when its bytes have arrived, `empty` when its consumers have
+// read them. Results go through shared memory in boxes of 64 rows x 128 bytes: TMA stores a box
+// while the next one is filled and the next tile is multiplied. Edges need no code: TMA reads zeros
+// past them and stores nothing there.
 //
 // Every element is one chain of wgmma over the steps, in both forms: the form changes no bit.
 #include "gemm.cuh"
@@ -86,19 +86,19 @@ __device__ __forceinline__ void produce_tiles(const Shared<Form>& shared, const 
                                               const TensorMap* in_map,
                                               const TensorMap* weight_map) {
   constexpr uint32_t kStepElements = kStepBytes / sizeof(T);
-  RingPosition<kStages<Form>> position;
+  PipelineState<kStages<Form>> state;
   for (uint32_t tile = blockIdx.x; tile < all.count(); tile += gridDim.x) {
     uint32_t tile_row, tile_col;
     tile_of<kGroupTiles>(tile, all.rows, all.cols, &tile_row, &tile_col);
-    for (uint32_t step = 0; step < all.steps; ++step, position.advance()) {
-      const uint32_t full = shared.full(position.stage);
+    for (uint32_t step = 0; step < all.steps; ++step, state.advance()) {
+      const uint32_t full = shared.full(state.stage);
       const auto element = static_cast<int32_t>(step * kStepElements);
       // The first wait on each stage passes.
-      mbarrier_wait(shared.empty(position.stage), position.parity ^ 1);
+      mbarrier_wait(shared.empty(state.stage), state.parity ^ 1);
       mbarrier_arrive_expecting(full, kStageBytes<Form>);
-      tma_load_2d(shared.in(position.stage), in_map, full, element,
+      tma_load_2d(shared.in(state.stage), in_map, full, element,
                   static_cast<int32_t>(tile_row * kTileRows));
-      tma_load_2d(shared.weight(position.stage), weight_map, full, element,
+      tma_load_2d(shared.weight(state.stage), weight_map, full, element,
                   static_cast<int32_t>(tile_col * Form::kCols));
     }
   }
@@ -106,7 +106,7 @@ __device__ __forceinline__ void produce_tiles(const Shared<Form>& shared, const 
 
 // --- Epilogue ------------------------------------------------------------------------------------
 
-// Result bytes of two neighbouring columns: two values, or one for SwiGLU.
+// Result bytes of two neighboring columns: two values, or one for SwiGLU.
 template <Epilogue kEpilogue>
 constexpr uint32_t kPairBytes = kEpilogue == Epilogue::add     ? 8
                                 : kEpilogue == Epilogue::store ? 4
@@ -131,7 +131,7 @@ __device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kS
                                            uint32_t first_row, uint32_t first_col,
                                            const Operands<T>& x, const Result& out,
                                            const TensorMap* out_map, unsigned char* boxes,
-                                           uint32_t block) {
+                                           uint32_t row_block) {
   constexpr uint32_t kBoxCols = kBoxRowBytes / kPairBytes<kEpilogue> * 2;  // columns of sums
   constexpr uint32_t kValuesOfPair = kEpilogue == Epilogue::swiglu ? 1 : 2;
   const int barrier = static_cast<int>(warpgroup_index());  // 1 or 2
@@ -157,7 +157,7 @@ __device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kS
   }
 #pragma unroll
   for (uint32_t box_col = 0; box_col < kSums * 2; box_col += kBoxCols) {
-    unsigned char* box = boxes + (block * kSums * 2 + box_col) / kBoxCols % kBoxes * kBoxBytes;
+    unsigned char* box = boxes + (row_block * kSums * 2 + box_col) / kBoxCols % kBoxes * kBoxBytes;
     if (elected) tma_wait_read<kBoxes - 1>();
     sync_threads(barrier, kWarpgroupThreads);  // the previous store has read this box
 #pragma unroll
@@ -196,8 +196,8 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
                                               const Operands<T>& x, const Result& out,
                                               const TensorMap* out_map) {
   constexpr bool kPingPong = Form::kSharers == 1;
-  constexpr uint32_t kBlocks = kTileRows / kBoxRows / Form::kSharers;  // of 64 rows
-  constexpr uint32_t kProductBytes = 32;                               // of each row, per wgmma
+  constexpr uint32_t kRowBlocks = kTileRows / kBoxRows / Form::kSharers;  // of 64 rows
+  constexpr uint32_t kProductBytes = 32;                                  // of each row, per wgmma
   constexpr int kTurns = 1 + kConsumers;  // first named barrier of the ping-pong turns
   constexpr int kTurnThreads = kConsumers * kWarpgroupThreads;
   const uint32_t warpgroup = warpgroup_index() - 1;
@@ -206,26 +206,28 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
   const bool stores = threadIdx.x % kWarpgroupThreads == 0, releases = threadIdx.x % 32 == 0;
   unsigned char* boxes = reinterpret_cast<unsigned char*>(shared_memory<SwizzledRows>()) +
                          kRingBytes + warpgroup * kBoxes * kBoxBytes;
-  RingPosition<kStages<Form>> position;
-  position.skip(turns_before * all.steps);
+  PipelineState<kStages<Form>> state;
+  state.skip(turns_before * all.steps);
   for (uint32_t tile = blockIdx.x + turns_before * gridDim.x; tile < all.count();
        tile += kConsumers / Form::kSharers * gridDim.x) {
-    // Ping-pong: wait until the other warpgroup has issued its products. The first tile is free.
+    // Ping-pong: wait until the other warpgroup has issued its products. The block's first tile
+    // does
+    // not wait.
     if (kPingPong && tile >= gridDim.x)
       sync_threads(kTurns + static_cast<int>(warpgroup), kTurnThreads);
 
     // Main loop.
-    typename Kind<T>::Sum sum[kBlocks][Form::kCols / 2];
+    typename Kind<T>::Sum sum[kRowBlocks][Form::kCols / 2];
     uint32_t previous = 0;
-    for (uint32_t step = 0; step < all.steps; ++step, position.advance()) {
-      mbarrier_wait(shared.full(position.stage), position.parity);
-      const uint32_t in = shared.in(position.stage) + share_row * kStepBytes;
-      const uint32_t weight = shared.weight(position.stage);
+    for (uint32_t step = 0; step < all.steps; ++step, state.advance()) {
+      mbarrier_wait(shared.full(state.stage), state.parity);
+      const uint32_t in = shared.in(state.stage) + share_row * kStepBytes;
+      const uint32_t weight = shared.weight(state.stage);
       wgmma_fence();
 #pragma unroll
       for (uint32_t byte = 0; byte < kStepBytes; byte += kProductBytes) {
 #pragma unroll
-        for (uint32_t i = 0; i < kBlocks; ++i) {
+        for (uint32_t i = 0; i < kRowBlocks; ++i) {
           wgmma<T>(sum[i], descriptor(in + i * kBoxRows * kStepBytes + byte),
                    descriptor(weight + byte), step + byte > 0);
         }
@@ -233,7 +235,7 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
       wgmma_commit();
       wgmma_wait<1>();  // the previous step is done, this one still runs
       if (releases && step > 0) mbarrier_arrive(shared.empty(previous));
-      previous = position.stage;
+      previous = state.stage;
     }
 
     // Ping-pong: pass the turn on.
@@ -241,7 +243,7 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
       if (tile + gridDim.x < all.count()) {  // the other warpgroup has a tile left
         arrive_threads(kTurns + 1 - static_cast<int>(warpgroup), kTurnThreads);
       }
-      position.skip(all.steps);  // the other warpgroup's tile
+      state.skip(all.steps);  // the other warpgroup's tile
     }
     wgmma_wait<0>();
     if (releases) mbarrier_arrive(shared.empty(previous));
@@ -250,7 +252,7 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
     uint32_t tile_row, tile_col;
     tile_of<kGroupTiles>(tile, all.rows, all.cols, &tile_row, &tile_col);
 #pragma unroll
-    for (uint32_t i = 0; i < kBlocks; ++i) {
+    for (uint32_t i = 0; i < kRowBlocks; ++i) {
       store_rows<T, kEpilogue>(sum[i], tile_row * kTileRows + share_row + i * kBoxRows,
                                tile_col * Form::kCols, x, out, out_map, boxes, i);
     }
@@ -265,8 +267,8 @@ __global__ void __launch_bounds__(kThreads, 1)
                const __grid_constant__ TensorMap out_map, Operands<T> x, Result out) {
   if constexpr (kHasWgmma) {
     const Shared<Form> shared{shared_address(shared_memory<SwizzledRows>())};
-    const Tiles all{tiles(x.rows, kTileRows), tiles(x.cols, Form::kCols),
-                    tiles(x.inner, kStepBytes / sizeof(T))};
+    const Tiles all{ceil_div(x.rows, kTileRows), ceil_div(x.cols, Form::kCols),
+                    ceil_div(x.inner, kStepBytes / sizeof(T))};
     if (threadIdx.x == 0) {
       for (uint32_t stage = 0; stage < kStages<Form>; ++stage) {
         mbarrier_init(shared.full(stage), 1);
@@ -307,7 +309,7 @@ Failure launch_form(Stream stream, const Gpu& gpu, const Operands<T>& x, const R
           make_tensor_map(&out_map, out.data, kOutBytes, x.rows, out_cols, out.stride, kBoxRows)) {
     return failure;
   }
-  const uint32_t blocks = tiles(x.rows, kTileRows) * tiles(x.cols, Form::kCols);
+  const uint32_t blocks = ceil_div(x.rows, kTileRows) * ceil_div(x.cols, Form::kCols);
   return launch(stream, wgmma_gemm<T, kEpilogue, Form>,
                 blocks < gpu.multiprocessors ? blocks : gpu.multiprocessors, kThreads,
                 kSharedBytes<Form>, in_map, weight_map, out_map, x, out);
@@ -329,10 +331,10 @@ double epilogue_steps(const Tuning& tuning) {
 template <typename T, Epilogue kEpilogue>
 bool narrow_costs_less(const Gpu& gpu, const Operands<T>& x) {
   const auto rounds = [&](uint32_t cols) {
-    return tiles(tiles(x.rows, kTileRows) * tiles(x.cols, cols), gpu.multiprocessors);
+    return ceil_div(ceil_div(x.rows, kTileRows) * ceil_div(x.cols, cols), gpu.multiprocessors);
   };
   const double epilogue = epilogue_steps<T, kEpilogue>(gpu.tuning);
-  const double steps = tiles(x.inner, kStepBytes / sizeof(T));
+  const double steps = ceil_div(x.inner, kStepBytes / sizeof(T));
   const double wide = rounds(Wide::kCols) * (2 * steps + epilogue);
   const double narrow = rounds(Narrow::kCols) * steps * gpu.tuning.narrow_step + epilogue;
   return narrow <= wide;

@@ -22,8 +22,8 @@ struct alignas(1024) SwizzledRows {
   return (address & kOwnShared) >> 4 | kStride << 32 | kSwizzle128 << 62;
 }
 
-// The same for a transposed operand (rows of k, 64 columns to a panel), with panels `panel_bytes`
-// apart.
+// The same for an operand stored with one row per k (MN-major), in panels of 64 columns that are
+// `panel_bytes` apart.
 [[maybe_unused]] __device__ __forceinline__ uint64_t column_descriptor(uint32_t address,
                                                                        uint32_t panel_bytes) {
   return descriptor(address) | static_cast<uint64_t>(panel_bytes >> 4) << 16;
@@ -38,7 +38,7 @@ struct alignas(1024) SwizzledRows {
 
 // The current stage of a ring, and the parity of its mbarrier phase.
 template <uint32_t kStages>
-struct RingPosition {
+struct PipelineState {
   uint32_t stage = 0, parity = 0;
 
   __device__ __forceinline__ void advance() {

@@ -37,7 +37,7 @@ class Launches {
   template <typename... Parameters, typename... Arguments>
   Failure add(void (*kernel)(Parameters...), dim3 grid, unsigned threads, size_t shared_bytes,
               Arguments... arguments) {
-    const Recorded recorded{launch_recorded<Parameters...>,
+    const Recorded recorded{launch_one<Parameters...>,
                             reinterpret_cast<void (*)()>(kernel),
                             grid,
                             threads,
@@ -92,7 +92,7 @@ class Launches {
   }
 
   template <typename T>
-  static T take(const unsigned char** from) {
+  static T read_next(const unsigned char** from) {
     T value;
     std::memcpy(&value, *from, sizeof value);
     *from += room_of<T>();
@@ -100,10 +100,10 @@ class Launches {
   }
 
   template <typename... Parameters>
-  static Failure launch_recorded(const Stream& stream, const Recorded& recorded,
-                                 const unsigned char* parameters) {
+  static Failure launch_one(const Stream& stream, const Recorded& recorded,
+                            const unsigned char* parameters) {
     const std::tuple<std::remove_cv_t<Parameters>...> values{
-        take<std::remove_cv_t<Parameters>>(&parameters)...};
+        read_next<std::remove_cv_t<Parameters>>(&parameters)...};
     return std::apply(
         [&](const auto&... each) {
           return launch(stream, reinterpret_cast<void (*)(Parameters...)>(recorded.kernel),

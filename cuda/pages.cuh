@@ -17,8 +17,8 @@ __device__ __forceinline__ uint32_t pages_of(uint32_t tokens) {
 
 enum class Part : uint32_t { key, value };
 
-// First row of one head in the page that holds token `token` of a run, counted from the arena's
-// start.
+// Index, within the whole arena, of the first row of one head in the page that has token `token` of
+// a run.
 __device__ __forceinline__ size_t first_page_row(const KeyValueRun& run, uint32_t layer,
                                                  uint32_t token, uint32_t kv_heads, Part part,
                                                  uint32_t head) {

@@ -142,8 +142,8 @@ __device__ __forceinline__ void cp_async_16(uint32_t to, const void* from, int b
 __device__ __forceinline__ void cp_async_commit() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 }
-// Waits for all but the latest kGroupsLeft groups of this thread. Seeing other threads' copies
-// takes a barrier as well.
+// Waits for all but the latest kGroupsLeft groups of this thread. Other threads' copies are visible
+// only after a barrier that follows this wait.
 template <int kGroupsLeft>
 __device__ __forceinline__ void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kGroupsLeft) : "memory");
@@ -254,11 +254,12 @@ __device__ __forceinline__ void mbarrier_arrive_expecting(uint32_t barrier, uint
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                : "memory");
 }
-// Waits until the phase of this parity has ended. Parity 1 passes on a new barrier.
+// Waits while the current phase has this parity; returns at once if it has the other one. So parity
+// 1 passes on a new barrier.
 //
 // With QWEN3_CUDA_WATCHDOG, a wait of about 15 seconds counts as a hang: the thread writes to an
 // invalid address, and compute-sanitizer reports block and thread. The address ends in the parity
-// and the barrier's address. A call such as printf is no alternative: ptxas serialises wgmma around
+// and the barrier's address. A call such as printf is no alternative: ptxas serializes wgmma around
 // calls.
 __device__ __forceinline__ void mbarrier_wait(uint32_t barrier, uint32_t parity) {
 #ifdef QWEN3_CUDA_WATCHDOG

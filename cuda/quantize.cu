@@ -1,6 +1,6 @@
 // int8 quantization: a scale per row, after a rotation that spreads outliers.
 //
-//   r = H x           H: Hadamard matrix of 1 and -1, applied to blocks of `order` columns
+//   r = H x           H: Hadamard matrix of 1 and -1, on blocks of `order` columns, a divisor
 //   scale = max |r| / 127,  q = round(r / scale)
 //   in weight^T = (H in) (H weight)^T / order
 //
@@ -14,14 +14,14 @@
 // weights, which a scale per row would round to 0.
 //
 // One block of 256 threads per row. Shared memory: the row in f32, element i at i + i / 8, so that
-// butterflies over neighbours and over distances of 8 and more have no bank conflicts.
+// butterflies over neighbors and over distances of 8 and more have no bank conflicts.
 #include "kernels.h"
 #include "reduce.cuh"
 
 namespace qwen3::cuda {
 namespace {
 
-constexpr uint32_t kLargestOrderBits = 12;  // 4,096: spreads a spike by 64
+constexpr uint32_t kLargestOrderBits = 12;  // 4,096: reduces a spike to 1/64
 constexpr float kLargest = 127;
 constexpr float kSmallestPeak = 0x1p-100f;  // rows below it are zeros
 constexpr size_t kSharedLimit = 99 * 1024;  // per block, on every GPU from sm_80
@@ -30,7 +30,7 @@ __host__ __device__ constexpr uint32_t slot(uint32_t i) { return i + i / 8; }
 
 constexpr size_t shared_bytes(uint32_t cols) { return (kRowWarps + slot(cols)) * sizeof(float); }
 
-// log2 of the order: of the largest power of two that divides `cols`, up to the largest order.
+// log2 of the order: the largest power of two that divides `cols`, at most 4,096.
 uint32_t order_bits(uint32_t cols) {
   uint32_t bits = 0;
   while (bits < kLargestOrderBits && cols % (2u << bits) == 0) ++bits;

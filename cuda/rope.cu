@@ -23,7 +23,7 @@ static_assert(kPerLane == 4, "a lane holds two pairs");
 struct Place {
   const Span* span;
   uint32_t position;
-  bool exists;
+  bool exists;  // false: the row belongs to no span
 };
 
 __device__ __forceinline__ Place place_of(Spans spans, uint32_t row) {

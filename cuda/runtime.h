@@ -1,6 +1,6 @@
 // Every call into the CUDA runtime: devices, memory, streams, launches.
-// test/cuda_emulator/runtime.h can replace this file. A Failure is null on success, else the
-// runtime's own message, which is static.
+// test/cuda_emulator/runtime.h can replace this file. A Failure is null on success, else a static
+// message, mostly the runtime's.
 #ifndef QWEN3_CUDA_RUNTIME_H  // not #pragma once: a replacement of this file defines the name
 #define QWEN3_CUDA_RUNTIME_H
 #include <cuda.h>
@@ -168,7 +168,8 @@ Failure launch(Stream stream, void (*kernel)(Parameters...), dim3 grid, unsigned
   return failure_of(cudaLaunchKernelEx(&config, kernel, Parameters(arguments)...));
 }
 
-// Launches between begin_capture and end_capture become a graph. Other threads are not affected.
+// Launches between begin_capture and end_capture are not made but become a graph. Other threads may
+// launch meanwhile.
 inline Failure begin_capture(Stream stream) {
   return failure_of(cudaStreamBeginCapture(stream.queue, cudaStreamCaptureModeThreadLocal));
 }

@@ -13,7 +13,7 @@ namespace {
 struct Number {
   std::string_view name;
   std::variant<double Tuning::*, uint32_t Tuning::*> field;
-  uint32_t least, most;
+  uint32_t low, high;
 };
 
 constexpr Number kNumbers[] = {
@@ -23,7 +23,7 @@ constexpr Number kNumbers[] = {
     {"epilogue_swiglu", &Tuning::epilogue_swiglu, 0, 10'000},
     {"epilogue_int8", &Tuning::epilogue_int8, 0, 10'000},
     {"small_tokens", &Tuning::small_tokens, 0, kSmallBatchTokens},
-    {"split_k_cols", &Tuning::split_k_cols, 1, 1'000'000},
+    {"split_k_rows", &Tuning::split_k_rows, 1, 1'000'000},
     {"split_k_tiles", &Tuning::split_k_tiles, 1, 1'000'000},
     {"split_k_blocks", &Tuning::split_k_blocks, 1, 1024},
     {"split_k_steps", &Tuning::split_k_steps, 1, 1'000'000},
@@ -32,10 +32,10 @@ constexpr Number kNumbers[] = {
 constexpr std::pair<std::string_view, TileForm> kTiles[] = {
     {"auto", TileForm::automatic}, {"wide", TileForm::wide}, {"narrow", TileForm::narrow}};
 
-// The text before and after the first `mark`. Not by substr, which may throw, nor by
+// The text before and after the first `mark`. Uses neither substr, which may throw, nor
 // std::from_chars of double: both would link parts of libstdc++ that need a newer glibc.
 struct Halves {
-  std::string_view before, behind;
+  std::string_view before, after;
   bool has_mark;
 };
 
@@ -51,14 +51,14 @@ bool parse(std::string_view text, uint32_t* value) {
   return error == std::errc() && stop == end;
 }
 
-// "1.25", with at most six decimals.
+// "1.25", with at high six decimals.
 bool parse(std::string_view text, double* value) {
   const Halves halves = split(text, '.');
   uint32_t whole, decimals = 0, unit = 1;
   if (!parse(halves.before, &whole)) return false;
   if (halves.has_mark) {
-    if (halves.behind.size() > 6 || !parse(halves.behind, &decimals)) return false;
-    for (size_t i = 0; i < halves.behind.size(); ++i) unit *= 10;
+    if (halves.after.size() > 6 || !parse(halves.after, &decimals)) return false;
+    for (size_t i = 0; i < halves.after.size(); ++i) unit *= 10;
   }
   *value = whole + static_cast<double>(decimals) / unit;
   return true;
@@ -67,7 +67,7 @@ bool parse(std::string_view text, double* value) {
 template <typename T>
 bool set_number(std::string_view text, const Number& number, T* to) {
   T value;
-  if (!parse(text, &value) || value < number.least || value > number.most) return false;
+  if (!parse(text, &value) || value < number.low || value > number.high) return false;
   *to = value;
   return true;
 }
@@ -106,8 +106,8 @@ void explain(std::string_view word, char* message, size_t message_bytes) {
         shown, word.data());
   write("tile=auto, wide or narrow");
   for (const Number& number : kNumbers) {
-    write("; %.*s=%u to %u", static_cast<int>(number.name.size()), number.name.data(), number.least,
-          number.most);
+    write("; %.*s=%u to %u", static_cast<int>(number.name.size()), number.name.data(), number.low,
+          number.high);
   }
 }
 
@@ -120,7 +120,7 @@ bool parse_tuning(std::string_view words, Tuning* tuning, char* message, size_t 
       explain(halves.before, message, message_bytes);
       return false;
     }
-    words = halves.behind;
+    words = halves.after;
   }
   return true;
 }

@@ -18,9 +18,10 @@ struct Tuning {
   double epilogue_store = 2, epilogue_add = 4, epilogue_swiglu = 5, epilogue_int8 = 3;
 
   // Small plan. These decide how sums are split, for all texts of a backend alike.
-  uint32_t small_tokens = 64;     // largest batch of the plan, at most kSmallBatchTokens
-  uint32_t split_k_cols = 4096;   // weights of at least this many rows have tiles of 128 columns
-  uint32_t split_k_tiles = 48;    // with at least this many tiles, K is not split
+  uint32_t small_tokens = 64;  // largest batch of the plan, at most kSmallBatchTokens
+  // Weights of at least this many rows have tiles of 128 columns, smaller ones of 32.
+  uint32_t split_k_rows = 4096;
+  uint32_t split_k_tiles = 48;    // with at least this many tiles of 128 columns, K is not split
   uint32_t split_k_blocks = 128;  // most blocks that split tiles make
   uint32_t split_k_steps = 4;     // fewest steps of 64 bytes per block
 };

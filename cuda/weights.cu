@@ -1,5 +1,6 @@
 // store_weight: converts rows of a weight from checkpoint values to the layout that the other
-// kernels read. One thread per element. int8 rows are converted by quantize.cu.
+// kernels read. A thread converts one element at a time, 8 or more in total. int8 rows are
+// converted by quantize.cu.
 #include "kernels.h"
 #include "ptx.cuh"
 

@@ -173,7 +173,7 @@ export class Embedder {
    * @param input A string; a `Uint32Array` of token ids, to which nothing is added; or an array of
    * these. An empty array results in an empty array.
    * @returns For a single input, its vector; for an array, one vector per input, in order. A vector
-   * has `options.dimensions` values (default: {@link Embedder.dimensions}) and length 1. It is the
+   * has `options.dimensions` values (default: {@link Embedder.dimensions}) and L2 norm 1. It is the
    * final hidden state of the last token. The vectors of a call are views of one buffer, so a
    * reference to one of them keeps the memory of all of them.
    * @throws {TypeError} An argument or option has the wrong type, or an option is unknown.

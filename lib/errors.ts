@@ -14,7 +14,7 @@ export const errorCodes = [
 ] as const;
 
 /**
- * Why an operation failed.
+ * Why an operation failed. README.md says what to do about each.
  *
  * - `MODEL_NOT_FOUND`: the model folder, or a file in it, does not exist or cannot be read.
  * - `MODEL_INVALID`: files of the checkpoint are damaged or contradict each other.

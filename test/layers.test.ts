@@ -30,8 +30,8 @@ function sources(folder: string, pattern: RegExp): Source[] {
         /\b(?:require|import)\(\s*'([^']+)'\s*\)/gm,
         /^import\s+'([^']+)'/gm,
       ];
-      const imports = patterns.flatMap((pattern) =>
-        [...code.matchAll(pattern)].map(([, name]) => name ?? ''),
+      const imports = patterns.flatMap((each) =>
+        [...code.matchAll(each)].map(([, name]) => name ?? ''),
       );
       return { file, code, imports };
     });
@@ -129,10 +129,11 @@ function layerOf(file: string): string {
     (layer) => file.startsWith(`${layer}/`) || file.startsWith(`${layer}.`),
   );
   const layer = fitting.sort((a, b) => b.length - a.length)[0];
-  if (!layer)
+  if (!layer) {
     throw new Error(
       `${file} belongs to no layer: add one to this table and to docs/architecture.md`,
     );
+  }
   return layer;
 }
 

@@ -43,9 +43,10 @@ class Profiler {
 
   static void call(Function function) {
     const int error = function ? function() : 0;
-    if (error)
+    if (error) {
       throw std::runtime_error("cannot start or stop the profiler: CUDA error " +
                                std::to_string(error));
+    }
   }
   Function find(const char* name) const {
     return driver_ ? reinterpret_cast<Function>(dlsym(driver_, name)) : nullptr;

@@ -5,7 +5,7 @@
 // The input stays the same. linear_add may overwrite its input, so another product computes the
 // input before each run, and its own time is subtracted.
 //
-// In int8, linear_add also quantises its input. Lines with "part":"product" time the product alone:
+// In int8, linear_add also quantizes its input. Lines with "part":"product" time the product alone:
 // that of `linear`, with the same shape and an input that is already s8.
 #include <algorithm>
 

@@ -8,7 +8,7 @@
 //
 //   ncu --profile-from-start off --csv ... gpu_bench --once
 //
-// A case may launch several kernels: in int8, linear_add quantises its input first; in the small
+// A case may launch several kernels: in int8, linear_add quantizes its input first; in the small
 // plan, a second kernel adds split-K partials. Therefore each case begins with a launch of
 // store_kernel, which is not launched otherwise while profiling is on. In launch order, the kernels
 // between the n-th store_kernel and the next one belong to the line with "case":n.

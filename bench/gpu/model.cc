@@ -1,6 +1,6 @@
 // Times models with random weights, from token ids to vectors, with the loader, workspace and
 // forward pass of the addon. All weights of the checkpoint are the same piece of one file, which is
-// as large as the largest weight; so are all gains.
+// as large as the largest weight. All gains share another piece.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

@@ -194,11 +194,11 @@ def time_heads(query_heads, heads, tokens):
     if not tried:
         emit(kind="skipped", section="attention", **names, why="no variant works", failed=failed)
         return
-    way = min(tried, key=tried.get)
+    variant = min(tried, key=tried.get)
     pairs = texts * tokens * (tokens + 1) / 2
-    emit(kind="attention", **names, seconds=tried[way],
-         tflops=4 * query_heads * HEAD_DIM * pairs / tried[way] / 1e12, way=way, tried=tried,
-         failed=failed)
+    emit(kind="attention", **names, seconds=tried[variant],
+         tflops=4 * query_heads * HEAD_DIM * pairs / tried[variant] / 1e12,
+         variant=variant, tried=tried, failed=failed)
 
 
 def attention_seconds(query, key, value):

@@ -68,7 +68,7 @@ void time_model(const Options& options, Backend& backend, const NamedModel& mode
       {"pool", pooled_rows, pooled_rows * c.hidden * 2 * f32,
        [&] {
          backend.pool(x, gain, c.norm_eps, outputs.data(), pooled_rows);
-         sync(backend);  // copies the vectors to the host
+         sync(backend);  // the vectors are in host memory only then
        }},
   };
   backend.begin_batch(rows, false);

@@ -184,7 +184,7 @@ class Setting {
     const Matrix key_value = arena_.matrix(kChunk, 2 * kKeyValueHeads * kHeadDim, DType::f32);
     uint32_t first = 0, rows = 0;
     // All chunks store the same keys; their values do not affect the speed.
-    for (; first + rows < tokens;) {
+    while (first + rows < tokens) {
       first += rows;
       rows = std::min(kChunk, tokens - first);
       *span = {0, rows, first, {nullptr, 0, 0}, {table, tokens, 0}};

@@ -142,16 +142,13 @@ function oneLine(text) {
   return text.replace(/\s+/g, ' ');
 }
 
-/** Truncates a text to `columns` terminal columns. East Asian characters have two. */
+/** Truncates a text to `columns` terminal columns. East Asian characters take two. */
 function cut(text, columns) {
+  const wide = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/;
   let used = 0;
   let kept = '';
   for (const character of text) {
-    used += /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/.test(
-      character,
-    )
-      ? 2
-      : 1;
+    used += wide.test(character) ? 2 : 1;
     if (used >= columns) return `${kept}…`;
     kept += character;
   }

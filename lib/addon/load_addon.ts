@@ -1,5 +1,6 @@
-// Finds and loads the native addon for this platform. If none is found, or it fails to load, the
-// error lists where it was searched for and the command that builds one. types.ts has its types.
+// Finds and loads the native addon for this platform. If none is found, the error lists where it
+// was searched for; if it fails to load, the file and the cause. Both name the command that builds
+// one. types.ts has its types.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -8,7 +8,7 @@ import { EmbedderError } from '../errors';
 import { invalid, show, unsupported } from './errors';
 import { isObject, type JsonObject, readJsonObject } from './files';
 
-// Bounds far above all published models, which keep sizes in bytes exact in a double. A value
+// Bounds far above all published models. They keep sizes in bytes exact in a double. A value
 // outside of them means a damaged file, not a larger model. 2^20 positions result in a rotation
 // table of 512 MB.
 const bounds = {
@@ -34,11 +34,12 @@ const supported: Readonly<Record<string, unknown>> = {
 export async function readConfig(folder: string): Promise<ModelConfig> {
   const file = path.join(folder, 'config.json');
   const config = await readJsonObject(file);
-  if (!config)
+  if (!config) {
     throw new EmbedderError(
       'MODEL_NOT_FOUND',
       `${folder} is not a checkpoint: it has no config.json.`,
     );
+  }
   refuseOtherModels(config, file);
   const read = (name: keyof typeof bounds) => integer(config, name, file);
   const queryHeads = read('num_attention_heads');
@@ -77,11 +78,12 @@ function refuseOtherModels(config: JsonObject, file: string): void {
   const layerTypes = config.layer_types ?? [];
   if (!Array.isArray(layerTypes)) throw invalid(file, 'layer_types is not an array');
   const other = layerTypes.find((type) => type !== 'full_attention');
-  if (other !== undefined)
+  if (other !== undefined) {
     throw unsupported(
       file,
       `layer_types contains ${show(other)}; only "full_attention" is supported`,
     );
+  }
   const headDim = config.head_dim ?? 128;
   if (headDim !== 128) {
     if (typeof headDim !== 'number' || !(Number.isInteger(headDim) && headDim > 0)) {

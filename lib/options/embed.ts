@@ -1,4 +1,5 @@
-// Options of embed and countTokens: types, defaults, checks. Later code does not repeat the checks.
+// Options of embed and countTokens: types, defaults, checks. No other file of lib/ repeats the
+// checks; native/addon checks again, against bugs.
 
 import { checkInteger, checkNames, checkOneOf, checkSignal, type Given } from './checks';
 import type { Input } from './inputs';
@@ -43,7 +44,7 @@ export interface CountOptions {
 export interface EmbedOptions extends CountOptions {
   /**
    * Values per vector, an integer from 32 to the model's hidden size (`Embedder.dimensions`). A
-   * shorter vector is the start of the full one, normalized to length 1 again.
+   * shorter vector is the start of the full one, normalized to L2 norm 1 again.
    *
    * @default the model's hidden size
    */

@@ -1,4 +1,5 @@
-// Options of Embedder.load: types, defaults, checks. Later code does not repeat the checks.
+// Options of Embedder.load: types, defaults, checks. No other file of lib/ repeats the checks;
+// native/addon checks again, against bugs.
 
 import type { Precision } from '../addon/types';
 import {

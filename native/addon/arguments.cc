@@ -9,17 +9,16 @@ namespace {
 constexpr double kMaxSafeInteger = 9007199254740991;  // Number.MAX_SAFE_INTEGER
 constexpr double kMaxRows = 1 << 24;
 
-double number(const Napi::Value& value, const char* name, double least, double most) {
+double number(const Napi::Value& value, const char* name, double low, double high) {
   const double n = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-  if (!(n >= least && n <= most))
-    throw std::invalid_argument(std::string(name) + " is out of range");
+  if (!(n >= low && n <= high)) throw std::invalid_argument(std::string(name) + " is out of range");
   return n;
 }
 
 }  // namespace
 
-uint64_t integer(const Napi::Value& value, const char* name, double least, double most) {
-  const double n = number(value, name, least, most);
+uint64_t integer(const Napi::Value& value, const char* name, double low, double high) {
+  const double n = number(value, name, low, high);
   if (n != std::floor(n)) throw std::invalid_argument(std::string(name) + " is not an integer");
   return static_cast<uint64_t>(n);
 }
@@ -59,8 +58,8 @@ TensorSource tensor(const Napi::Value& value, const char* name) {
 }
 
 ModelConfig model_config(const Napi::Object& from) {
-  const auto get = [&](const char* name, double most) {
-    return static_cast<uint32_t>(integer(from.Get(name), name, 1, most));
+  const auto get = [&](const char* name, double high) {
+    return static_cast<uint32_t>(integer(from.Get(name), name, 1, high));
   };
   const ModelConfig config{get("hidden", 65536),
                            get("intermediate", kMaxWidth),

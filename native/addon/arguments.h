@@ -13,8 +13,8 @@ namespace qwen3::addon {
 
 constexpr double kMaxWidth = 1 << 20;  // columns of a tensor, tokens of a batch
 
-// An integer from `least` to `most`.
-uint64_t integer(const Napi::Value& value, const char* name, double least, double most);
+// An integer from `low` to `high`.
+uint64_t integer(const Napi::Value& value, const char* name, double low, double high);
 Napi::Object object(const Napi::Value& value, const char* name);
 std::string text(const Napi::Value& value, const char* name);
 Napi::Uint32Array ids(const Napi::Value& value, const char* name);

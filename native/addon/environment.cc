@@ -19,9 +19,7 @@ class LiveLinks {
   }
   void add(const std::shared_ptr<Link>& link) {
     const std::lock_guard lock(mutex_);
-// On Windows the handler would run after all other threads were ended, perhaps while one held a
-// mutex.
-#ifndef _WIN32
+#ifndef _WIN32  // there the handler runs after all other threads were ended, one maybe with a mutex
     if (links_.empty() && !registered_) registered_ = std::atexit([] { all().end(); }) == 0;
 #endif
     links_.insert(link);
@@ -92,8 +90,8 @@ Environment::Environment(Napi::Env env) : env(env) {
 }
 
 uint32_t Environment::add(Pending work) {
-  if (pending.empty())
-    napi_ref_threadsafe_function(env, link->wake);  // keeps the process running until it settles
+  // The process must not end before the work settles.
+  if (pending.empty()) napi_ref_threadsafe_function(env, link->wake);
   const uint32_t ticket = next_ticket++;
   pending.emplace(ticket, std::move(work));
   return ticket;

@@ -47,9 +47,9 @@ constexpr bool is_linear(WeightUse use) {
 
 struct WeightLayout {
   DType dtype;
-  // 0: the backend does not compute this weight.
+  // 0: the backend does not support this weight.
   size_t bytes;
-  // Additional bytes that the backend allocates for this weight and frees by sync().
+  // Additional bytes that the backend allocates for this weight, and frees at the latest in sync().
   size_t temporary = 0;
 };
 
@@ -121,7 +121,9 @@ class Backend {
     // Names for people to read, such as "cpu" and "AVX-512 BF16". They live as long as the backend.
     const char* name;
     const char* instruction_set;
+    // For display: CPU threads, or multiprocessors of a GPU.
     uint32_t threads;
+
     // Written by rms_norm, read by linear and linear_swiglu.
     DType normed;
     // Written by attention and linear_swiglu, read by linear_add.
@@ -130,8 +132,9 @@ class Backend {
     DType output;
     // Number of rows from which ops run at full speed.
     uint32_t batch_rows;
-    // An allocation stops all work of the device, so the memory of batches is allocated when the
-    // model is loaded.
+    // Whether an allocation stops all work of the device. If so, the memory of batches is
+    // allocated
+    // when the model is loaded.
     bool reserves;
   };
   virtual Traits traits() const noexcept = 0;
@@ -198,7 +201,7 @@ class Backend {
   // Bytes of one page: keys and values of kPageTokens tokens of one layer.
   virtual size_t page_bytes(const Heads& heads) const noexcept = 0;
 
-  // The layout in which the backend keeps a weight that the checkpoint stores as `stored`.
+  // The backend's layout for a weight that the checkpoint stores as `stored`.
   virtual WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
                                      DType stored) const noexcept = 0;
   // Converts rows [first_row, first_row + rows) of a weight from the checkpoint's bytes (row-major,

@@ -65,12 +65,18 @@ class CpuBackend final : public Backend {
  public:
   CpuBackend(const Kernels& kernels, std::shared_ptr<ThreadPool> pool)
       : kernels_(kernels),
-        threads_(std::move(pool)),
-        scratch_(kernels.scratch_bytes, threads_->threads()) {}
+        thread_pool_(std::move(pool)),
+        scratch_(kernels.scratch_bytes, thread_pool_->threads()) {}
 
   Traits traits() const noexcept override {
-    return {"cpu",          kernels_.name, threads_->threads(), kernels_.input,
-            kernels_.input, DType::f32,    kBatchRows,          false};
+    return {.name = "cpu",
+            .instruction_set = kernels_.name,
+            .threads = thread_pool_->threads(),
+            .normed = kernels_.input,
+            .input = kernels_.input,
+            .output = DType::f32,
+            .batch_rows = kBatchRows,
+            .reserves = false};
   }
 
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
@@ -106,9 +112,9 @@ class CpuBackend final : public Backend {
 
   void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
                        void* pages) noexcept override {
-    // Neighbouring keys share cache lines of a page, so a task is up to 64 rows of one head.
+    // Neighboring keys share cache lines of a page, so a task is up to 64 rows of one head.
     const Partition rows(key_value.rows, kPageTokens);
-    threads_->run(rows.count * heads.key_value, [&](uint32_t task, uint32_t) {
+    thread_pool_->run(rows.count * heads.key_value, [&](uint32_t task, uint32_t) {
       kernels_.norm_rope_store(key_value, gain, heads, spans, pages, rows[task / heads.key_value],
                                task % heads.key_value);
     });
@@ -117,11 +123,11 @@ class CpuBackend final : public Backend {
   void attention(Matrix query, Heads heads, Spans spans, const void* pages,
                  Matrix out) noexcept override {
     const Partition rows(query.rows, kernels_.query_rows);
-    threads_->run(rows.count * heads.query, [&](uint32_t task, uint32_t thread) {
-      // Later rows have more keys, so the longest tasks start first. Tasks of heads that share keys
-      // are adjacent.
-      kernels_.attend(query, heads, spans, pages, out, rows[rows.count - 1 - task / heads.query],
-                      task % heads.query, scratch_.of(thread));
+    thread_pool_->run(rows.count * heads.query, [&](uint32_t task, uint32_t thread) {
+      // Later rows have more keys, so within a text the rows with the most keys start first. Tasks
+      // of heads that share keys are adjacent.
+      kernels_.attention(query, heads, spans, pages, out, rows[rows.count - 1 - task / heads.query],
+                         task % heads.query, scratch_.of(thread));
     });
   }
 
@@ -155,7 +161,7 @@ class CpuBackend final : public Backend {
                     const void* from, DType stored) noexcept override {
     if (is_linear(use)) {
       cpu::pack_weight(kernels_.weights, kernels_.width, weight, use, {first_row, rows}, from,
-                       stored, *threads_);
+                       stored, *thread_pool_);
       return;
     }
     const size_t row_bytes = weight.cols * bytes_of(stored);
@@ -183,8 +189,8 @@ class CpuBackend final : public Backend {
   template <typename Function>
   void for_rows(uint32_t rows, const Function& function) {
     const Partition tasks(
-        rows, std::max(ceil_div(rows, kTasksPerThread * threads_->threads()), kMinTaskRows));
-    threads_->run(tasks.count, [&](uint32_t task, uint32_t) { function(tasks[task]); });
+        rows, std::max(ceil_div(rows, kTasksPerThread * thread_pool_->threads()), kMinTaskRows));
+    thread_pool_->run(tasks.count, [&](uint32_t task, uint32_t) { function(tasks[task]); });
   }
   static constexpr uint32_t kMinTaskRows = 8;  // fewer are not worth waking a thread
 
@@ -192,11 +198,11 @@ class CpuBackend final : public Backend {
     const Partition rows(product.in.rows, kernels_.block_rows);
     const uint32_t panels = cpu::panel_count(kernels_.width, use, product.weight.rows);
     const uint32_t wanted =
-        ceil_div(kTasksPerThread * threads_->threads(), std::max(rows.count, 1u));
+        ceil_div(kTasksPerThread * thread_pool_->threads(), std::max(rows.count, 1u));
     const Partition groups(panels, std::min(kernels_.block_panels, ceil_div(panels, wanted)));
     // All panels for a block of rows come before the next block: the rows stay in the cache while
     // the weights stream through it.
-    threads_->run(rows.count * groups.count, [&](uint32_t task, uint32_t thread) {
+    thread_pool_->run(rows.count * groups.count, [&](uint32_t task, uint32_t thread) {
       kernels_.multiply(product, rows[task / groups.count], groups[task % groups.count],
                         scratch_.of(thread));
     });
@@ -224,7 +230,7 @@ class CpuBackend final : public Backend {
   }
 
   const Kernels& kernels_;
-  std::shared_ptr<ThreadPool> threads_;
+  std::shared_ptr<ThreadPool> thread_pool_;
   ThreadScratch scratch_;
 };
 

@@ -32,7 +32,9 @@ void Engine::submit(std::shared_ptr<Request> request) { queue_.push_back(std::mo
 
 void Engine::work() {
   std::vector<Text> texts;
-  // Queued texts run at once. Texts that arrive meanwhile form the next batch.
+  // A batch takes what is queued and does not wait for more. Texts that arrive meanwhile form the
+  // next
+  // batch.
   while (queue_.wait([&](auto& requests) { texts = next_batch(requests); })) {
     if (!texts.empty()) run(texts);
     texts.clear();

@@ -18,7 +18,7 @@ constexpr uint32_t kMinTokens = 512;
 // starts a new page.
 constexpr uint32_t kTokensPerText = 8;
 
-constexpr const char* kScratch = "intermediate results";
+constexpr const char* kActivations = "intermediate results";
 
 size_t matrix_bytes(uint32_t rows, uint32_t cols, DType dtype) {
   return size_t{rows} * row_stride(cols) * bytes_of(dtype);
@@ -30,7 +30,7 @@ struct Columns {
 };
 
 // Columns of Activations: normed, query, key_value, attended, gated.
-std::array<Columns, 5> scratch_columns(const ModelConfig& c, const Backend& backend) {
+std::array<Columns, 5> activation_columns(const ModelConfig& c, const Backend& backend) {
   const Backend::Traits traits = backend.traits();
   const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
   return {{{c.hidden, traits.normed},
@@ -83,7 +83,7 @@ size_t workspace_bytes(const ModelConfig& config, const Backend& backend, uint32
                        const BatchSize& size) {
   size_t bytes =
       matrix_bytes(chunk_rows, config.hidden, DType::f32) + scale_count(chunk_rows) * sizeof(float);
-  for (const Columns& columns : scratch_columns(config, backend)) {
+  for (const Columns& columns : activation_columns(config, backend)) {
     bytes += matrix_bytes(chunk_rows, columns.count, columns.dtype);
   }
   return bytes + matrix_bytes(size.tokens, config.hidden, DType::f32) +
@@ -126,16 +126,17 @@ Workspace::Workspace(const Model& model, uint32_t chunk_rows)
     limits_ = size_for(tokens, chunk_rows_);
     reserve(limits_);
   }
-  const std::array<Columns, 5> columns = scratch_columns(config, backend_);
+  const std::array<Columns, 5> columns = activation_columns(config, backend_);
   const auto scratch = [&](size_t i) {
-    return matrix(scratch_memory_[i], chunk_rows_, columns[i].count, columns[i].dtype, kScratch);
+    return matrix(activation_memory_[i], chunk_rows_, columns[i].count, columns[i].dtype,
+                  kActivations);
   };
   activations_ = {scratch(0), scratch(1), scratch(2), scratch(3), scratch(4)};
-  pooled_x_ = matrix(pooled_, chunk_rows_, config.hidden, DType::f32, kScratch);
+  pooled_x_ = matrix(pooled_, chunk_rows_, config.hidden, DType::f32, kActivations);
 
   const std::vector<float> ones(scale_count(chunk_rows_), 1.0f);
   auto* scales =
-      static_cast<float*>(scales_.reserve(backend_, ones.size() * sizeof(float), kScratch));
+      static_cast<float*>(scales_.reserve(backend_, ones.size() * sizeof(float), kActivations));
   backend_.upload(scales, ones.data(), ones.size() * sizeof(float));
   for (Matrix* input : {&activations_.normed, &activations_.attended, &activations_.gated}) {
     input->scales = scales;

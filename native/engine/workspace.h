@@ -69,8 +69,8 @@ class Workspace {
   const bool reserves_;
   uint32_t chunk_rows_;
   BatchSize limits_;
-  std::array<Buffer, 5> scratch_memory_;
-  Buffer scales_, pooled_;            // sized for chunk_rows_ rows, as is scratch_memory_
+  std::array<Buffer, 5> activation_memory_;
+  Buffer scales_, pooled_;            // sized for chunk_rows_ rows, as is activation_memory_
   Buffer x_, pages_, spans_, words_;  // sized for the largest batch so far, or for limits_
   Activations activations_;
   Matrix pooled_x_;

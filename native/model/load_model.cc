@@ -139,11 +139,11 @@ size_t model_bytes(const ModelSource& source, const Backend& backend) {
 
 std::unique_ptr<Model> load_model(const ModelSource& source,
                                   const std::vector<std::unique_ptr<File>>& files,
-                                  std::unique_ptr<Backend> owned, size_t left_free,
+                                  std::unique_ptr<Backend> owned_backend, size_t left_free,
                                   const LoadProgress& progress) {
   if (source.layers.size() != source.config.layers)
     throw Error(ErrorCode::model_invalid, "layers are missing");
-  auto model = std::make_unique<Model>(source.config, std::move(owned));
+  auto model = std::make_unique<Model>(source.config, std::move(owned_backend));
   Backend& backend = *model->backend;
 
   // All checks are done and the memory is allocated before the first byte is read.
@@ -153,7 +153,7 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
     check(plan, files);
     for (const TensorSource* tensor : plan.tensors) total += tensor->bytes;
   }
-  // Not the sum with temporary memory: that is free again before the caller allocates left_free
+  // The maximum, not the sum: temporary memory is freed before the caller allocates its left_free
   // bytes.
   size_t extra = left_free;
   for (const WeightPlan& plan : plans) {

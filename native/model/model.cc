@@ -18,9 +18,9 @@ BackendMemory allocate(Backend& backend, size_t bytes, const char* what) {
   return BackendMemory(memory, {&backend});
 }
 
-Model::Model(const ModelConfig& config, std::unique_ptr<Backend> opened)
+Model::Model(const ModelConfig& config, std::unique_ptr<Backend> owned_backend)
     : config(config),
-      backend(std::move(opened)),
+      backend(std::move(owned_backend)),
       layers(config.layers),
       memory(nullptr, {backend.get()}) {}
 

@@ -16,7 +16,7 @@ std::filesystem::path own_library();
 std::string library_file_name(const std::string& name);
 
 // Whether the file is not truncated. Linux kills a process that maps a truncated library. A file
-// that is not a library counts as whole: open_library then fails with the reason. Always true on
+// that is not a library counts as complete: open_library then fails with the reason. Always true on
 // systems other than Linux.
 bool is_complete_library(const std::filesystem::path& file);
 

@@ -175,31 +175,31 @@ class ReferenceBackend final : public Backend {
   void attention(Matrix query, Heads heads, Spans spans, const void* pages,
                  Matrix out) noexcept override {
     void* arena = const_cast<void*>(pages);  // only read here
-    std::vector<double> weights;             // scores, then softmax numerators, of a row and head
+    std::vector<double> probabilities;       // scores, then softmax numerators, of a row and head
     std::vector<double> sum(heads.dim);
     for_each_row(spans, [&](uint32_t row, uint32_t position, const Span& span) {
-      weights.resize(size_t{position} + 1);
+      probabilities.resize(size_t{position} + 1);
       for (uint32_t h = 0; h < heads.query; ++h) {
         const uint32_t key_value_head = h / (heads.query / heads.key_value);
         const float* q = row_of(query, row) + h * heads.dim;
-        double largest = -std::numeric_limits<double>::infinity();
+        double row_max = -std::numeric_limits<double>::infinity();
         for (uint32_t p = 0; p <= position; ++p) {
           const float* key =
               page_row(arena, heads, span, spans.layer, p, Part::key, key_value_head);
-          weights[p] = dot(q, key, heads.dim) / std::sqrt(double(heads.dim));
-          largest = std::max(largest, weights[p]);
+          probabilities[p] = dot(q, key, heads.dim) / std::sqrt(double(heads.dim));
+          row_max = std::max(row_max, probabilities[p]);
         }
-        double total = 0;
+        double row_sum = 0;
         std::fill(sum.begin(), sum.end(), 0.0);
         for (uint32_t p = 0; p <= position; ++p) {
           const float* value =
               page_row(arena, heads, span, spans.layer, p, Part::value, key_value_head);
-          weights[p] = std::exp(weights[p] - largest);
-          total += weights[p];
-          for (uint32_t i = 0; i < heads.dim; ++i) sum[i] += weights[p] * value[i];
+          probabilities[p] = std::exp(probabilities[p] - row_max);
+          row_sum += probabilities[p];
+          for (uint32_t i = 0; i < heads.dim; ++i) sum[i] += probabilities[p] * value[i];
         }
         float* attended = row_of(out, row) + h * heads.dim;
-        for (uint32_t i = 0; i < heads.dim; ++i) attended[i] = static_cast<float>(sum[i] / total);
+        for (uint32_t i = 0; i < heads.dim; ++i) attended[i] = static_cast<float>(sum[i] / row_sum);
       }
     });
   }

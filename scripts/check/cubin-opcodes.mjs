@@ -39,7 +39,7 @@ const wgmmaWait = 0x00008000000079c5n; // the first eight bytes of wgmma_wait's 
 const int8Opcodes = { HMMA: 'IMMA', HGMMA: 'IGMMA' };
 // The instructions that linear_add, which adds its results to memory, has instead.
 const addOpcodes = { UTMASTG: 'UTMAREDG' };
-const summarised = [
+const summarized = [
   ...Object.entries(int8Opcodes).flat(),
   'HGMMA_REGISTERS',
   'UTMALDG',
@@ -112,11 +112,12 @@ async function checkCapability(capability) {
       const found = counts.get(kernel.symbol);
       if (kernel.stack + kernel.spills > 0)
         problems.push(`${where}: ${kernel.stack} bytes of stack, ${kernel.spills} bytes spilled`);
-      if (kernel.registers > hot.registers || (hot.exactly && kernel.registers < hot.registers))
+      if (kernel.registers > hot.registers || (hot.exactly && kernel.registers < hot.registers)) {
         problems.push(
           `${where}: ${kernel.registers} registers, ` +
             `expected ${hot.exactly ? 'exactly' : 'at most'} ${hot.registers}`,
         );
+      }
       for (const name of ['LDL', 'STL']) {
         if (found[name] > 0) problems.push(`${where}: ${found[name]} ${name}, expected none`);
       }
@@ -136,7 +137,7 @@ async function checkCapability(capability) {
         variants: line.variants + 1,
         registers: Math.max(line.registers, kernel.registers),
         counts: Object.fromEntries(
-          summarised.map((name) => [name, Math.max(line.counts[name] ?? 0, found[name])]),
+          summarized.map((name) => [name, Math.max(line.counts[name] ?? 0, found[name])]),
         ),
       });
     }

@@ -73,17 +73,17 @@ function run(command, args) {
 }
 
 function withMutant({ file, text, replacement }, check) {
-  const planted = path.join(copy, file);
-  const sound = fs.readFileSync(planted, 'utf8');
-  if (!sound.includes(text))
+  const target = path.join(copy, file);
+  const original = fs.readFileSync(target, 'utf8');
+  if (!original.includes(text))
     throw new Error(`${file} no longer contains '${text}': update the list of mutants`);
-  const mutated = sound.replace(text, () => replacement);
-  fs.writeFileSync(planted, mutated);
+  const mutated = original.replace(text, () => replacement);
+  fs.writeFileSync(target, mutated);
   try {
     compile();
     return check();
   } finally {
-    fs.writeFileSync(planted, sound);
+    fs.writeFileSync(target, original);
   }
 }
 

@@ -4,7 +4,8 @@
 //   workers   terminates 1,000 workers with work in flight; memory must not grow
 //   arm64     cross-build; under qemu: reference outputs with and without BF16 instructions, and
 //             the C++ op tests
-//   windows   cross-build; under Wine: reference outputs, with node.exe and with it as electron.exe
+//   windows   cross-build; under Wine: reference outputs, with node.exe, and with a copy of it that
+//             is called electron.exe
 //   node      the test suite under Node 20, 22, 24 and 26, all with the addon in build/Release
 //
 // `--short` reduces this to 100 workers, reference outputs up to 16 tokens, qemu with BF16

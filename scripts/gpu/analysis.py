@@ -307,7 +307,7 @@ def attention(found):
         other = theirs.get(case_of(each, ("heads", "tokens")), {})
         tflops = other.get("tflops")
         rows.append({**each, "torch_tflops": tflops, "over_torch": ratio(each["tflops"], tflops),
-                     "way": other.get("way"), "tried": other.get("tried", {}),
+                     "variant": other.get("variant"), "tried": other.get("tried", {}),
                      "share_of_peak": ratio(each["tflops"], peak)})
     return rows
 
@@ -335,7 +335,7 @@ def queries(found):
 # --- Comparisons of kernels -----------------------------------------------------------------------
 
 
-def beside_portable(found):
+def against_portable(found):
     """Compares Hopper's kernels with the portable ones. `gain` is the ratio of their speeds."""
     if kernels_timed(found.timings) == ["portable"]:
         return []
@@ -371,8 +371,8 @@ def tiles(found):
     return rows
 
 
-def quantisation(found):
-    """Time to quantise the input of linear_add, compared with its product."""
+def quantization(found):
+    """Time to quantize the input of linear_add, compared with its product."""
     whole = index(found.timings, "linear", PRODUCT)
     rows = []
     for each in sorted(pick(found.products, "linear"), key=in_order):
@@ -381,7 +381,7 @@ def quantisation(found):
             seconds = whole[case]["seconds"]
             rows.append({**dict(zip(PRODUCT, case)), "seconds": seconds,
                          "product_seconds": each["seconds"],
-                         "quantisation_seconds": seconds - each["seconds"],
+                         "quantization_seconds": seconds - each["seconds"],
                          "share": 1 - each["seconds"] / seconds, "product_tops": each["tflops"]})
     return rows
 

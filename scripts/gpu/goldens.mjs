@@ -144,7 +144,7 @@ async function checkSmallModel(precision) {
       return { ok: figure <= limit, figure, limit, cases: figures.length };
     }),
   );
-  // Rounding makes close neighbours change ranks, which changes the nDCG. So every score is
+  // Rounding makes close neighbors change ranks, which changes the nDCG. So every score is
   // compared with that of the CPU in f32.
   await check(`small model in ${precision}: retrieval`, async () => {
     const { ndcg, scores, limit } = await withModel(

@@ -153,7 +153,7 @@ def case_text(case):
     return " ".join(parts + ([f"({case['part']})"] if case.get("part") else []))
 
 
-def show_beside_portable(rows, _):
+def show_against_portable(rows, _):
     return part("Hopper's kernels compared with the portable ones", "",
                 ["", "case", "Hopper", "portable", "", "ratio"],
                 [[each["kind"], case_text(each), number(each["hopper"]), number(each["portable"]),
@@ -174,12 +174,12 @@ def show_tiles(rows, _):
                   "**slower**" if each["slow"] else ""] for each in rows])
 
 
-def show_quantisation(rows, _):
-    return part("Quantisation of the input of int8 products", "",
-                ["case", "total, us", "product, us", "quantisation, us", "share of the total",
+def show_quantization(rows, _):
+    return part("Quantization of the input of int8 products", "",
+                ["case", "total, us", "product, us", "quantization, us", "share of the total",
                  "product, TOPS"],
                 [[case_text(each), scaled(each["seconds"], 1e6),
-                  scaled(each["product_seconds"], 1e6), scaled(each["quantisation_seconds"], 1e6),
+                  scaled(each["product_seconds"], 1e6), scaled(each["quantization_seconds"], 1e6),
                   percent(each["share"]), number(each["product_tops"])] for each in rows])
 
 
@@ -283,7 +283,7 @@ def show_attention(rows, _):
                  "torch", "its backend", "tried, us", "ratio"],
                 [[each["heads"], each["dtype"], each["tokens"], each["texts"],
                   scaled(each["seconds"], 1e6), number(each["tflops"]),
-                  percent(each["share_of_peak"]), number(each["torch_tflops"]), each["way"],
+                  percent(each["share_of_peak"]), number(each["torch_tflops"]), each["variant"],
                   tried_text(each["tried"], 1e6), number(each["over_torch"])] for each in rows])
 
 
@@ -334,9 +334,9 @@ PARTS = (
     ("targets", analysis.targets, show_targets),
     ("checks", checks, show_checks),
     ("clocks", analysis.clocks, show_clocks),
-    ("beside_portable", analysis.beside_portable, show_beside_portable),
+    ("against_portable", analysis.against_portable, show_against_portable),
     ("tiles", analysis.tiles, show_tiles),
-    ("quantisation", analysis.quantisation, show_quantisation),
+    ("quantization", analysis.quantization, show_quantization),
     ("layers", analysis.layers, show_layers),
     ("profile", analysis.profile, show_profile),
     ("peer", peer, show_peer),

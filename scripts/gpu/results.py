@@ -27,7 +27,7 @@ def read(folder):
     damaged = {}
 
     def figures(name):
-        return sound_lines(folder / name, damaged)
+        return valid_lines(folder / name, damaged)
 
     checks = {name: [line for line in json_lines(folder / f"{name}.jsonl") if is_check(line)]
               for name in CHECKS}
@@ -104,8 +104,8 @@ def is_time(value):
 
 
 FIELDS = {
-    **dict.fromkeys(("model", "op", "dtype", "heads", "lengths", "name", "section", "part", "way",
-                     "torch"), is_text),
+    **dict.fromkeys(("model", "op", "dtype", "heads", "lengths", "name", "section", "part",
+                     "variant", "torch"), is_text),
     **dict.fromkeys(("rows", "out", "in", "tokens", "texts", "batch", "case"), is_count),
     **dict.fromkeys(("seconds", "tflops", "tokens_per_second", "weight_bytes"), is_positive),
     **dict.fromkeys(("gb_per_second", "weight_gb_per_second", "device_bytes", "load_seconds"),
@@ -149,19 +149,19 @@ def json_lines(file):
     return found
 
 
-def is_sound(line):
+def is_valid(line):
     kind = line.get("kind")
     return (type(kind) is str and kind in REQUIRED and all(name in line for name in REQUIRED[kind])
             and all(FIELDS[name](value) for name, value in line.items() if name in FIELDS))
 
 
-def sound_lines(file, damaged):
+def valid_lines(file, damaged):
     lines = json_lines(file)
-    sound = [line for line in lines if line is not None and is_sound(line)]
-    if len(sound) < len(lines):
-        damaged[file.name] = len(lines) - len(sound)
+    valid = [line for line in lines if line is not None and is_valid(line)]
+    if len(valid) < len(lines):
+        damaged[file.name] = len(lines) - len(valid)
     # If a step ran more than once, the last line of a case counts.
-    return list({tuple(str(line.get(name)) for name in NAMES): line for line in sound}.values())
+    return list({tuple(str(line.get(name)) for name in NAMES): line for line in valid}.values())
 
 
 def is_check(line):
@@ -178,7 +178,7 @@ def step(folder, name, checks):
         found["failed"] = [check["name"] for check in checks if not check["ok"]]
     if found["outcome"] in ("failed", "skipped"):
         found["reason"] = "".join(lines_of(folder / f"{name}.log", LOG_BYTES)[-1:]) or "no output"
-    elif found["outcome"] in ("cut", "late", "running"):  # its position
+    elif found["outcome"] in ("cut", "late", "running"):  # where it stopped
         found["reason"] = " / ".join(lines_of(folder / f"{name}.log", LOG_BYTES)[-2:])
     return found
 

@@ -67,10 +67,11 @@ export async function buildTree(directory, options, targets = ['all']) {
   const configured = spawnSync('cmake', ['-S', root, '-B', directory, ...options], {
     encoding: 'utf8',
   });
-  if (configured.status !== 0)
+  if (configured.status !== 0) {
     throw new Error(
       `CMake could not configure the build:\n${configured.stdout}${configured.stderr}`,
     );
+  }
 
   const args = [
     '--build',

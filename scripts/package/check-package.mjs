@@ -234,9 +234,10 @@ async function useIt() {
 }
 
 async function packIntoElectron() {
-  const { createPackageWithOptions, extractFile, listPackage, statFile } = createRequire(
-    import.meta.url,
-  )(tool('@electron/asar@3.4.1'));
+  const require = createRequire(import.meta.url);
+  const { createPackageWithOptions, extractFile, listPackage, statFile } = require(
+    tool('@electron/asar@3.4.1'),
+  );
   // @electron/rebuild needs Node 22. Without a prebuild it builds, which fails without a compiler.
   const rebuild = [
     nodeBinary('22.23.3'),

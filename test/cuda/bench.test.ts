@@ -27,7 +27,7 @@ it('gpu_bench calls the backend correctly', { timeout: 300_000 }, async () => {
   expect(new Set(of('device').map(({ dtype }) => dtype))).toEqual(new Set(['bf16', 'int8']));
   expect(lines[0]?.kind).toBe('device');
 
-  // The ops that quantise their input in int8 have a line for the product alone, next to that of
+  // The ops that quantize their input in int8 have a line for the product alone, next to that of
   // the whole op.
   const whole = of('linear').filter(({ part }) => part === undefined);
   const products = of('linear').filter(({ part }) => part !== undefined);

@@ -49,7 +49,7 @@ __device__ void fill_shared() {
 template <typename T>
 __global__ void converts(uint32_t* out) {
   uint32_t* mine = out + threadIdx.x * kMaxWords;
-  // Ties and their neighbours, the ends of the range, zeros, infinities and NaN.
+  // Ties and their neighbors, the ends of the range, zeros, infinities and NaN.
   const uint32_t inputs[] = {0x3f800000, 0x3f808000, 0x3f818000, 0x3f808001, 0x3f801000,
                              0x3f803000, 0x477fe000, 0x477ff000, 0x33800000, 0x33000000,
                              0x80000000, 0xff800000, 0x7fc00000, 0x38800000};
@@ -244,7 +244,7 @@ __global__ void dumps(uint32_t* out, const uint32_t* words) {
 }
 
 template <typename Sum>
-__device__ uint32_t dtype_name(Sum sum) {
+__device__ uint32_t bits_of_sum(Sum sum) {
   if constexpr (std::is_same_v<Sum, float>) return bits_of(sum);
   return static_cast<uint32_t>(sum);
 }
@@ -269,9 +269,9 @@ __global__ void multiplies_boxes(uint32_t* out, const __grid_constant__ TensorMa
     wgmma_commit();
     wgmma_wait<0>();
     uint32_t hash = 0;
-    for (uint32_t i = 0; i < kCols / 2; ++i) hash = hash * 0x01000193u + dtype_name(sum[i]);
+    for (uint32_t i = 0; i < kCols / 2; ++i) hash = hash * 0x01000193u + bits_of_sum(sum[i]);
     out[threadIdx.x * kHopperWords] = hash;
-    out[threadIdx.x * kHopperWords + 1] = dtype_name(sum[5]);
+    out[threadIdx.x * kHopperWords + 1] = bits_of_sum(sum[5]);
   }
 }
 

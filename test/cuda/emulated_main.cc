@@ -30,7 +30,8 @@ std::function<std::unique_ptr<Backend>()> opener(DType input, int capability, co
 }
 
 // Variants differ in the order in which threads run, in the number of multiprocessors, on which the
-// choice of tiles depends, and in why a batch has its plan. None of these may change a bit.
+// choice of tiles depends, and in what selects the plan (batch size or tuning). None may change a
+// bit.
 BackendEntry entry(const char* name, DType input, Plan plan, int capability = 80,
                    const char* tuning = "") {
   const bool small = plan == Plan::small;
@@ -94,7 +95,7 @@ int main(int argc, char** argv) {
   // As many split-K partials as there are steps, for weights of any size.
   for (const DType input : {DType::bf16, DType::s8}) {
     constexpr const char* kBounds =
-        "split_k_cols=1,split_k_tiles=1000000,split_k_blocks=1024,split_k_steps=1";
+        "split_k_rows=1,split_k_tiles=1000000,split_k_blocks=1024,split_k_steps=1";
     const char* name =
         input == DType::s8 ? "cuda int8, small partials" : "cuda bf16, small partials";
     Tests small;

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { bin, nativeTests } from '../support/native_tests';
 
-it('every wrapper of ptx.cuh prints what conformance.txt contains', () => {
+it('the results of every wrapper of ptx.cuh are those in conformance.txt', () => {
   const output = execFileSync(path.join(bin, 'emulator_conformance'), { encoding: 'utf8' });
   expect(output).toBe(readFileSync(path.join(__dirname, 'conformance.txt'), 'utf8'));
 });

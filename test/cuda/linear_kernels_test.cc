@@ -159,7 +159,7 @@ void invariant_batches_have_the_large_plans_bits() {
                      "a batch too large for a tuned small plan");
     // Sums of integers are the same in any plan.
     expect((sums(1, false) == wanted) == (input == DType::s8),
-           "bf16 or f16 has the same bits in both plans, or int8 has not");
+           "16-bit sums are the same in both plans, or int8 sums differ");
     expect((sums(4, false, "small_tokens=4") == wanted) == (input == DType::s8),
            "a tuned small plan is not used");
   }
@@ -228,16 +228,16 @@ void tuned_partials_agree(DType input) {
     return out.read();
   };
   const std::vector<float> whole = result(kLargeBatch, "", 1);
-  for (const char* tuning : {"split_k_cols=1,split_k_blocks=2", "split_k_cols=300,split_k_tiles=3",
-                             "split_k_cols=1,split_k_steps=44"}) {
+  for (const char* tuning : {"split_k_rows=1,split_k_blocks=2", "split_k_rows=300,split_k_tiles=3",
+                             "split_k_rows=1,split_k_steps=44"}) {
     expect_same_bits(result(kRows, tuning, 1), whole, kOut, tuning);
   }
-  const std::vector<float> narrow = result(kRows, "split_k_cols=301", 1),
+  const std::vector<float> narrow = result(kRows, "split_k_rows=301", 1),
                            default_bounds = result(kRows, "", 1);
   expect_same_bits(narrow, default_bounds, kOut, "a weight below the bound");
-  for (const char* tuning : {"split_k_cols=1,split_k_blocks=1024,split_k_steps=1",
-                             "split_k_cols=1,split_k_blocks=129,split_k_steps=1", "split_k_cols=1",
-                             "split_k_cols=1,split_k_blocks=6"}) {
+  for (const char* tuning : {"split_k_rows=1,split_k_blocks=1024,split_k_steps=1",
+                             "split_k_rows=1,split_k_blocks=129,split_k_steps=1", "split_k_rows=1",
+                             "split_k_rows=1,split_k_blocks=6"}) {
     const std::vector<float> partials = result(kRows, tuning, 2);
     for (size_t i = 0; i < partials.size(); ++i) {
       const double allowed = input == DType::s8 ? 0 : 0x1p-6 * std::abs(whole[i]) + 1e-3;

@@ -62,13 +62,13 @@ void reads_tuning() {
   expect(parse("") && tuning.split_k_blocks == 128, "an empty text changes a number");
   expect(parse("tile=wide,narrow_step=1.25,epilogue_store=0,epilogue_add=1.5,"
                "epilogue_swiglu=10000,epilogue_int8=7") &&
-             parse("small_tokens=64,split_k_cols=1,split_k_tiles=1000000,split_k_blocks=1024,"
+             parse("small_tokens=64,split_k_rows=1,split_k_tiles=1000000,split_k_blocks=1024,"
                    "split_k_steps=9"),
          message);
   expect(tuning.tile == cuda::TileForm::wide && tuning.narrow_step == 1.25 &&
              tuning.epilogue_store == 0 && tuning.epilogue_add == 1.5 &&
              tuning.epilogue_swiglu == 10'000 && tuning.epilogue_int8 == 7 &&
-             tuning.small_tokens == 64 && tuning.split_k_cols == 1 &&
+             tuning.small_tokens == 64 && tuning.split_k_rows == 1 &&
              tuning.split_k_tiles == 1'000'000 && tuning.split_k_blocks == 1024 &&
              tuning.split_k_steps == 9,
          "a number is parsed wrongly");
@@ -106,7 +106,7 @@ void reads_tuning() {
                           "split_k_blocks=1025",
                           "split_k_blocks=99999999999999999999",
                           "split_k_steps=0",
-                          "split_k_cols=0",
+                          "split_k_rows=0",
                           "split_k_tiles=0",
                           ",",
                           "tile=wide,,split_k_steps=1",

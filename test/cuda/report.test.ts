@@ -262,7 +262,7 @@ function complete(): Files {
         .map((op) => ({ kind: 'linear', model, op, dtype: 'bf16', rows: 8192, tflops: 740 }))
         .map((line) => ({ ...line, seconds: 1e-3 })),
       attention('bf16', 4096, 480, 625, {
-        way: 'cudnn, grouped',
+        variant: 'cudnn, grouped',
         tried: { 'cudnn, grouped': 480e-6, 'flash, grouped': 6e-4 },
       }),
       texts('bf16', '512', 0.15, { batch: 16, tried: { '16 texts': 54613, '4 texts': 40000 } }),
@@ -329,7 +329,7 @@ describe('a complete folder', () => {
       target(data, 'bf16 / transformers at its best batch size, worst, 2k and more tokens')?.figure,
     ).toBeCloseTo(1.1, 9);
     const own = data.attention.find((line: Line) => line.tokens === 4096);
-    expect(own).toMatchObject({ way: 'cudnn, grouped', torch_tflops: 625, over_torch: 0.96 });
+    expect(own).toMatchObject({ variant: 'cudnn, grouped', torch_tflops: 625, over_torch: 0.96 });
   });
 
   it('reports clocks of the samples while the GPU was busy, and the share of the peak', () => {
@@ -393,15 +393,15 @@ describe('a complete folder', () => {
     ]);
   });
 
-  it('compares kernels, tiles and quantisation', () => {
+  it('compares kernels, tiles and quantization', () => {
     const { text, data } = report(complete());
-    expect(data.beside_portable.map((line: Line) => [line.kind, line.portable])).toEqual([
+    expect(data.against_portable.map((line: Line) => [line.kind, line.portable])).toEqual([
       ['linear', 360],
       ['attention', 200],
       ['model', 8192 / 0.22],
     ]);
-    expect(data.beside_portable[0].gain).toBe(2);
-    expect(data.beside_portable[2].gain).toBeCloseTo(2.5, 9);
+    expect(data.against_portable[0].gain).toBe(2);
+    expect(data.against_portable[2].gain).toBeCloseTo(2.5, 9);
     const tiles = Object.fromEntries(
       data.tiles.map((line: Line) => [`${line.op} ${line.dtype}`, line]),
     );
@@ -411,9 +411,9 @@ describe('a complete folder', () => {
     expect(tiles['down int8']).toMatchObject({ part: 'product', faster: 'wide', slow: true });
     expect(tiles['down int8'].auto_seconds).toBeCloseTo(250e-6, 9);
     expect(text).toContain('2 of 3 cases take over 3 % longer');
-    expect(data.quantisation).toHaveLength(1);
-    expect(data.quantisation[0].quantisation_seconds).toBeCloseTo(62.5e-6, 9);
-    expect(data.quantisation[0].share).toBeCloseTo(0.2, 9);
+    expect(data.quantization).toHaveLength(1);
+    expect(data.quantization[0].quantization_seconds).toBeCloseTo(62.5e-6, 9);
+    expect(data.quantization[0].share).toBeCloseTo(0.2, 9);
     expect(data.linear.every((line: Line) => !('part' in line))).toBe(true);
   });
 
@@ -436,10 +436,10 @@ describe('a complete folder', () => {
 
   it('shows profiled kernels with their cases', () => {
     const { text, data } = report(complete());
-    const [quantise, gemm] = data.profile;
-    expect(quantise).toMatchObject({ kernel: 'quantize_kernel', tensor: 0, dram: 90 });
-    expect(quantise.case).toEqual(gemm.case);
-    expect(quantise.seconds).toBeCloseTo(12.5e-6, 12);
+    const [quantize, gemm] = data.profile;
+    expect(quantize).toMatchObject({ kernel: 'quantize_kernel', tensor: 0, dram: 90 });
+    expect(quantize.case).toEqual(gemm.case);
+    expect(quantize.seconds).toBeCloseTo(12.5e-6, 12);
     expect(gemm).toMatchObject({
       kernel: 'wgmma_gemm',
       grid: '(132, 1, 1)',
@@ -618,7 +618,7 @@ describe('GPUs', () => {
     const lines = (device: Line) => jsonl([device, ...timings().slice(1)]);
     const { text, data } = report({ ...complete(), 'timings.jsonl': lines(portable) });
     expect(data.verdict.kernels).toEqual(['portable']);
-    expect(data.beside_portable).toEqual([]);
+    expect(data.against_portable).toEqual([]);
     expect(row(text, 'WARNING')).toContain('timings ran the PORTABLE kernels');
     const other = { ...portable, name: 'NVIDIA A100-SXM4-80GB, sm_80' };
     expect(report({ ...complete(), 'timings.jsonl': lines(other) }).data.warnings).toEqual([]);

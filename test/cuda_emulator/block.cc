@@ -95,9 +95,10 @@ void run_thread() {
   (*kernel_body)();
   Thread& self = block.thread();
   for (const auto& group : self.groups) {
-    if (!group.empty())
+    if (!group.empty()) {
       fail(text("thread ", block.me, " returns with a copy in flight, issued at ",
                 describe(group[0].site)));
+    }
   }
   if (!self.open.empty()) {
     fail(text("thread ", block.me, " returns with an uncommitted copy, issued at ",

@@ -83,7 +83,7 @@ __global__ void count_in(uint32_t* counter, bool atomic) {
     *counter = 1;
   }
 }
-__global__ void neighbours_in_a_word(char* out) {
+__global__ void neighbors_in_a_word(char* out) {
   char* shared = shared_memory<char>();
   shared[threadIdx.x] = static_cast<char>(threadIdx.x);
   sync_block();
@@ -366,11 +366,11 @@ void add_order_tests(Tests& tests) {
       return launch(stream, overwrite_what_others_read, 1, 64, 256, zeroed(64), synced);
     };
   };
-  add(tests, "a warp that synchronises", "", in_warp(true));
-  add(tests, "a warp that does not synchronise", "race on shared memory",
+  add(tests, "a warp that synchronizes", "", in_warp(true));
+  add(tests, "a warp that does not synchronize", "race on shared memory",
       only_races(in_warp(false)));
-  add(tests, "a block that synchronises", "", in_block(true));
-  add(tests, "a block that does not synchronise", "race on shared memory",
+  add(tests, "a block that synchronizes", "", in_block(true));
+  add(tests, "a block that does not synchronize", "race on shared memory",
       only_races(in_block(false)));
   add(tests, "a barrier before overwriting", "", overwrite(true));
   add(tests, "no barrier before overwriting", "race on shared memory", overwrite(false));
@@ -401,7 +401,7 @@ void add_order_tests(Tests& tests) {
   add(tests, "blocks that add to a counter, and some that write it", "race on device memory",
       count(false));
   add(tests, "bytes of one word", "", [](Stream stream) {
-    return launch(stream, neighbours_in_a_word, 1, 32, 32, reinterpret_cast<char*>(zeroed(8)));
+    return launch(stream, neighbors_in_a_word, 1, 32, 32, reinterpret_cast<char*>(zeroed(8)));
   });
 }
 
@@ -472,9 +472,9 @@ void add_box_tests(Tests& tests) {
   box("a box", "", BoxFault::none);
   box("a box not waited for", "shared memory", BoxFault::no_wait);
   box("a box waited for with the other parity", "shared memory", BoxFault::other_parity);
-  box("no fence after mbarriers are initialised", "fence_mbarrier_init is missing",
+  box("no fence after mbarriers are initialized", "fence_mbarrier_init is missing",
       BoxFault::no_init_fence);
-  box("no barrier after mbarriers are initialised", "offset 16384",
+  box("no barrier after mbarriers are initialized", "offset 16384",
       BoxFault::no_barrier_after_init);
   box("too few bytes expected", "mbarrier", BoxFault::too_few_bytes);
   box("too many bytes expected", "128 bytes outstanding", BoxFault::too_many_bytes);
@@ -500,8 +500,9 @@ void add_store_tests(Tests& tests) {
       emulator::write(matrix, ones.data(), ones.size() * sizeof(float));
       TensorMap map;
       if (const Failure failure =
-              make_tensor_map(&map, matrix, bytes, kRows, kCols, kStride, kBoxRows))
+              make_tensor_map(&map, matrix, bytes, kRows, kCols, kStride, kBoxRows)) {
         return failure;
+      }
       launch(stream, store_box, 1, kBoxRows, kBoxShared, map, adds, fault);
       if (const Failure failure = synchronize(stream)) return failure;
       for (const auto& [col, wanted] :

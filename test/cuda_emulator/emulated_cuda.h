@@ -1,7 +1,7 @@
 // Lets g++ compile the project's .cu files as C++20. It is force-included before each of them and
 // replaces CUDA's keywords and built-in types, cuda/ptx.cuh and cuda/runtime.h. Kernels then run on
-// the CPU: every CUDA thread is a fiber, and every load and store is checked. No file includes
-// this; see docs/cuda.md.
+// the CPU: every CUDA thread is a fiber, and every load and store is checked. No file of
+// cuda/ includes it; see docs/cuda.md.
 #pragma once
 #include <cmath>
 #include <cstddef>

@@ -96,7 +96,7 @@ std::vector<Warpgroup> warpgroups;
 
 uint32_t swizzled(uint32_t address) { return address ^ ((address >> 7 & 7) << 4); }
 
-void touch_for(int number, uint32_t address, Access access, Site site) {
+void check_access_for(int number, uint32_t address, Access access, Site site) {
   check_access(shared.window + address, kChunkBytes, access, site, number, block.clocks[number]);
 }
 
@@ -104,11 +104,11 @@ std::string name_of_mbarrier(uint32_t address) {
   return text("the mbarrier at offset ", static_cast<int64_t>(address) - shared.low);
 }
 
-// The thread that uses an mbarrier must have seen its initialisation.
+// The thread that uses an mbarrier must have seen its initialization.
 Mbarrier& mbarrier_at(uint32_t address, Site site) {
   const auto found = mbarriers.find(address);
   if (found == mbarriers.end()) {
-    fail(text(name_of_mbarrier(address), ", used at ", describe(site), ", was never initialised"));
+    fail(text(name_of_mbarrier(address), ", used at ", describe(site), ", was never initialized"));
   }
   check_access(shared.window + address, sizeof(uint64_t), Access::read, site, block.me,
                block.clock());
@@ -170,22 +170,24 @@ uint32_t transposed_address(uint64_t descriptor, uint32_t k, uint32_t col) {
   return operand_address(descriptor, k, col % kPanelCols * 2) + col / kPanelCols * panel_bytes;
 }
 
-void touch_operand(const Product& product, uint64_t descriptor, uint32_t rows) {
+void check_operand(const Product& product, uint64_t descriptor, uint32_t rows) {
   for (uint32_t row = 0; row < rows; ++row) {
     for (uint32_t byte = 0; byte < kProductBytes; byte += kChunkBytes) {
-      touch_for(product.number, operand_address(descriptor, row, byte), Access::read, product.site);
+      check_access_for(product.number, operand_address(descriptor, row, byte), Access::read,
+                       product.site);
     }
   }
 }
 
-void touch_operands(const Product& product) {
+void check_operands(const Product& product) {
   if (product.held.empty()) {
-    touch_operand(product, product.a, kProductRows);
-    return touch_operand(product, product.b, product.cols);
+    check_operand(product, product.a, kProductRows);
+    return check_operand(product, product.b, product.cols);
   }
   for (uint32_t k = 0; k < kProductBytes / 2; ++k) {
     for (uint32_t col = 0; col < product.cols; col += kChunkBytes / 2) {
-      touch_for(product.number, transposed_address(product.b, k, col), Access::read, product.site);
+      check_access_for(product.number, transposed_address(product.b, k, col), Access::read,
+                       product.site);
     }
   }
 }
@@ -291,7 +293,7 @@ void move_sums_out(Warpgroup& group, const Product& product) {
 }
 
 void complete_product(Warpgroup& group, const Product& product) {
-  touch_operands(product);
+  check_operands(product);
   for (const Held& held : product.held) {
     if (!std::equal(held.values, held.values + 4, held.registers)) {
       fail("registers that wgmma at " + describe(product.site) +
@@ -404,12 +406,12 @@ void tma_load_2d(uint32_t to, const TensorMap& map, uint32_t mbarrier, int32_t x
   check_box(to, site);
   const Mbarrier& barrier = mbarrier_at(mbarrier, site);
   if (!barrier.fenced) {
-    fail(text("fence_mbarrier_init is missing: ", name_of_mbarrier(mbarrier), ", initialised at ",
+    fail(text("fence_mbarrier_init is missing: ", name_of_mbarrier(mbarrier), ", initialized at ",
               describe(barrier.site), ", is used by TMA at ", describe(site)));
   }
   const TensorCopy copy{to, map, mbarrier, x, y, begin_asynchronous(block.clock()), site};
   visit_box(to, map, x, y, [&](uint32_t address, const char*, size_t) {
-    touch_for(copy.number, address, Access::copy_begins, site);
+    check_access_for(copy.number, address, Access::copy_begins, site);
     std::memset(shared.window + address, 0xff, kChunkBytes);
   });
   copies.push_back(copy);
@@ -423,10 +425,11 @@ void land_copy(size_t index) {
   copies.erase(copies.begin() + static_cast<ptrdiff_t>(index));
   visit_box(copy.to, copy.map, copy.x, copy.y,
             [&](uint32_t address, const char* from, size_t bytes) {
-              if (bytes > 0)
+              if (bytes > 0) {
                 check_access(from, bytes, Access::read, copy.site, copy.number,
                              block.clocks[copy.number]);
-              touch_for(copy.number, address, Access::write, copy.site);
+              }
+              check_access_for(copy.number, address, Access::write, copy.site);
               std::memset(shared.window + address, 0, kChunkBytes);
               if (bytes > 0) std::memcpy(shared.window + address, from, bytes);
             });
@@ -530,7 +533,7 @@ void issue(ProductArguments& mine, uint32_t cols, Multiplicand type, Site site) 
           join(seen, block.clocks[block.me / kWarpgroupThreads * kWarpgroupThreads + t]);
         }
         product.number = begin_asynchronous(seen);
-        touch_operands(product);
+        check_operands(product);
         move_sums_out(group, product);
         group.open.push_back(product);
       });

@@ -193,7 +193,7 @@ void record_access(Cell& cell, const Accessor& by, const Clock& seen) {
 }
 
 // `was_written` is null for shared memory, where the cell shows whether the byte was written.
-void touch_cell(Cell& cell, bool* was_written, const Accessor& by, const Clock& seen) {
+void check_cell(Cell& cell, bool* was_written, const Accessor& by, const Clock& seen) {
   const uint32_t now = seen[by.thread];
   const bool reads = by.access == Access::read, needs_value = reads || by.access == Access::atomic;
   if (reads && cell.reader[0] == by.thread && cell.read_time[0] == now) return;  // repeated read
@@ -347,7 +347,7 @@ void check_access(const void* p, size_t bytes, Access access, Site site, int thr
     }
     bool host_wrote = true;  // writes of the host are not seen: pinned memory counts as written
     bool* written = !buffer ? nullptr : buffer->host ? &host_wrote : all_written + i;
-    touch_cell(cells[i], written, by, seen);
+    check_cell(cells[i], written, by, seen);
   }
 }
 

@@ -1,6 +1,6 @@
 // The emulated device's memory and its shadow memory: which thread last wrote and read each byte,
-// and when. Every access of a kernel passes through `touch`, which detects accesses out of bounds,
-// reads of unwritten bytes, accesses to copies in flight, and races.
+// and when. Every access of a kernel passes through `check_access`, which detects accesses out of
+// bounds, reads of unwritten bytes, accesses to copies in flight, and races.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -37,8 +37,7 @@ struct SharedWindow {
 extern SharedWindow shared;
 
 // Times only grow, from block to block and from launch to launch, so the shadow memory is never
-// cleared. Each field is the last time of the events that its comment names; the first is after the
-// field above.
+// cleared. Each field ends a range of times, which begins after the field above.
 struct Era {
   uint32_t waited;   // launches that the host has waited for
   uint32_t launch;   // other earlier launches

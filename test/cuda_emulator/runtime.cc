@@ -1,5 +1,5 @@
 // The CUDA runtime of the emulated device. There is one GPU, and a stream does nothing until a
-// thread waits for it. Any thread may call; one mutex serialises the calls.
+// thread waits for it. Any thread may call; one mutex serializes the calls.
 
 #include <cstdio>
 #include <cstring>

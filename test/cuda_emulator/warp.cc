@@ -10,7 +10,7 @@ namespace {
 constexpr int kLanes = kWarpThreads;
 constexpr int kCopyBytes = 16;
 
-void touch_as_self(const void* p, size_t bytes, Access access, Site site) {
+void check_own_access(const void* p, size_t bytes, Access access, Site site) {
   check_access(p, bytes, access, site, block.me, block.clock());
 }
 
@@ -78,7 +78,7 @@ uint32_t shuffle(uint32_t value, Lane from, const char* file, int line) {
 uint32_t atomic_add(uint32_t* to, uint32_t value, const char* file, int line) {
   const Site site = site_of(file, line);
   check_alignment(to, sizeof *to, site);
-  touch_as_self(to, sizeof *to, Access::atomic, site);
+  check_own_access(to, sizeof *to, Access::atomic, site);
   const uint32_t before = *to;
   *to += value;
   return before;
@@ -92,10 +92,10 @@ void cp_async(uint32_t to, const void* from, int bytes, const char* file, int li
     fail(text("cp.async of ", bytes, " bytes at ", describe(site)));
   if (bytes > 0) {
     check_alignment(from, kCopyBytes, site);
-    touch_as_self(from, static_cast<size_t>(bytes), Access::read, site);
+    check_own_access(from, static_cast<size_t>(bytes), Access::read, site);
   }
   check_alignment(shared.window + to, kCopyBytes, site);
-  touch_as_self(shared.window + to, kCopyBytes, Access::copy_begins, site);
+  check_own_access(shared.window + to, kCopyBytes, Access::copy_begins, site);
   std::memset(shared.window + to, 0xff, kCopyBytes);
   block.thread().open.push_back({to, from, bytes, site});
 }
@@ -111,7 +111,7 @@ void cp_async_wait(int groups_left) {
   for (; groups.size() > static_cast<size_t>(groups_left); groups.pop_front()) {
     for (const Copy& copy : groups.front()) {
       char* to = shared.window + copy.to;
-      touch_as_self(to, kCopyBytes, Access::write, copy.site);
+      check_own_access(to, kCopyBytes, Access::write, copy.site);
       std::memset(to, 0, kCopyBytes);
       std::memcpy(to, copy.from, static_cast<size_t>(copy.bytes));
     }
@@ -133,7 +133,7 @@ void ldmatrix_x4(uint32_t (&registers)[4], bool transposed, uint32_t address, co
   const Site site = site_of(file, line);
   const void* row = shared.window + address;
   check_alignment(row, sizeof mine.row, site);
-  touch_as_self(row, sizeof mine.row, Access::read, site);
+  check_own_access(row, sizeof mine.row, Access::read, site);
   std::memcpy(mine.row, row, sizeof mine.row);
 
   const char* name = transposed ? "ldmatrix.trans" : "ldmatrix";

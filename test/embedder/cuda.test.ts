@@ -112,7 +112,7 @@ describe('the device and precision', () => {
     expect(embedder.precision).toBe('bf16');
   });
 
-  it('are a GPU by default, and the CPU for a precision that only the CPU supports', async () => {
+  it('default to a GPU, and to the CPU for a precision that only it supports', async () => {
     await using onGpu = await load(smallModel, { device: 'auto' });
     expect(onGpu.device.name).toBe('cuda');
     await using onCpu = await load(smallModel, { device: 'auto', precision: 'f32' });
@@ -180,7 +180,7 @@ describe('a process', () => {
     expect(debugged.stderr).toMatch(message);
   });
 
-  it('gets an error with the valid tuning if it is invalid, and else applies it', async () => {
+  it('rejects invalid tuning with the list of valid values, and applies valid tuning', async () => {
     const body = `
       for (const tuning of ['split_k_blocks=1025', 'small_tokens=8']) {
         process.env.QWEN3_EMBED_CUDA_TUNING = tuning;
@@ -219,7 +219,7 @@ describe('a process', () => {
     expect(code).toBe(0);
   });
 
-  it('gets an error before loading if the weights do not fit, or a lower maxTokens', async () => {
+  it('fails before loading if the weights do not fit, else lowers maxTokens', async () => {
     const model = JSON.stringify(randomModel('gqa2-bf16').folder);
     const body = (bytes: number) => `
       Object.assign(process.env, { QWEN3_EMULATOR_BYTES: '${bytes}', QWEN3_EMULATOR_FAST: '1' });

@@ -445,7 +445,7 @@ describe('a text without a finite vector', () => {
     },
   );
 
-  it('is every text if all embeddings are NaN', async () => {
+  it('is reported for every text if all embeddings are NaN', async () => {
     await using embedder = await Embedder.load(
       withNaN(Array.from({ length: 64 }, (_, row) => row)),
     );

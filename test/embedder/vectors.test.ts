@@ -119,7 +119,7 @@ async function checkRetrieval(kinds: readonly string[], isa?: string) {
         `${figure} ${kind}`,
       ).toBeLessThanOrEqual(6e-5);
     }
-    // In bf16 close neighbours change ranks, and one such query changes a figure by up to 1 / 111.
+    // In bf16 close neighbors change ranks, and one such query changes a figure by up to 1 / 111.
     // So the scores are compared instead.
     const most = scoreLimitOf(limitOf('small-model', 'bf16', inBf16.device));
     const scores = await search(inBf16, kind);

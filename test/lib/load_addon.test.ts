@@ -37,7 +37,7 @@ it('loads the prebuild, from a path with spaces and umlauts too', () => {
   expect(loadAddon(folder)).toMatchObject({ embed: expect.any(Function) });
 });
 
-it('if there is none, the error has the platform, the paths searched and the build command', () => {
+it('without an addon, the error has the platform, the searched paths and the build command', () => {
   const folder = temporaryFolder();
   mkdirSync(path.join(folder, 'prebuilds', 'plan9-mips'), { recursive: true });
   const script = path.join(folder, 'scripts', 'install', 'build-native.mjs');
@@ -52,7 +52,7 @@ it('if there is none, the error has the platform, the paths searched and the bui
 });
 
 it.each([0, 40, 100, 10_000, 500_000, -1])(
-  'one truncated to %i bytes is an error, and does not end the process',
+  'an addon truncated to %i bytes is an error, and does not end the process',
   (bytes) => {
     const { folder, file } = packageIn(temporaryFolder());
     truncateSync(file, bytes < 0 ? statSync(file).size + bytes : bytes);
@@ -75,7 +75,7 @@ it('in an Electron archive, the files unpacked beside it are used', () => {
   expect(loadAddon(inside)).toMatchObject({ embed: expect.any(Function) });
 });
 
-it('only modules that call native need one', () => {
+it('only modules that call native need the addon', () => {
   const folder = temporaryFolder();
   const dist = path.join(folder, 'dist');
   cpSync(path.join(root, 'dist'), dist, { recursive: true });

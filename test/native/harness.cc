@@ -29,8 +29,8 @@ std::string outcome(const Test& test) {
 
 }  // namespace
 
-void expect(bool holds, const std::string& otherwise) {
-  if (!holds) throw Failure(otherwise);
+void expect(bool condition, const std::string& message) {
+  if (!condition) throw Failure(message);
 }
 
 int run_tests(const Tests& tests, int argc, char** argv) {

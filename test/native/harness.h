@@ -17,8 +17,8 @@ struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Throws Failure(otherwise) unless `holds`.
-void expect(bool holds, const std::string& otherwise);
+// Throws Failure(message) unless `condition`.
+void expect(bool condition, const std::string& message);
 
 // Runs the tests whose name contains the argument of --filter, or all of them; --list only prints
 // their names. Prints one line of JSON per test: {"name", "ok", "message", "ms"}. With --trace,

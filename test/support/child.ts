@@ -11,8 +11,9 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Gives scripts the built package (`Embedder`, `EmbedderError`) and the small model (`folder`). */
 const root = path.join(__dirname, '..', '..');
+
+/** Gives scripts the built package (`Embedder`, `EmbedderError`) and the small model (`folder`). */
 const prologue = `
 const { Embedder, EmbedderError } = require(${JSON.stringify(root)});
 const folder = ${JSON.stringify(path.join(root, 'models', 'qwen3-embedding-small'))};

@@ -55,12 +55,12 @@ struct Avx2 {
     return _mm256_blendv_ps(other, v, _mm256_castsi256_ps(mask(n)));
   }
   static float first(Vector v) { return _mm256_cvtss_f32(v); }
-  static float sum(Vector v) {
+  static float reduce_sum(Vector v) {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
   }
-  static float horizontal_max(Vector v) {
+  static float reduce_max(Vector v) {
     const __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));

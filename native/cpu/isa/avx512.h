@@ -45,8 +45,8 @@ struct Avx512 {
     return _mm512_mask_blend_ps(mask(n), other, v);
   }
   static float first(Vector v) { return _mm512_cvtss_f32(v); }
-  static float sum(Vector v) { return _mm512_reduce_add_ps(v); }
-  static float horizontal_max(Vector v) { return _mm512_reduce_max_ps(v); }
+  static float reduce_sum(Vector v) { return _mm512_reduce_add_ps(v); }
+  static float reduce_max(Vector v) { return _mm512_reduce_max_ps(v); }
 
   static __mmask16 mask(uint32_t n) {
     return static_cast<__mmask16>(n < kLanes ? (1u << n) - 1 : 0xffff);

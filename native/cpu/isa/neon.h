@@ -58,8 +58,8 @@ struct Neon {
     return vbslq_f32(vcltq_u32(vld1q_u32(kLane), vdupq_n_u32(n)), v, other);
   }
   static float first(Vector v) { return vgetq_lane_f32(v, 0); }
-  static float sum(Vector v) { return vaddvq_f32(v); }
-  static float horizontal_max(Vector v) { return vmaxvq_f32(v); }
+  static float reduce_sum(Vector v) { return vaddvq_f32(v); }
+  static float reduce_max(Vector v) { return vmaxvq_f32(v); }
 };
 
 struct Blocks {

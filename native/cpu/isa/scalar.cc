@@ -89,8 +89,10 @@ struct Scalar {
     return make([&](uint32_t i) { return i < n ? v.lane[i] : other.lane[i]; });
   }
   static float first(const Vector& v) { return v.lane[0]; }
-  static float sum(const Vector& v) { return (v.lane[0] + v.lane[2]) + (v.lane[1] + v.lane[3]); }
-  static float horizontal_max(const Vector& v) {
+  static float reduce_sum(const Vector& v) {
+    return (v.lane[0] + v.lane[2]) + (v.lane[1] + v.lane[3]);
+  }
+  static float reduce_max(const Vector& v) {
     float most = v.lane[0];
     for (uint32_t i = 1; i < kLanes; ++i) most = most > v.lane[i] ? most : v.lane[i];
     return most;

@@ -93,15 +93,15 @@ struct Attention {
                       Scratch& scratch) {
     const uint32_t end = queries.position + queries.rows;
     for (uint32_t token = 0; token < run.tokens && first + token < end; token += kPageTokens) {
-      // Causal mask: the page is after the first `masked` rows. The next row sees the first
-      // `visible` keys of the page, and each later row one more, up to all of them.
+      // Causal mask: the page is after the first `masked_rows` rows. The next row sees the first
+      // `visible_keys` keys of the page, and each later row one more, up to all of them.
       const uint32_t start = first + token;
-      const uint32_t masked = start > queries.position ? start - queries.position : 0;
-      const uint32_t visible = queries.position + masked - start + 1;
+      const uint32_t masked_rows = start > queries.position ? start - queries.position : 0;
+      const uint32_t visible_keys = queries.position + masked_rows - start + 1;
       const uint32_t keys = run.tokens - token < kPageTokens ? run.tokens - token : kPageTokens;
       const Page page{
           PageHead<F>::at(const_cast<void*>(pages), run, layer, token / kPageTokens, heads, head),
-          Range{masked, queries.rows - masked}, keys, visible};
+          Range{masked_rows, queries.rows - masked_rows}, keys, visible_keys};
       score(queries, page, scratch);
       online_softmax(page, scratch);
       add_values(page, scratch);
@@ -112,9 +112,11 @@ struct Attention {
   struct Page {
     PageHead<F> head;
     Range rows;
-    uint32_t keys, visible;
+    uint32_t keys, visible_keys;
     // Number of keys that a row sees; `row` counts from rows.first.
-    uint32_t visible_to(uint32_t row) const { return visible + row < keys ? visible + row : keys; }
+    uint32_t visible_to(uint32_t row) const {
+      return visible_keys + row < keys ? visible_keys + row : keys;
+    }
   };
 
   // scores = query keys^T, for at least the keys that each row sees.
@@ -141,25 +143,25 @@ struct Attention {
   static void online_softmax(const Page& page, Scratch& scratch) {
     const Vector scale = V::set1(0x1.0527dcp-3f);  // log2(e) / sqrt(128)
     for (uint32_t r = 0; r < page.rows.count; ++r) {
-      const uint32_t row = page.rows.first + r, visible = page.visible_to(r);
-      const uint32_t last = (visible - 1) / V::kLanes * V::kLanes;
+      const uint32_t row = page.rows.first + r, visible_keys = page.visible_to(r);
+      const uint32_t last = (visible_keys - 1) / V::kLanes * V::kLanes;
       const float* const scores = scratch.scores + row * kPageTokens;
       // Mask: the last vector may hold scores of keys that the row does not see. Discard them.
       const Vector last_scores =
-          V::keep_first(V::load(scores + last), visible - last, V::set1(-HUGE_VALF));
+          V::keep_first(V::load(scores + last), visible_keys - last, V::set1(-HUGE_VALF));
       // Row maximum, in powers of two.
       Vector scores_max = last_scores;
       for (uint32_t i = 0; i < last; i += V::kLanes)
         scores_max = V::max(scores_max, V::load(scores + i));
       const Vector old_max = V::set1(scratch.row_max[row]);
-      const Vector new_max = V::max(old_max, V::mul(V::set1(V::horizontal_max(scores_max)), scale));
+      const Vector new_max = V::max(old_max, V::mul(V::set1(V::reduce_max(scores_max)), scale));
       // Probabilities, before normalization, and their sum.
       const Vector minus_max = V::sub(V::zero(), new_max);
       const auto to_probabilities = [&](Vector values) {
         return exp2<V>(V::fma(values, scale, minus_max));
       };
       const Vector last_probabilities =
-          V::keep_first(to_probabilities(last_scores), visible - last, V::zero());
+          V::keep_first(to_probabilities(last_scores), visible_keys - last, V::zero());
       Vector total = last_probabilities;
       V::store(scratch.probabilities + row * kPageTokens + last, last_probabilities);
       for (uint32_t i = 0; i < last; i += V::kLanes) {
@@ -171,7 +173,7 @@ struct Attention {
       const float rescale = V::first(exp2<V>(V::sub(old_max, new_max)));
       scratch.row_max[row] = V::first(new_max);
       scratch.rescale[row] = rescale;
-      scratch.row_sum[row] = scratch.row_sum[row] * rescale + V::sum(total);
+      scratch.row_sum[row] = scratch.row_sum[row] * rescale + V::reduce_sum(total);
     }
   }
 
@@ -188,14 +190,15 @@ struct Attention {
         // the rows that see them.
         const uint32_t common = page.visible_to(first) / F::kDepth * F::kDepth;
         accumulate<F>(probabilities, kPageTokens, panel, common, sum);
-        const uint32_t visible = page.visible_to(first + n.kCount - 1);
-        for (uint32_t key = common; key < visible; key += F::kDepth) {
+        const uint32_t visible_keys = page.visible_to(first + n.kCount - 1);
+        for (uint32_t key = common; key < visible_keys; key += F::kDepth) {
 #pragma GCC unroll 16
           for (int i = 0; i < n.kCount; ++i) {
             const uint32_t left = page.visible_to(first + i);
-            if (left > key)
+            if (left > key) {
               add_key(probabilities + i * kPageTokens + key, panel + key * F::kWidth, left - key,
                       sum[i]);
+            }
           }
         }
         // Rescale earlier sums and add.
@@ -210,13 +213,13 @@ struct Attention {
     }
   }
 
-  // One step of the micro-kernel for one row, which sees the first `visible` keys of the step.
-  static void add_key(const Input* probabilities, const Input* panel, uint32_t visible,
+  // One step of the micro-kernel for one row, which sees the first `visible_keys` keys of the step.
+  static void add_key(const Input* probabilities, const Input* panel, uint32_t visible_keys,
                       Vector (&sum)[2]) {
     typename F::Operand values[2];
     F::load(panel, values);
     if constexpr (F::kDepth > 1) {
-      if (visible < F::kDepth) F::keep_first_depth(values);
+      if (visible_keys < F::kDepth) F::keep_first_depth(values);
     }
     const typename F::Operand probability = F::broadcast(probabilities);
     sum[0] = F::step(probability, values[0], sum[0]);

@@ -193,10 +193,9 @@ struct Multiply {
     const size_t share = depths.count * F::kWidth * sizeof(Weight) / groups;
     const char* next = reinterpret_cast<const char*>(weights + panel_depth * F::kWidth);
     for_row_groups<V::kRows>(rows.count, [&](uint32_t first, auto n) {
-      // Prefetch.
       for (const char* end = next + share; next < end; next += kCacheLine)
         __builtin_prefetch(next, 0, 2);
-      // Multiply.
+
       Vector sum[n.kCount][2];
       clear<V>(sum);
       accumulate<F>(in + first * stride, stride, weights, depths.count, sum);

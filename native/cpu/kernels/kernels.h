@@ -57,8 +57,8 @@ struct Kernels {
   void (*norm_rope)(Matrix query, Matrix gain, const Heads& heads, const Spans& spans, Range rows);
   void (*norm_rope_store)(Matrix key_value, Matrix gain, const Heads& heads, const Spans& spans,
                           void* pages, Range rows, uint32_t key_value_head);
-  void (*attend)(Matrix query, const Heads& heads, const Spans& spans, const void* pages,
-                 Matrix out, Range rows, uint32_t query_head, void* scratch);
+  void (*attention)(Matrix query, const Heads& heads, const Spans& spans, const void* pages,
+                    Matrix out, Range rows, uint32_t query_head, void* scratch);
 };
 
 }  // namespace qwen3::cpu

@@ -28,7 +28,7 @@ constexpr Kernels make_kernels(const char* name) {
       .rms_norm = RowOps<Pages>::rms_norm,
       .norm_rope = RowOps<Pages>::norm_rope,
       .norm_rope_store = RowOps<Pages>::norm_rope_store,
-      .attend = Attend::run,
+      .attention = Attend::run,
   };
 }
 

@@ -15,7 +15,8 @@ constexpr uint32_t kHeadDim = 128;
 template <class F>
 struct PageHead {
   using Input = typename F::Input;
-  static constexpr size_t kValues = size_t{kPageTokens} * kHeadDim;  // of keys; same for values
+  // Elements of all keys of one head in a page; its values have as many.
+  static constexpr size_t kValues = size_t{kPageTokens} * kHeadDim;
   static constexpr size_t kBytes = 2 * kValues * sizeof(Input);
 
   Input *keys, *values;
@@ -62,7 +63,7 @@ struct RowOps {
         const Vector value = n - i < V::kLanes ? V::load(x + i, n - i) : V::load(x + i);
         sum = V::fma(value, value, sum);
       }
-      squares += V::sum(sum);
+      squares += V::reduce_sum(sum);
     }
     return static_cast<float>(1 / ::sqrt(squares / n + eps));
   }

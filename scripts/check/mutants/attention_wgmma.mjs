@@ -88,14 +88,14 @@ export const mutants = [
   {
     name: 'values of the wrong step',
     text: 'start_of(Part::value, previous)',
-    replacement: 'start_of(Part::value, position)',
+    replacement: 'start_of(Part::value, state)',
     tests: hopperAttention,
   },
   {
     name: 'keys released while wgmma reads them',
     text: `      wgmma_wait<1>();
-      release(Part::key, position);`,
-    replacement: `      release(Part::key, position);
+      release(Part::key, state);`,
+    replacement: `      release(Part::key, state);
       wgmma_wait<1>();`,
     tests: schedules,
   },
@@ -109,7 +109,7 @@ export const mutants = [
   },
   {
     name: 'the last stage of a tile is never released',
-    text: '    release(Part::value, position);\n',
+    text: '    release(Part::value, state);\n',
     replacement: '',
     tests: schedules,
   },

@@ -1,7 +1,7 @@
 export const file = 'cuda_backend.cu';
 
-const keeps = 'cuda: records no more launches than fit';
-const replayed = 'cuda: short batches run as graphs';
+const records = 'cuda: records no more launches than fit';
+const graphs = 'cuda: short batches run as graphs';
 const invariant = 'invariant batches';
 const named = 'cuda: reports which kernels run';
 
@@ -18,19 +18,19 @@ export const mutants = [
     text: `launch_recorded();
     const bool small`,
     replacement: 'const bool small',
-    tests: keeps,
+    tests: records,
   },
   {
     name: 'more launches recorded than there is room for',
     text: 'if (!recorded_.has_room_for(kOpBytes)) launch_recorded();',
     replacement: '',
-    tests: keeps,
+    tests: records,
   },
   {
     name: 'recorded launches are launched twice',
     text: '    recorded_.clear();\n',
     replacement: '',
-    tests: replayed,
+    tests: graphs,
   },
   {
     name: 'weights read before they are stored',
@@ -42,7 +42,7 @@ export const mutants = [
     name: 'launches overlap on every GPU',
     text: 'overlaps_ = compiled_for >= kOverlappingCode;',
     replacement: 'overlaps_ = true;',
-    tests: replayed,
+    tests: graphs,
   },
   {
     name: 'invariance ignored',

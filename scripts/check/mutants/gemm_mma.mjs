@@ -3,8 +3,8 @@ export const file = 'gemm_mma.cu';
 const linear = 'cuda: linear ops read only their operands';
 const large = 'cuda bf16: linear ops: large shapes';
 const small = 'cuda int8, small plan: linear ops: large shapes';
-const wide = 'split-K tiles: linear_add';
-const parts = 'cuda: tuned partials agree: bf16';
+const splitK = 'split-K tiles: linear_add';
+const partials = 'cuda: tuned partials agree: bf16';
 const oneGroupTooFew = {
   text: 'cp_async_wait<kStages - 2>();',
   replacement: 'cp_async_wait<kStages - 1>();',
@@ -104,19 +104,19 @@ export const mutants = [
     name: 'a step in two split-K partials',
     text: '(blockIdx.y + 1) / gridDim.y - first_step',
     replacement: '(blockIdx.y + 1) / gridDim.y - first_step + (blockIdx.y == 0)',
-    tests: wide,
+    tests: splitK,
   },
   {
     name: 'the last split-K partial is left out',
     text: 'split < count; ++split',
     replacement: 'split + 1 < count; ++split',
-    tests: wide,
+    tests: splitK,
   },
   {
     name: 'all split-K partials in one place',
     text: '(static_cast<size_t>(blockIdx.y) * x.rows + row)',
     replacement: 'static_cast<size_t>(row)',
-    tests: wide,
+    tests: splitK,
   },
   {
     name: 'split-K partials added before they are written',
@@ -126,21 +126,21 @@ export const mutants = [
     tests: 'split-K tiles: linear_swiglu',
   },
   {
-    name: 'a tuned number of split-K partials of 0',
+    name: 'tuning can result in 0 splits',
     text: 'max(min(tuning.split_k_blocks / col_tiles, most), 1u)',
     replacement: 'min(tuning.split_k_blocks / col_tiles, most)',
-    tests: parts,
+    tests: partials,
   },
   {
     name: 'tuned split-K partials past their memory',
-    text: 'kSplitKCols * tuning.split_k_blocks',
-    replacement: 'kSplitKCols * 128',
-    tests: parts,
+    text: 'kSplitKTileCols * tuning.split_k_blocks',
+    replacement: 'kSplitKTileCols * 128',
+    tests: partials,
   },
   {
     name: 'a tuned number of tiles is ignored',
     text: 'if (col_tiles >= tuning.split_k_tiles) return 1;',
     replacement: '',
-    tests: parts,
+    tests: partials,
   },
 ];

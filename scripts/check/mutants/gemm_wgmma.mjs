@@ -8,14 +8,14 @@ const costs = 'cuda: hopper: tiles are chosen by cost';
 export const mutants = [
   {
     name: 'every round waits for the parity of the first round',
-    text: 'mbarrier_wait(shared.full(position.stage), position.parity);',
-    replacement: 'mbarrier_wait(shared.full(position.stage), 0);',
+    text: 'mbarrier_wait(shared.full(state.stage), state.parity);',
+    replacement: 'mbarrier_wait(shared.full(state.stage), 0);',
     tests: hopper,
   },
   {
     name: 'stages filled before they are empty',
-    text: 'mbarrier_wait(shared.empty(position.stage), position.parity ^ 1);',
-    replacement: 'mbarrier_wait(shared.empty(position.stage), 1);',
+    text: 'mbarrier_wait(shared.empty(state.stage), state.parity ^ 1);',
+    replacement: 'mbarrier_wait(shared.empty(state.stage), 1);',
     tests: hopper,
   },
   {
@@ -37,7 +37,7 @@ export const mutants = [
     tests: hopper,
   },
   {
-    name: 'mbarriers used before they are initialised',
+    name: 'mbarriers used before they are initialized',
     text: `sync_block();
     if (threadIdx.x < kWarpgroupThreads)`,
     replacement: 'if (threadIdx.x < kWarpgroupThreads)',
@@ -51,8 +51,8 @@ export const mutants = [
   },
   {
     name: 'both warpgroups multiply the same rows',
-    text: 'shared.in(position.stage) + share_row * kStepBytes',
-    replacement: 'shared.in(position.stage)',
+    text: 'shared.in(state.stage) + share_row * kStepBytes',
+    replacement: 'shared.in(state.stage)',
     tests: hopper,
   },
   {
@@ -124,7 +124,7 @@ export const mutants = [
   },
   {
     name: 'both row blocks stored in the same place',
-    text: '(block * kSums * 2 + box_col)',
+    text: '(row_block * kSums * 2 + box_col)',
     replacement: 'box_col',
     tests: hopper,
   },
@@ -166,7 +166,7 @@ export const mutants = [
   },
   {
     name: "the other warpgroup's stages are not skipped",
-    text: "position.skip(all.steps);  // the other warpgroup's",
+    text: "state.skip(all.steps);  // the other warpgroup's tile",
     replacement: '',
     tests: hopper,
   },

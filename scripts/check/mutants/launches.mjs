@@ -1,18 +1,18 @@
 export const file = 'launches.h';
 
-const replayed = 'cuda: short batches run as graphs';
+const graphs = 'cuda: short batches run as graphs';
 
 export const mutants = [
   {
     name: 'every parameter has the value of the first',
     text: '*from += room_of<T>();',
     replacement: '',
-    tests: replayed,
+    tests: graphs,
   },
   {
     name: 'a list ends after its first launch',
     text: 'at += recorded.parameter_bytes;',
     replacement: 'at = used_;',
-    tests: replayed,
+    tests: graphs,
   },
 ];

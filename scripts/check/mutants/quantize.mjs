@@ -68,7 +68,7 @@ export const mutants = [
     tests: rows,
   },
   {
-    name: 'quantisation does not wait for the previous kernel',
+    name: 'quantization does not wait for the previous kernel',
     text: '  wait_for_previous();\n',
     replacement: '',
     tests: 'cuda: hopper: short batches run as graphs',

@@ -2,7 +2,7 @@ export const file = 'row_ops.cu';
 
 export const mutants = [
   {
-    name: 'an infinity past the cut dimensions is accepted',
+    name: 'an infinity past the requested dimensions is accepted',
     text: 'scale > 0 && squares < INFINITY',
     replacement: 'squares < INFINITY',
     tests: 'pool: reports',

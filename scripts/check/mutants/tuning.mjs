@@ -11,7 +11,7 @@ export const mutants = [
   },
   {
     name: 'a tuning out of its range is accepted',
-    text: ' || value > number.most',
+    text: ' || value > number.high',
     replacement: '',
     tests: tuning,
   },

@@ -152,9 +152,10 @@ void norm_rope_agrees(Device& device) {
     Device reference = open_reference();
     for (std::vector<Piece> chunk :
          {std::vector<Piece>{{1, 0, 70}, {8, 3, 7}, {3, 0, 64}}, {{9, 100, 29}}, {{0, 2, 1}}}) {
-      for (const Piece& piece : chunk)
+      for (const Piece& piece : chunk) {
         inputs.query[piece.text] =
             rounded(inputs.query[piece.text], setting.query_cols(), device.output);
+      }
       const std::vector<float> wanted = PagedAttention(reference, setting).norm_rope(inputs, chunk);
       const std::vector<float> actual = PagedAttention(device, setting).norm_rope(inputs, chunk);
       std::vector<double> tolerance = rounding_errors(wanted, setting.query_cols(), device.output);

@@ -205,7 +205,7 @@ void keeps_special_values(Device& device) {
     const StoredWeight nan_linear(device, WeightUse::linear, 3, 1, nan);
     const std::vector<float> linear_values = read_linear(device, nan_linear);
     for (const std::vector<float>& read : {table_values, linear_values}) {
-      expect(read[0] == 1 && read[2] == 1, "a NaN reached its neighbours");
+      expect(read[0] == 1 && read[2] == 1, "a NaN reached its neighbors");
       expect(std::isnan(read[1]), "a NaN became a number");
     }
   }
@@ -241,7 +241,7 @@ void reads_every_f16(Device& device) {
   for (uint32_t bits = 0x7c01; bits < 0x8000; ++bits) {
     expect(std::isnan(values[bits]) && std::isnan(values[bits | 0x8000]), "a NaN became a number");
   }
-  // f16 numbers are evenly spaced between powers of two. Rounding to bf16 may make neighbours
+  // f16 numbers are evenly spaced between powers of two. Rounding to bf16 may make neighbors
   // equal.
   for (uint32_t bits = 0; bits < 0x7c00; ++bits) {
     expect(bits_of(values[bits | 0x8000]) == (bits_of(values[bits]) ^ 0x80000000u),
