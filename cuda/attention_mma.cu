@@ -94,8 +94,8 @@ __global__ void __launch_bounds__(kThreads)
   for (uint32_t d = 0; d < kDimSteps; ++d) {
 #pragma unroll
     for (uint32_t i = 0; i < 4; ++i) {
-      const uint32_t row = first + i % 2 * 8,
-                     col = head * kHeadDim + d * 16 + i / 2 * 8 + lane % 4 * 2;
+      const uint32_t row = first + i % 2 * 8;
+      const uint32_t col = head * kHeadDim + d * 16 + i / 2 * 8 + lane % 4 * 2;
       const size_t at = static_cast<size_t>(span.first_row + tile.first + row) * query.stride + col;
       fragment[d][i] = row < tile.rows ? *reinterpret_cast<const uint32_t*>(query.data + at) : 0;
     }

@@ -121,8 +121,8 @@ struct KeySteps {
 template <typename T>
 __device__ __forceinline__ WorkTile next_tile(const Attention<T>& a) {
   const uint32_t tile_tokens = kRows / a.group();
-  const uint32_t tiles = tile_count(a.rows, a.spans.count, tile_tokens),
-                 all = tiles * a.heads.key_value;
+  const uint32_t tiles = tile_count(a.rows, a.spans.count, tile_tokens);
+  const uint32_t all = tiles * a.heads.key_value;
   for (;;) {
     const uint32_t ticket = atomic_add(a.tickets, 1);
     if (ticket >= all) {
@@ -251,8 +251,8 @@ __device__ __forceinline__ void load_queries(const Attention<T>& a, const WorkTi
   const uint32_t rows = work.tile.rows * a.group();
 #pragma unroll 4
   for (uint32_t i = thread; i < kConsumerRows * kChunks; i += kWarpgroupThreads) {
-    const uint32_t row = i / kChunks, chunk = i % kChunks,
-                   tile_row = warpgroup * kConsumerRows + row;
+    const uint32_t row = i / kChunks, chunk = i % kChunks;
+    const uint32_t tile_row = warpgroup * kConsumerRows + row;
     const bool exists = tile_row < rows;
     const size_t at =
         exists ? a.head_of(work, tile_row, a.query_stride) + chunk * kChunkElements : 0;

@@ -82,8 +82,8 @@ __device__ __forceinline__ void apply_epilogue(const Operands<T>& x, const Resul
                                                typename Kind<T>::Sum second) {
   using Stored = typename Kind<T>::Stored;
   const bool both = col + 1 < x.cols;
-  const float a = x.value(first, row_scale, x.col_scale(col)),
-              b = both ? x.value(second, row_scale, x.col_scale(col + 1)) : 0;
+  const float a = x.value(first, row_scale, x.col_scale(col));
+  const float b = both ? x.value(second, row_scale, x.col_scale(col + 1)) : 0;
   if constexpr (kEpilogue == Epilogue::swiglu) {
     if (kIsF16<T> && out.scales && col == 0) out.scales[row] = kGatedScale;
     static_cast<Stored*>(out.data)[static_cast<size_t>(row) * out.stride + col / 2] =

@@ -123,8 +123,8 @@ __global__ void __launch_bounds__(kTileThreads) tile_gemm(Operands<T> x, Result 
   tile_of<kGroupTiles>(blockIdx.x, ceil_div(x.rows, Tile::kRows), ceil_div(x.cols, Tile::kCols),
                        &tile_row, &tile_col);
   const uint32_t first_row = tile_row * Tile::kRows, first_col = tile_col * Tile::kCols;
-  const uint32_t warp_row = warp % kWarpsDown * Tile::kWarpRows,
-                 warp_col = warp / kWarpsDown * Tile::kWarpCols;
+  const uint32_t warp_row = warp % kWarpsDown * Tile::kWarpRows;
+  const uint32_t warp_col = warp / kWarpsDown * Tile::kWarpCols;
 
   const auto in_at = [&](uint32_t step) { return ring + step % kStages * Tile::kStageBytes; };
   const auto weight_at = [&](uint32_t step) { return in_at(step) + Tile::kRows * kStepBytes; };
@@ -276,8 +276,8 @@ __global__ void __launch_bounds__(kSlicedKThreads) sliced_k_gemm(Operands<T> x, 
   start_pipeline<kStages>(own_steps, load_weight, load_in);
   for (uint32_t own_step = 0; own_step < own_steps; ++own_step) {
     advance_pipeline<kStages>(own_step, own_steps, load_weight, load_in, [] { sync_warp(); });
-    const uint32_t in = ring + own_step % kStages * kSlicedKStageBytes<kTiles16>,
-                   weight = in + kRows * kStepBytes;
+    const uint32_t in = ring + own_step % kStages * kSlicedKStageBytes<kTiles16>;
+    const uint32_t weight = in + kRows * kStepBytes;
 #pragma unroll
     for (uint32_t k = 0; k < kChunks; k += 2) {
       uint32_t b[kTiles8 / 2][4];

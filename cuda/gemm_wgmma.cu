@@ -135,14 +135,14 @@ __device__ __forceinline__ void store_rows(const typename Kind<T>::Sum (&sum)[kS
   constexpr uint32_t kBoxCols = kBoxRowBytes / kPairBytes<kEpilogue> * 2;  // columns of sums
   constexpr uint32_t kValuesOfPair = kEpilogue == Epilogue::swiglu ? 1 : 2;
   const int barrier = static_cast<int>(warpgroup_index());  // 1 or 2
-  const uint32_t thread = threadIdx.x % kWarpgroupThreads,
-                 own_row = thread / 32 * 16 + thread % 32 / 4;
+  const uint32_t thread = threadIdx.x % kWarpgroupThreads;
+  const uint32_t own_row = thread / 32 * 16 + thread % 32 / 4;
   const bool elected = thread == 0;
 
   // Relative to the thread's first column, so that all loads share one base address.
   const uint32_t own_col = first_col + thread % 4 * 2, cols_left = x.cols - min(x.cols, own_col);
-  const auto col_scale = [&, own_scales = sizeof(T) == 1 ? x.weight_scales + own_col
-                                                         : nullptr](uint32_t col) {
+  const float* const own_scales = sizeof(T) == 1 ? x.weight_scales + own_col : nullptr;
+  const auto col_scale = [&](uint32_t col) {
     return own_scales && col < cols_left ? own_scales[col] : 0;
   };
   float scale[2];
@@ -201,8 +201,8 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
   constexpr int kTurns = 1 + kConsumers;  // first named barrier of the ping-pong turns
   constexpr int kTurnThreads = kConsumers * kWarpgroupThreads;
   const uint32_t warpgroup = warpgroup_index() - 1;
-  const uint32_t share_row = kPingPong ? 0 : warpgroup * kBoxRows,
-                 turns_before = kPingPong ? warpgroup : 0;
+  const uint32_t share_row = kPingPong ? 0 : warpgroup * kBoxRows;
+  const uint32_t turns_before = kPingPong ? warpgroup : 0;
   const bool stores = threadIdx.x % kWarpgroupThreads == 0, releases = threadIdx.x % 32 == 0;
   unsigned char* boxes = reinterpret_cast<unsigned char*>(shared_memory<SwizzledRows>()) +
                          kRingBytes + warpgroup * kBoxes * kBoxBytes;

@@ -2,7 +2,6 @@
 // new list is launched kernel by kernel; the second time it becomes a graph, which is one launch
 // from then on. The least recently used list is evicted.
 #pragma once
-#include "launches.h"
 #include "runtime.h"
 
 namespace qwen3::cuda {

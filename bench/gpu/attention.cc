@@ -34,8 +34,8 @@ std::vector<Case> cases(const Options& options) {
 }
 
 void time_case(const Options& options, Backend& backend, const Case& c) {
-  const uint32_t texts = std::max(1u, (options.toy ? 80 : backend.traits().batch_rows) / c.tokens),
-                 rows = texts * c.tokens, pages = page_count(c.tokens);
+  const uint32_t texts = std::max(1u, (options.toy ? 80 : backend.traits().batch_rows) / c.tokens);
+  const uint32_t rows = texts * c.tokens, pages = page_count(c.tokens);
   Buffers buffers(backend);
   const Matrix gain = buffers.matrix(1, kDim, DType::f32);
   const std::vector<float> ones(kDim, 1.0f);
@@ -55,8 +55,8 @@ void time_case(const Options& options, Backend& backend, const Case& c) {
   const Spans all{buffers.array(spans), texts, 0};
   void* const memory = buffers.bytes(table.size() * backend.page_bytes(heads));
 
-  const Matrix query = buffers.projected(rows, c.query_heads * kDim),
-               key_value = buffers.projected(rows, 2 * c.key_value_heads * kDim);
+  const Matrix query = buffers.projected(rows, c.query_heads * kDim);
+  const Matrix key_value = buffers.projected(rows, 2 * c.key_value_heads * kDim);
   Matrix out = buffers.matrix(rows, c.query_heads * kDim, backend.traits().input);
   out.scales = buffers.array(std::vector<float>(rows, 1.0f));
   backend.begin_batch(rows, false);

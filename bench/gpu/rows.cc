@@ -17,8 +17,8 @@ void time_model(const Options& options, Backend& backend, const NamedModel& mode
   Buffers buffers(backend);
   const Matrix x = buffers.random_f32(rows, c.hidden), normed = buffers.normed(rows, c.hidden);
   const std::vector<float> ones(c.hidden, 1.0f);
-  const Matrix gain = buffers.matrix(1, c.hidden, DType::f32),
-               head_gain = buffers.matrix(1, c.head_dim, DType::f32);
+  const Matrix gain = buffers.matrix(1, c.hidden, DType::f32);
+  const Matrix head_gain = buffers.matrix(1, c.head_dim, DType::f32);
   backend.store_weight(gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
   backend.store_weight(head_gain, WeightUse::gain, 0, 1, ones.data(), DType::f32);
 

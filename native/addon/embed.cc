@@ -35,10 +35,10 @@ Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
   const size_t values = request.texts() * request.dimensions;
   const size_t available = available_memory();
   const auto refuse = [&] {
-    throw Error(ErrorCode::out_of_memory, "the vectors of this call need " +
-                                              std::to_string(values * sizeof(float) >> 20) +
-                                              " MiB, " + std::to_string(available >> 20) +
-                                              " MiB are free: embed fewer texts");
+    const std::string need = std::to_string(values * sizeof(float) >> 20) + " MiB";
+    const std::string free = std::to_string(available >> 20) + " MiB are free";
+    throw Error(ErrorCode::out_of_memory,
+                "the vectors of this call need " + need + ", " + free + ": embed fewer texts");
   };
   if (values > available / sizeof(float)) refuse();
   try {

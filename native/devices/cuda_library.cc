@@ -68,11 +68,12 @@ std::unique_ptr<Backend> open_cuda_backend(const std::string& path, int32_t ordi
   std::unique_ptr<Backend> backend(library.create(ordinal, input, message, sizeof message));
   if (!backend) {
     const bool is_driver_error = std::string_view(message).find("driver") != std::string_view::npos;
+    const char* const advice = is_driver_error
+                                   ? ". The NVIDIA driver must support the library's CUDA version: "
+                                     "580 or newer for CUDA 13"
+                                   : "";
     fail_unavailable("cannot open CUDA device " + std::to_string(ordinal) + ": " + message + " (" +
-                     library.path + ")" +
-                     (is_driver_error ? ". The NVIDIA driver must support the library's CUDA "
-                                        "version: 580 or newer for CUDA 13"
-                                      : ""));
+                     library.path + ")" + advice);
   }
   return backend;
 }

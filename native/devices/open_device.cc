@@ -71,8 +71,8 @@ Precision choose(const std::optional<Precision>& wanted, const std::string& devi
   std::string list;
   for (const Precision p : precisions(device))
     list += std::string(list.empty() ? "" : ", ") + to_string(p);
-  throw Error(ErrorCode::precision_unsupported, "device \"" + device + "\" does not support " +
-                                                    to_string(*wanted) + ": it supports " + list);
+  const std::string problem = "device \"" + device + "\" does not support " + to_string(*wanted);
+  throw Error(ErrorCode::precision_unsupported, problem + ": it supports " + list);
 }
 
 // "cuda": GPU 0; "cuda:N": GPU N.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "error.h"
 
@@ -49,41 +50,27 @@ std::vector<WeightPlan> plan_weights(const ModelSource& source, Model& model) {
   const ModelConfig& c = source.config;
   const uint32_t queries = c.query_heads * c.head_dim, keys = c.key_value_heads * c.head_dim;
   using enum WeightUse;
-  std::vector<WeightPlan> plans{
-      {"embeddings", &model.embeddings, table, {&source.embeddings}, c.vocabulary, c.hidden},
-      {"final norm", &model.final_norm, gain, {&source.final_norm}, 1, c.hidden},
+  std::vector<WeightPlan> plans;
+  const auto add = [&](const char* name, Matrix& weight, WeightUse use,
+                       std::vector<const TensorSource*> tensors, uint32_t rows, uint32_t cols) {
+    plans.push_back({name, &weight, use, std::move(tensors), rows, cols});
   };
+  add("embeddings", model.embeddings, table, {&source.embeddings}, c.vocabulary, c.hidden);
+  add("final norm", model.final_norm, gain, {&source.final_norm}, 1, c.hidden);
   for (size_t i = 0; i < source.layers.size(); ++i) {
     const LayerSource& from = source.layers[i];
     Layer& to = model.layers[i];
-    plans.insert(
-        plans.end(),
-        {
-            {"attention norm", &to.attention_norm, gain, {&from.attention_norm}, 1, c.hidden},
-            {"query projection", &to.query, linear, {&from.query}, queries, c.hidden},
-            {"key and value projections",
-             &to.key_value,
-             linear,
-             {&from.key, &from.value},
-             keys,
-             c.hidden},
-            {"query norm", &to.query_norm, gain, {&from.query_norm}, 1, c.head_dim},
-            {"key norm", &to.key_norm, gain, {&from.key_norm}, 1, c.head_dim},
-            {"attention output",
-             &to.attention_out,
-             linear_add,
-             {&from.attention_out},
-             c.hidden,
-             queries},
-            {"MLP norm", &to.mlp_norm, gain, {&from.mlp_norm}, 1, c.hidden},
-            {"gate and up projections",
-             &to.gate_up,
-             gate_up,
-             {&from.gate, &from.up},
-             c.intermediate,
-             c.hidden},
-            {"down projection", &to.down, linear_add, {&from.down}, c.hidden, c.intermediate},
-        });
+    add("attention norm", to.attention_norm, gain, {&from.attention_norm}, 1, c.hidden);
+    add("query projection", to.query, linear, {&from.query}, queries, c.hidden);
+    add("key and value projections", to.key_value, linear, {&from.key, &from.value}, keys,
+        c.hidden);
+    add("query norm", to.query_norm, gain, {&from.query_norm}, 1, c.head_dim);
+    add("key norm", to.key_norm, gain, {&from.key_norm}, 1, c.head_dim);
+    add("attention output", to.attention_out, linear_add, {&from.attention_out}, c.hidden, queries);
+    add("MLP norm", to.mlp_norm, gain, {&from.mlp_norm}, 1, c.hidden);
+    add("gate and up projections", to.gate_up, gate_up, {&from.gate, &from.up}, c.intermediate,
+        c.hidden);
+    add("down projection", to.down, linear_add, {&from.down}, c.hidden, c.intermediate);
   }
   return plans;
 }
@@ -159,19 +146,19 @@ std::unique_ptr<Model> load_model(const ModelSource& source,
   for (const WeightPlan& plan : plans) {
     const WeightLayout layout = plan.layout(backend);
     if (layout.bytes == 0) {
-      throw Error(ErrorCode::precision_unsupported, std::string(plan.name) + ": rows of " +
-                                                        std::to_string(plan.cols) +
-                                                        " values are too long for this precision");
+      const std::string rows = std::string(plan.name) + ": rows of " + std::to_string(plan.cols);
+      throw Error(ErrorCode::precision_unsupported,
+                  rows + " values are too long for this precision");
     }
     extra = std::max(extra, layout.temporary);
   }
   const size_t weight_bytes = arena_bytes(plans, source.config, backend);
   const size_t needed = weight_bytes + extra, available = backend.available_bytes();
   if (needed > available) {
-    throw Error(ErrorCode::out_of_memory, "the model needs " + std::to_string(needed >> 20) +
-                                              " MiB in this precision, " +
-                                              std::to_string(available >> 20) +
-                                              " MiB are free: use a smaller model or precision");
+    const std::string need = "the model needs " + std::to_string(needed >> 20) + " MiB";
+    const std::string free = std::to_string(available >> 20) + " MiB are free";
+    throw Error(ErrorCode::out_of_memory,
+                need + " in this precision, " + free + ": use a smaller model or precision");
   }
   model->memory = allocate(backend, weight_bytes, "the weights");
   auto* next = static_cast<char*>(model->memory.get());

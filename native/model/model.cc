@@ -11,9 +11,8 @@ BackendMemory allocate(Backend& backend, size_t bytes, const char* what) {
   const size_t available = backend.available_bytes();
   void* memory = bytes <= available ? backend.allocate(bytes) : nullptr;
   if (!memory) {
-    throw Error(ErrorCode::out_of_memory, std::string(what) + " need " +
-                                              std::to_string(bytes >> 20) + " MiB, " +
-                                              std::to_string(available >> 20) + " MiB are free");
+    const std::string need = std::string(what) + " need " + std::to_string(bytes >> 20) + " MiB, ";
+    throw Error(ErrorCode::out_of_memory, need + std::to_string(available >> 20) + " MiB are free");
   }
   return BackendMemory(memory, {&backend});
 }

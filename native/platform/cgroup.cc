@@ -78,8 +78,8 @@ double cgroup_cpus() {
   for (const std::string& folder : group_folders("cpu")) {
     const std::vector<double> limit = numbers_in(folder + "/cpu.max");
     if (limit.size() == 2) cpus = std::min(cpus, limit[0] / limit[1]);
-    const auto quota = number_in(folder + "/cpu.cfs_quota_us"),
-               period = number_in(folder + "/cpu.cfs_period_us");
+    const auto quota = number_in(folder + "/cpu.cfs_quota_us");
+    const auto period = number_in(folder + "/cpu.cfs_period_us");
     if (quota && period && *quota > 0) cpus = std::min(cpus, *quota / *period);
   }
   return cpus;

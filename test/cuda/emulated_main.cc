@@ -70,9 +70,9 @@ int main(int argc, char** argv) {
   using namespace qwen3::test;
   using qwen3::DType;
   const bool all = argc > 1 && std::string_view(argv[1]) == "--all";
-  const BackendEntry bf16 = entry("cuda bf16", DType::bf16, Plan::large),
-                     f16 = entry("cuda f16", DType::f16, Plan::large),
-                     int8 = entry("cuda int8", DType::s8, Plan::large);
+  const BackendEntry bf16 = entry("cuda bf16", DType::bf16, Plan::large);
+  const BackendEntry f16 = entry("cuda f16", DType::f16, Plan::large);
+  const BackendEntry int8 = entry("cuda int8", DType::s8, Plan::large);
   Tests tests, attention, forward;
   add_cuda_tests(tests);
   add_op_tests(tests, bf16);
@@ -83,8 +83,8 @@ int main(int argc, char** argv) {
   // Attention neither reads nor writes int8. The small plan has other kernels for the linear ops;
   // it is tested in bf16 below.
   add_linear_tests(tests, entry("cuda int8, small plan", DType::s8, Plan::small));
-  const BackendEntry hopper_bf16 = hopper("hopper bf16", DType::bf16),
-                     hopper_f16 = hopper("hopper f16", DType::f16);
+  const BackendEntry hopper_bf16 = hopper("hopper bf16", DType::bf16);
+  const BackendEntry hopper_f16 = hopper("hopper f16", DType::f16);
   for (const BackendEntry& each : {hopper_bf16, hopper_f16, hopper("hopper int8", DType::s8)}) {
     add_linear_tests(tests, each);
   }

@@ -26,8 +26,8 @@ std::string run_some_ops(Backend& backend, uint64_t* calls) {
     auto* scales = static_cast<float*>(allocate(kRows * sizeof(float)));
     return Matrix{allocate(kRows * kCols * bytes_of(dtype)), kRows, kCols, kCols, dtype, scales};
   };
-  const Matrix gain = weight(WeightUse::gain, 1), gate_up = weight(WeightUse::gate_up, 2 * kCols),
-               down = weight(WeightUse::linear_add, kCols);
+  const Matrix gain = weight(WeightUse::gain, 1), gate_up = weight(WeightUse::gate_up, 2 * kCols);
+  const Matrix down = weight(WeightUse::linear_add, kCols);
   const Matrix x = matrix(DType::f32), normed = matrix(traits.normed), gated = matrix(traits.input);
   std::string message = "out of memory";
   if (std::find(all.begin(), all.end(), nullptr) == all.end()) {

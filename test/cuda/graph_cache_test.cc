@@ -25,8 +25,8 @@ void short_batches_run_as_graphs(DType input, int capability) {
                                               {random_ids(3, 3, 64)},
                                               {random_ids(4, 3, 64), {7}}};
   emulator::counters = {};
-  const auto other = load_tiny_model(open_emulated(input, 2, 4, capability)),
-             model = load_tiny_model(open_emulated(input, 2, 4, capability));
+  const auto other = load_tiny_model(open_emulated(input, 2, 4, capability));
+  const auto model = load_tiny_model(open_emulated(input, 2, 4, capability));
   const auto embed_in = [&](LoadedModel& in, size_t i) {
     return embed(in, batches[i], kDimensions);
   };

@@ -635,8 +635,8 @@ void add_launch_tests(Tests& tests) {
                        launches.add(takes_padded, 1, 32, 0, padded);
                        return launches;
                      };
-                     const Launches one = launches_of(0, 5), same = launches_of(0xff, 5),
-                                    other = launches_of(0, 6);
+                     const Launches one = launches_of(0, 5), same = launches_of(0xff, 5);
+                     const Launches other = launches_of(0, 6);
                      qwen3::test::expect(one == same, "padding makes a difference");
                      qwen3::test::expect(!(one == other), "values make no difference");
                    }});

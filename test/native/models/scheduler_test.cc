@@ -48,8 +48,8 @@ void requests_take_turns() {
 // The request that had the last text of a batch is last in the next one.
 void the_next_batch_begins_where_the_last_one_ended() {
   const auto model = empty_model();
-  const auto a = request(model, {50, 50, 50}), b = request(model, {50, 50, 50}),
-             c = request(model, {50});
+  const auto a = request(model, {50, 50, 50}), b = request(model, {50, 50, 50});
+  const auto c = request(model, {50});
   Queue queue{a, b};
   expect_batch(queue, {{a.get(), 0}, {b.get(), 0}}, "one each");
   queue.push_back(c);
@@ -114,8 +114,8 @@ void models_take_turns() {
 
 void the_smallest_budget_holds() {
   const auto model = empty_model();
-  const auto a = request(model, {5}, 100), b = request(model, {5}, 10),
-             c = request(model, {5}, 100);
+  const auto a = request(model, {5}, 100), b = request(model, {5}, 10);
+  const auto c = request(model, {5}, 100);
   Queue queue{a, b, c};
   expect_batch(queue, {{a.get(), 0}, {b.get(), 0}}, "up to the smaller budget");
   expect_batch(queue, {{c.get(), 0}}, "the rest");
