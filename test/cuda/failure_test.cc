@@ -66,11 +66,12 @@ std::string run_some_ops(Backend& backend, uint64_t* calls) {
   return message;
 }
 
-// Makes every call into the runtime fail once. The first failure is reported, nothing leaks,
-// nothing crashes.
-void survives_any_failing_call(DType input, int capability = 80) {
+// Makes each call into the runtime fail, in one run after another. Nothing leaks, nothing crashes.
+// Returns the number of runs that compute the right vector all the same. `transient`: only that call
+// fails; else the device fails with it.
+uint64_t runs_that_recover(DType input, int capability, bool transient) {
   emulator::reset();
-  uint64_t calls;
+  uint64_t calls, calls_made, recovered = 0;
   {
     const std::unique_ptr<Backend> backend = open_emulated(input, 0, 4, capability);
     expect(run_some_ops(*backend, &calls).empty(), "the ops fail without a fault");
@@ -84,16 +85,29 @@ void survives_any_failing_call(DType input, int capability = 80) {
     emulator::options = {};
     emulator::options.capability = capability;
     emulator::options.fail_call = static_cast<int>(call);
+    emulator::options.transient = transient;
     char message[64];
     std::unique_ptr<Backend> backend(qwen3_cuda_create(0, input, message, sizeof message));
-    uint64_t calls_made;
     const std::string failure = backend ? run_some_ops(*backend, &calls_made) : message;
-    expect(failure == "an injected fault" || failure == "out of memory",
+    recovered += failure.empty();
+    expect(failure.empty() || failure == "an injected fault" || failure == "out of memory",
            when + "'" + failure + "'");
     backend.reset();
     expect(emulator::live_allocations() == 0, when + "memory leaks");
   }
+  emulator::options = {};
   emulator::reset();
+  return recovered;
+}
+
+void survives_any_failing_call(DType input, int capability = 80) {
+  expect(runs_that_recover(input, capability, false) == 0, "a failed device is not reported");
+}
+
+// Kernels whose graph cannot be created are launched one by one.
+void survives_any_transient_failure() {
+  expect(runs_that_recover(DType::bf16, kHopper, true) > 2,
+         "a failure while a graph is created is reported");
 }
 
 // Without memory for graphs, kernels are launched one by one.
@@ -136,6 +150,7 @@ void add_failure_tests(Tests& tests) {
                    [] { survives_any_failing_call(DType::s8); }});
   tests.push_back({"cuda: hopper: survives the failure of any call",
                    [] { survives_any_failing_call(DType::bf16, kHopper); }});
+  tests.push_back({"cuda: survives any call that fails once", survives_any_transient_failure});
   tests.push_back({"cuda: works without graphs", works_without_graphs});
   tests.push_back({"cuda: hopper: kernels for older GPUs do not overlap",
                    kernels_for_older_gpus_do_not_overlap});

@@ -27,6 +27,7 @@ struct Options {
   bool graphs = true;                     // false: creating a graph fails, out of memory
   int code_capability = 0;                // that kernels are compiled for; 0: the GPU's
   int fail_call = 0;                      // number of the runtime call that fails, from 1; 0: none
+  bool transient = false;                 // true: calls after fail_call succeed again
   size_t device_bytes = size_t{1} << 30;  // device memory
 };
 extern Options options;

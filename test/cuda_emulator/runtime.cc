@@ -50,7 +50,7 @@ std::string report;
 const char* begin_call() {
   ++counters.runtime_calls;
   if (options.fail_call && counters.runtime_calls == static_cast<uint64_t>(options.fail_call)) {
-    device_failed = true;
+    device_failed = !options.transient;
     return kInjected;
   }
   return device_failed ? kLaunchFailed : nullptr;
@@ -298,6 +298,7 @@ Failure launch_graph(Graph graph, Stream stream) {
   const Lock lock(mutex);
   if (const Failure failure = begin_call_on_device()) return failure;
   if (stream.queue->capturing) return kCapturing;
+  if (!graphs.contains(graph)) return "there is no such graph (emulated)";
   ++counters.graph_launches;
   for (const auto& work : graph->launches) push(stream.queue, work);
   return nullptr;

@@ -7,7 +7,7 @@ export const mutants = [
     name: 'an incomplete graph is launched',
     text: 'entry.has_graph = !launched && !captured;',
     replacement: 'entry.has_graph = !captured;',
-    tests: failures,
+    tests: 'cuda: survives any call that fails once',
   },
   {
     name: 'a failed capture fails the batch',
