@@ -67,8 +67,8 @@ std::string run_some_ops(Backend& backend, uint64_t* calls) {
 }
 
 // Makes each call into the runtime fail, in one run after another. Nothing leaks, nothing crashes.
-// Returns the number of runs that compute the right vector all the same. `transient`: only that call
-// fails; else the device fails with it.
+// Returns the number of runs that compute the right vector all the same. `transient`: only that
+// call fails; else the device fails with it.
 uint64_t runs_that_recover(DType input, int capability, bool transient) {
   emulator::reset();
   uint64_t calls, calls_made, recovered = 0;
