@@ -5,8 +5,8 @@
 
 namespace qwen3::cuda {
 
-// Some rows of a span. The tiles of span s start at index first_row / tile_rows + s. These are at
-// least as many as needed, so that no list of tiles is required; surplus tiles have no rows.
+// Some rows of a span. Tiles are numbered across spans; those of span s begin at first_row /
+// tile_rows + s. Some numbers have no rows, so no list of tiles is needed.
 struct Tile {
   const Span* span;
   uint32_t first;  // row of the span

@@ -18,7 +18,7 @@
 //
 // A fully masked page changes none of a row's bits: row_max stays, both sums are scaled by 1 and
 // have 0 added. (A NaN among the values of later tokens would break this.) So a row's bits depend
-// neither on the other rows of its block nor on where a chunk begins.
+// neither on the other rows of its block nor on where the engine's chunks begin.
 #include "attention.cuh"
 
 namespace qwen3::cuda {
@@ -111,7 +111,6 @@ __global__ void __launch_bounds__(kThreads)
       const uint32_t keys = stage_of(page), values = keys + kTileBytes;
 
       // score = query key^T
-
       float score[kPageTokens / 8][4] = {};
 #pragma unroll
       for (uint32_t d = 0; d < kDimSteps; ++d) {
@@ -134,7 +133,6 @@ __global__ void __launch_bounds__(kThreads)
         const uint32_t own_position =
             span.position + tile.first + first + half * 8 - span.prefix.tokens;
         // Number of the run's tokens that the row sees.
-
         const uint32_t visible = in_prefix ? span.prefix.tokens : own_position + 1;
 #pragma unroll
         for (uint32_t j = 0; j < kPageTokens / 8; ++j) {
@@ -189,9 +187,8 @@ __global__ void __launch_bounds__(kThreads)
     }
     sync_block();  // the stage is free for page + 2
   }
+  // Epilogue: normalize and store.
   if (!warp_has_rows) return;
-
-    // Epilogue: normalize and store.
 #pragma unroll
   for (uint32_t half = 0; half < 2; ++half) {
     row_sum[half] += shuffle_xor(row_sum[half], 1);

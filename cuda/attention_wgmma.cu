@@ -35,12 +35,7 @@ constexpr uint32_t kRows = 128;  // per tile
 constexpr uint32_t kStepTokens = 128;
 [[maybe_unused]] constexpr uint32_t kStepPages = kStepTokens / kPageTokens;
 constexpr uint32_t kStages = 3, kParts = 2;
-constexpr uint32_t kConsumers = 2;  // warpgroups
 constexpr uint32_t kConsumerRows = kRows / kConsumers;
-constexpr uint32_t kThreads = (1 + kConsumers) * kWarpgroupThreads;
-
-// Registers per thread, as in gemm_wgmma.cu.
-constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
 
 constexpr uint32_t kChunkElements = 8, kChunks = kHeadDim / kChunkElements;
 constexpr uint32_t kPanels = kHeadDim * 2 / kSwizzledRowBytes;
@@ -265,7 +260,6 @@ __device__ __forceinline__ void load_queries(const Attention<T>& a, const WorkTi
 template <typename T>
 __device__ __forceinline__ void multiply_keys(float (&score)[kStepTokens / 2], uint32_t query,
                                               uint32_t keys) {
-  constexpr uint32_t kProductBytes = 32;  // of each row, per wgmma
 #pragma unroll
   for (uint32_t panel = 0; panel < kPanels; ++panel) {
 #pragma unroll

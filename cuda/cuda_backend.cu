@@ -192,8 +192,8 @@ class CudaBackend final : public Backend {
             .instruction_set = description_,
             .threads = gpu_.multiprocessors,
             .normed = input_,
-            .input = half_type(),
-            .output = half_type(),
+            .input = type16(),
+            .output = type16(),
             .batch_rows = kBatchRows,
             .reserves = true};
   }
@@ -294,7 +294,7 @@ class CudaBackend final : public Backend {
   }
 
   size_t page_bytes(const Heads& heads) const noexcept override {
-    return size_t{2} * heads.key_value * kPageTokens * heads.dim * bytes_of(half_type());
+    return size_t{2} * heads.key_value * kPageTokens * heads.dim * bytes_of(type16());
   }
 
   // 16-bit tables are stored as they are: gather converts any dtype to f32.
@@ -302,7 +302,7 @@ class CudaBackend final : public Backend {
                              DType stored) const noexcept override {
     if (use == WeightUse::gain) return {DType::f32, size_t{rows} * cols * sizeof(float)};
     if (use == WeightUse::table) {
-      const DType dtype = stored == DType::f32 ? half_type() : stored;
+      const DType dtype = stored == DType::f32 ? type16() : stored;
       return {dtype, size_t{rows} * cols * bytes_of(dtype)};
     }
     WeightLayout layout{input_,
@@ -355,7 +355,7 @@ class CudaBackend final : public Backend {
   }
 
   // The 16-bit format of queries, keys and values.
-  DType half_type() const { return input_ == DType::s8 ? DType::bf16 : input_; }
+  DType type16() const { return input_ == DType::s8 ? DType::bf16 : input_; }
 
   // Device memory for all rows of a weight that is converted after its last row. Freed by sync().
   void reserve_whole_weight(size_t bytes) {

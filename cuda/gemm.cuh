@@ -51,8 +51,6 @@ struct Result {
   float* scales;
 };
 
-__host__ __device__ constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
-
 // Row and column of a tile. kGroupTiles rows of tiles traverse all columns together, so their `in`
 // stays in the L2 cache and they share one pass over the weight.
 template <uint32_t kGroupTiles>

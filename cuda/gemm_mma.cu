@@ -14,8 +14,8 @@
 //   plan   kernel         block         warps         stages  shared memory  blocks per 100 KiB
 //   large  tile_gemm      128 x 128     4 of 64 x 64  4       64 KiB         1
 //          tile_gemm      64 x 64       4 of 32 x 32  4       32 KiB         3, for few tiles
-//   small  sliced_k_gemm  16..64 x 32   8 of all      4..2    96 KiB         1
-//          tile_gemm      32, 64 x 128  4 of x 32     8       80, 96 KiB     1, split-K
+//   small  sliced_k_gemm  16..64 x 32   8, K shared   4..2    96 KiB         1
+//          tile_gemm      32, 64 x 128  4 of * x 32   8       80, 96 KiB     1, split-K
 //
 // sliced_k_gemm: warps share a tile's K. Each warp has every eighth step and a ring of its own; the
 // eight sums are added in order at the end. Split-K, for weights of 4,096 rows (m) and more: where
@@ -245,7 +245,7 @@ __global__ void __launch_bounds__(kSlicedKThreads) sliced_k_gemm(Operands<T> x, 
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const uint32_t ring =
       shared_address(shared_memory<uint4>()) + warp * kStages * kSlicedKStageBytes<kTiles16>;
-  const uint32_t steps = (x.inner + kStepElements<T> - 1) / kStepElements<T>;
+  const uint32_t steps = ceil_div(x.inner, kStepElements<T>);
   // Steps warp, warp + 8, ...
   const uint32_t own_steps = (steps + kSlicedKWarps - 1 - warp) / kSlicedKWarps;
   const uint32_t first_row = blockIdx.y * kRows, first_col = blockIdx.x * kSlicedKCols;

@@ -26,13 +26,7 @@ namespace {
 
 constexpr uint32_t kStepBytes = kSwizzledRowBytes;  // per row
 constexpr uint32_t kTileRows = 128;
-constexpr uint32_t kConsumers = 2;  // warpgroups
-constexpr uint32_t kThreads = (1 + kConsumers) * kWarpgroupThreads;
 [[maybe_unused]] constexpr uint32_t kGroupTiles = 16;  // 2048 rows
-
-// Registers per thread. Each thread starts with 168; a consumer's sums need more, the producer
-// needs fewer.
-constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
 
 constexpr uint32_t kInBytes = kTileRows * kStepBytes;
 constexpr uint32_t kRingBytes = 192 * 1024;
@@ -45,17 +39,17 @@ struct Narrow {
   [[maybe_unused]] static constexpr uint32_t kSharers = 1;
 };
 template <typename Form>
-constexpr uint32_t kStageBytes = kInBytes + Form::kCols* kStepBytes;
+constexpr uint32_t kStageBytes = kInBytes + (Form::kCols * kStepBytes);
 template <typename Form>
 constexpr uint32_t kStages = kRingBytes / kStageBytes<Form>;
 
-constexpr uint32_t kBoxRows = 64, kBoxRowBytes = 128;  // 64 rows: one wgmma
+constexpr uint32_t kBoxRows = 64, kBoxRowBytes = kSwizzledRowBytes;  // 64 rows: one wgmma
 constexpr uint32_t kBoxBytes = kBoxRows * kBoxRowBytes;
 constexpr uint32_t kBoxes = 2;  // per consumer: one is filled while the other is stored
 
 template <typename Form>
-constexpr uint32_t kSharedBytes = kRingBytes + kConsumers* kBoxes* kBoxBytes +
-                                  kStages<Form> * 2 * sizeof(uint64_t);
+constexpr uint32_t kSharedBytes = kRingBytes + (kConsumers * kBoxes * kBoxBytes) +
+                                  (kStages<Form> * 2 * sizeof(uint64_t));
 
 // Addresses in shared memory: stages, result boxes, mbarriers.
 template <typename Form>
@@ -197,24 +191,23 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
                                               const TensorMap* out_map) {
   constexpr bool kPingPong = Form::kSharers == 1;
   constexpr uint32_t kRowBlocks = kTileRows / kBoxRows / Form::kSharers;  // of 64 rows
-  constexpr uint32_t kProductBytes = 32;                                  // of each row, per wgmma
-  constexpr int kTurns = 1 + kConsumers;  // first named barrier of the ping-pong turns
+  constexpr int kTurnBarrier = 1 + kConsumers;  // first named barrier of the ping-pong turns
   constexpr int kTurnThreads = kConsumers * kWarpgroupThreads;
   const uint32_t warpgroup = warpgroup_index() - 1;
   const uint32_t share_row = kPingPong ? 0 : warpgroup * kBoxRows;
-  const uint32_t turns_before = kPingPong ? warpgroup : 0;
-  const bool stores = threadIdx.x % kWarpgroupThreads == 0, releases = threadIdx.x % 32 == 0;
+  const uint32_t tiles_before = kPingPong ? warpgroup : 0;
+  const bool elected = threadIdx.x % kWarpgroupThreads == 0, releases = threadIdx.x % 32 == 0;
   unsigned char* boxes = reinterpret_cast<unsigned char*>(shared_memory<SwizzledRows>()) +
                          kRingBytes + warpgroup * kBoxes * kBoxBytes;
   PipelineState<kStages<Form>> state;
-  state.skip(turns_before * all.steps);
-  for (uint32_t tile = blockIdx.x + turns_before * gridDim.x; tile < all.count();
+  state.skip(tiles_before * all.steps);
+  for (uint32_t tile = blockIdx.x + tiles_before * gridDim.x; tile < all.count();
        tile += kConsumers / Form::kSharers * gridDim.x) {
     // Ping-pong: wait until the other warpgroup has issued its products. The block's first tile
     // does
     // not wait.
     if (kPingPong && tile >= gridDim.x)
-      sync_threads(kTurns + static_cast<int>(warpgroup), kTurnThreads);
+      sync_threads(kTurnBarrier + static_cast<int>(warpgroup), kTurnThreads);
 
     // Main loop.
     typename Kind<T>::Sum sum[kRowBlocks][Form::kCols / 2];
@@ -241,7 +234,7 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
     // Ping-pong: pass the turn on.
     if (kPingPong) {
       if (tile + gridDim.x < all.count()) {  // the other warpgroup has a tile left
-        arrive_threads(kTurns + 1 - static_cast<int>(warpgroup), kTurnThreads);
+        arrive_threads(kTurnBarrier + 1 - static_cast<int>(warpgroup), kTurnThreads);
       }
       state.skip(all.steps);  // the other warpgroup's tile
     }
@@ -257,7 +250,7 @@ __device__ __forceinline__ void consume_tiles(const Shared<Form>& shared, const 
                                tile_col * Form::kCols, x, out, out_map, boxes, i);
     }
   }
-  if (stores) tma_wait_read<0>();
+  if (elected) tma_wait_read<0>();
 }
 
 template <typename T, Epilogue kEpilogue, typename Form>

@@ -8,6 +8,13 @@ namespace qwen3::cuda {
 constexpr uint32_t kWarpgroupThreads = 128, kWarpgroupWarps = 4;
 constexpr uint32_t kSwizzledRowBytes = 128;
 
+// Blocks have a producer warpgroup and two consumer warpgroups. Each thread starts with 168
+// registers; a consumer's sums need more, the producer needs fewer.
+constexpr uint32_t kConsumers = 2;
+constexpr uint32_t kThreads = (1 + kConsumers) * kWarpgroupThreads;
+constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
+constexpr uint32_t kProductBytes = 32;  // of each row, per wgmma
+
 // Eight rows of 128 bytes; 16-byte chunk c of a row is stored at c ^ row. TMA and wgmma derive the
 // row from the address, hence the alignment.
 struct alignas(1024) SwizzledRows {

@@ -8,11 +8,13 @@
 
 namespace qwen3::cuda {
 
+__host__ __device__ constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+
 // Rows of linear weights are padded to this: one cp.async copies 16 bytes.
 constexpr uint32_t kWeightRowBytes = 16;
 constexpr uint32_t weight_stride(uint32_t cols, DType dtype) {
   const auto elements = static_cast<uint32_t>(kWeightRowBytes / bytes_of(dtype));
-  return (cols + elements - 1) / elements * elements;
+  return ceil_div(cols, elements) * elements;
 }
 
 // After the rows of an s8 weight: a scale per row; then, for linear_add, the norm of every column.
@@ -38,11 +40,11 @@ struct RowOrder {
 // How linear ops split their sums, and which attention kernel runs on Hopper. Within a plan, a
 // row's bits depend on the row alone.
 enum class Plan : uint8_t {
-  large,  // one sum over all columns of `in`
-  small,  // several, split by the weight's shape: for few rows, where reading weights dominates
+  large,  // one sum over K
+  small,  // K is split by the weight's shape: for few rows, where reading weights dominates
 };
 
-constexpr uint32_t kSmallBatchTokens = 64;  // the largest batch of the small plan
+constexpr uint32_t kSmallBatchTokens = 64;  // upper bound of Tuning::small_tokens
 
 enum class Epilogue : uint8_t { store, add, swiglu };
 
@@ -63,6 +65,7 @@ struct PooledRow {
 };
 
 // row_ops.cu
+//
 // check_device fails if the library has no code for the current device. `capability` is what the
 // code was compiled for.
 Failure check_device(int* capability);

@@ -1,5 +1,6 @@
 // Kernel launches that are recorded and made later, together. Kernels, grids and parameters are
 // stored by value and padding is zeroed, so lists with equal bytes do the same work.
+// Included by runtime.h, after CUDA's headers.
 #pragma once
 #include <cstddef>
 #include <cstdint>

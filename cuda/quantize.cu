@@ -1,6 +1,6 @@
 // int8 quantization: a scale per row, after a rotation that spreads outliers.
 //
-//   r = H x           H: Hadamard matrix of 1 and -1, on blocks of `order` columns, a divisor
+//   r = H x           H: Hadamard matrix of 1 and -1, on blocks of `order` columns
 //   scale = max |r| / 127,  q = round(r / scale)
 //   in weight^T = (H in) (H weight)^T / order
 //
@@ -21,7 +21,7 @@
 namespace qwen3::cuda {
 namespace {
 
-constexpr uint32_t kLargestOrderBits = 12;  // 4,096: reduces a spike to 1/64
+constexpr uint32_t kLargestOrderBits = 12;  // 4,096: an outlier shrinks to 1/64
 constexpr float kLargest = 127;
 constexpr float kSmallestPeak = 0x1p-100f;  // rows below it are zeros
 constexpr size_t kSharedLimit = 99 * 1024;  // per block, on every GPU from sm_80
@@ -185,7 +185,7 @@ template <typename T>
 Failure store_column_scaled_from(Stream stream, Matrix weight, const void* from) {
   const auto* values = static_cast<const T*>(from);
   float* norms = weight_column_norms(weight);
-  const uint32_t blocks = (weight.cols + kRowThreads - 1) / kRowThreads;
+  const uint32_t blocks = ceil_div(weight.cols, kRowThreads);
   if (const Failure failure = launch(stream, column_norms_kernel<T>, blocks, kRowThreads, 0, values,
                                      weight.rows, weight.cols, norms)) {
     return failure;

@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(kThreads)
                  heads.rotations + static_cast<size_t>(place.position) * kHeadDim, at);
 }
 
-// Heads 0 to K - 1 of a row are its keys, K to 2K - 1 its values.
+// The first heads.key_value heads of a row are its keys, the next as many its values.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     norm_rope_store_kernel(const T* key_value, uint32_t stride, uint32_t rows, const float* gain,
@@ -98,20 +98,19 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-constexpr uint32_t blocks_for(uint32_t warps) { return (warps + kWarps - 1) / kWarps; }
-
 template <typename T>
 Failure norm_rope_of(Stream stream, Matrix query, const float* gain, Heads heads, Spans spans) {
-  return launch(stream, norm_rope_kernel<T>, blocks_for(query.rows * heads.query), kThreads, 0,
-                static_cast<T*>(query.data), query.stride, query.rows, gain, heads, spans);
+  return launch(stream, norm_rope_kernel<T>, ceil_div(query.rows * heads.query, kWarps), kThreads,
+                0, static_cast<T*>(query.data), query.stride, query.rows, gain, heads, spans);
 }
 
 template <typename T>
 Failure norm_rope_store_of(Stream stream, Matrix key_value, const float* gain, Heads heads,
                            Spans spans, void* pages) {
-  return launch(stream, norm_rope_store_kernel<T>, blocks_for(key_value.rows * 2 * heads.key_value),
-                kThreads, 0, static_cast<const T*>(key_value.data), key_value.stride,
-                key_value.rows, gain, heads, spans, static_cast<T*>(pages));
+  return launch(stream, norm_rope_store_kernel<T>,
+                ceil_div(key_value.rows * 2 * heads.key_value, kWarps), kThreads, 0,
+                static_cast<const T*>(key_value.data), key_value.stride, key_value.rows, gain,
+                heads, spans, static_cast<T*>(pages));
 }
 
 }  // namespace

@@ -106,10 +106,10 @@ inline Failure bytes_from(const void* memory, size_t* bytes) {
 // Bytes that can still be allocated, less a reserve: the driver loads kernels at their first
 // launch.
 inline Failure free_bytes(size_t* bytes) {
-  constexpr size_t kDrivers = size_t{64} << 20;
+  constexpr size_t kDriverReserve = size_t{64} << 20;
   size_t total;
   const Failure failure = failure_of(cudaMemGetInfo(bytes, &total));
-  *bytes -= *bytes < kDrivers ? *bytes : kDrivers;
+  *bytes -= *bytes < kDriverReserve ? *bytes : kDriverReserve;
   return failure;
 }
 

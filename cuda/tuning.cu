@@ -51,7 +51,7 @@ bool parse(std::string_view text, uint32_t* value) {
   return error == std::errc() && stop == end;
 }
 
-// "1.25", with at high six decimals.
+// "1.25", with at most six decimals.
 bool parse(std::string_view text, double* value) {
   const Halves halves = split(text, '.');
   uint32_t whole, decimals = 0, unit = 1;

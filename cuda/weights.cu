@@ -1,6 +1,6 @@
 // store_weight: converts rows of a weight from checkpoint values to the layout that the other
-// kernels read. A thread converts one element at a time, 8 or more in total. int8 rows are
-// converted by quantize.cu.
+// kernels read. A thread converts one element at a time, about 8 in total; more where kMostBlocks
+// limits the grid. int8 rows are converted by quantize.cu.
 #include "kernels.h"
 #include "ptx.cuh"
 
@@ -32,7 +32,7 @@ Failure store(Stream stream, Matrix weight, RowOrder order, size_t stride, uint3
               const void* from) {
   const uint32_t count = rows * weight.cols;
   const uint32_t per_block = kThreads * kElementsPerThread;
-  const uint32_t blocks = min((count + per_block - 1) / per_block, kMostBlocks);
+  const uint32_t blocks = min(ceil_div(count, per_block), kMostBlocks);
   return launch(stream, store_kernel<From, To>, blocks, kThreads, 0, static_cast<const From*>(from),
                 static_cast<To*>(weight.data), stride, weight.cols, order, count);
 }

@@ -258,10 +258,11 @@ export class Embedder {
     cancelled: AbortSignal,
   ): Promise<Float32Array[]> {
     if (inputs.length === 0) return [];
+    const { vocabulary } = this.#checkpoint.source.config;
     const { ids, lengths } = await tokenIds(
       inputs,
       request,
-      { ...this.#checkpoint.source.config, maxPositions: this.maxTokens },
+      { vocabulary, maxPositions: this.maxTokens },
       this.#tokenizer,
       cancelled,
     );

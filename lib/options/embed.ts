@@ -5,10 +5,7 @@ import { checkInteger, checkNames, checkOneOf, checkSignal, type Given } from '.
 import type { Input } from './inputs';
 import { prefixOf } from './prompt';
 
-/**
- * How to treat special tokens (`<|endoftext|>`, `<think>`, ...) that occur in a text or its prompt:
- * as tokens (`parse`), as ordinary text (`text`), or as an error (`error`).
- */
+/** How to treat special tokens in a text: see {@link CountOptions.specialTokens}. */
 export type SpecialTokens = 'parse' | 'text' | 'error';
 
 /** Options of `Embedder.countTokens`. */

@@ -109,7 +109,7 @@ struct Pooled {
 // change them other than by ops.
 //
 // Shapes: T rows of the chunk, H hidden size, I intermediate size, Q = query heads * dim,
-// K = key/value heads * dim. "normed", "input" and "output" are the dtypes in Traits.
+// KV = key/value heads * dim. "normed", "input" and "output" are the dtypes in Traits.
 //
 // Bit invariance: a row's result depends on no other row of the chunk. The same text gives the same
 // bits in all batches whose sums are divided in the same way (see begin_batch).
@@ -171,7 +171,7 @@ class Backend {
   virtual void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept = 0;
 
   // The same for each key head. Then stores keys and values in the pages of each span's own run.
-  // key_value[T,2K] output: keys in the first K columns, values in the last K. gain[1,dim] f32.
+  // key_value[T,2KV] output: keys in the first KV columns, values in the last K. gain[1,dim] f32.
   // May overwrite `key_value`.
   virtual void norm_rope_store(Matrix key_value, Matrix gain, Heads heads, Spans spans,
                                void* pages) noexcept = 0;

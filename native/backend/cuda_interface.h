@@ -6,7 +6,8 @@
 
 namespace qwen3 {
 
-// Must change whenever backend.h or this file changes.
+// Must change with backend.h or this file, once a release has had this value: see
+// test/layers.test.ts.
 constexpr uint32_t kCudaInterfaceVersion = 1;
 
 extern "C" {

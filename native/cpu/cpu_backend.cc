@@ -185,6 +185,7 @@ class CpuBackend final : public Backend {
  private:
   // Several tasks per thread, so that the load stays balanced when a thread is delayed.
   static constexpr uint32_t kTasksPerThread = 4;
+  static constexpr uint32_t kMinTaskRows = 8;  // fewer are not worth waking a thread
 
   template <typename Function>
   void for_rows(uint32_t rows, const Function& function) {
@@ -192,7 +193,6 @@ class CpuBackend final : public Backend {
         rows, std::max(ceil_div(rows, kTasksPerThread * thread_pool_->threads()), kMinTaskRows));
     thread_pool_->run(tasks.count, [&](uint32_t task, uint32_t) { function(tasks[task]); });
   }
-  static constexpr uint32_t kMinTaskRows = 8;  // fewer are not worth waking a thread
 
   void multiply(const Product& product, WeightUse use) {
     const Partition rows(product.in.rows, kernels_.block_rows);

@@ -21,7 +21,6 @@ struct MemoryOwner {
   bool alive = true;
 };
 
-// The texts of one call.
 struct Request {
   std::shared_ptr<LoadedModel> loaded;
   // Token ids of all texts, one after another. The caller has checked that they are in the

@@ -127,11 +127,11 @@ Workspace::Workspace(const Model& model, uint32_t chunk_rows)
     reserve(limits_);
   }
   const std::array<Columns, 5> columns = activation_columns(config, backend_);
-  const auto scratch = [&](size_t i) {
+  const auto activation = [&](size_t i) {
     return matrix(activation_memory_[i], chunk_rows_, columns[i].count, columns[i].dtype,
                   kActivations);
   };
-  activations_ = {scratch(0), scratch(1), scratch(2), scratch(3), scratch(4)};
+  activations_ = {activation(0), activation(1), activation(2), activation(3), activation(4)};
   pooled_x_ = matrix(pooled_, chunk_rows_, config.hidden, DType::f32, kActivations);
 
   const std::vector<float> ones(scale_count(chunk_rows_), 1.0f);
@@ -146,7 +146,7 @@ Workspace::Workspace(const Model& model, uint32_t chunk_rows)
 }
 
 void Workspace::reserve(const BatchSize& size) {
-  matrix(x_, size.tokens, model_.config.hidden, DType::f32, "the batch");
+  matrix(x_, size.tokens, model_.config.hidden, DType::f32, "the batch's rows");
   pages_.reserve(backend_, pages_bytes(model_.config, backend_, size.pages), "keys and values");
   spans_.reserve(backend_, span_count(size, chunk_rows_) * sizeof(Span), "tables");
   words_.reserve(backend_, word_count(size) * sizeof(uint32_t), "tables");
@@ -168,7 +168,7 @@ Batch Workspace::prepare(std::span<const std::span<const uint32_t>> texts, bool 
   backend_.begin_batch(size.tokens, invariant);
 
   Batch batch;
-  batch.x = matrix(x_, size.tokens, model_.config.hidden, DType::f32, "the batch");
+  batch.x = matrix(x_, size.tokens, model_.config.hidden, DType::f32, "the batch's rows");
   batch.pages = pages_.memory.get();
   const auto* spans = static_cast<Span*>(spans_.memory.get());
   const auto* words = static_cast<uint32_t*>(words_.memory.get());

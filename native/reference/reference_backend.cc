@@ -17,7 +17,7 @@ float* row_of(const Matrix& matrix, uint32_t row) {
   return static_cast<float*>(matrix.data) + size_t{row} * matrix.stride;
 }
 
-float from_half(uint16_t bits) {
+float f16_to_f32(uint16_t bits) {
   const int exponent = bits >> 10 & 31;
   const int fraction = bits & 1023;
   float magnitude;
@@ -42,7 +42,7 @@ float value_at(const void* array, size_t index, DType dtype) {
   }
   uint16_t half;
   std::memcpy(&half, bytes, sizeof half);
-  if (dtype == DType::f16) return from_half(half);
+  if (dtype == DType::f16) return f16_to_f32(half);
   const uint32_t bits = uint32_t{half} << 16;
   float value;
   std::memcpy(&value, &bits, sizeof value);

@@ -194,10 +194,10 @@ struct Attention {
         for (uint32_t key = common; key < visible_keys; key += F::kDepth) {
 #pragma GCC unroll 16
           for (int i = 0; i < n.kCount; ++i) {
-            const uint32_t left = page.visible_to(first + i);
-            if (left > key) {
-              add_key(probabilities + i * kPageTokens + key, panel + key * F::kWidth, left - key,
-                      sum[i]);
+            const uint32_t visible = page.visible_to(first + i);
+            if (visible > key) {
+              add_step(probabilities + i * kPageTokens + key, panel + key * F::kWidth,
+                       visible - key, sum[i]);
             }
           }
         }
@@ -214,8 +214,8 @@ struct Attention {
   }
 
   // One step of the micro-kernel for one row, which sees the first `visible_keys` keys of the step.
-  static void add_key(const Input* probabilities, const Input* panel, uint32_t visible_keys,
-                      Vector (&sum)[2]) {
+  static void add_step(const Input* probabilities, const Input* panel, uint32_t visible_keys,
+                       Vector (&sum)[2]) {
     typename F::Operand values[2];
     F::load(panel, values);
     if constexpr (F::kDepth > 1) {

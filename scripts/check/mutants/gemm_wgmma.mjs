@@ -106,7 +106,7 @@ export const mutants = [
   },
   {
     name: 'a block ends before TMA has read its boxes',
-    text: 'if (stores) tma_wait_read<0>();',
+    text: 'if (elected) tma_wait_read<0>();',
     replacement: '',
     tests: hopper,
   },
