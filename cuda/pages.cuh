@@ -3,7 +3,7 @@
 // A page is [key | value][kv head][slot][dim]: the keys (or values) of one head are kPageTokens
 // consecutive rows of 256 bytes, which attention copies to shared memory as one block.
 #pragma once
-#include "backend/backend.h"
+#include "kernels.h"
 #include "ptx.cuh"
 
 namespace qwen3::cuda {
@@ -12,13 +12,13 @@ constexpr uint32_t kHeadDim = 128;
 
 // Number of pages for `tokens` tokens.
 __device__ __forceinline__ uint32_t pages_of(uint32_t tokens) {
-  return (tokens + kPageTokens - 1) / kPageTokens;
+  return ceil_div(tokens, kPageTokens);
 }
 
 enum class Part : uint32_t { key, value };
 
-// Index, within the whole arena, of the first row of one head in the page that has token `token` of
-// a run.
+// Index, within the memory of all pages, of the first row of one head in the page that has token
+// `token` of a run.
 __device__ __forceinline__ size_t first_page_row(const KeyValueRun& run, uint32_t layer,
                                                  uint32_t token, uint32_t kv_heads, Part part,
                                                  uint32_t head) {

@@ -35,9 +35,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
     throw new EmbedderError(
       'MODEL_NOT_FOUND',
       `There is no model folder ${absolute}: ${error.message}`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   });
   if (!found.isDirectory()) {

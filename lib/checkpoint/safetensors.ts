@@ -118,9 +118,7 @@ function parseHeader(bytes: Buffer, file: string): Readonly<Record<string, unkno
     throw new EmbedderError(
       'MODEL_INVALID',
       `${file}: its header is not JSON: ${(error as Error).message}`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
   throw damaged(file, 'its header is not a JSON object');
