@@ -4,9 +4,9 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { debuglog } from 'node:util';
 import { addon } from './addon/binary';
-import { nativeWork } from './addon/native_call';
+import { nativeCall, nativeWork } from './addon/native_call';
 import type { DeviceInfo, LoadedModel, Precision } from './addon/types';
-import { cancellable } from './cancellation';
+import { type Cancellation, cancellable } from './cancellation';
 import { type Checkpoint, readCheckpoint } from './checkpoint/checkpoint';
 import { EmbedderError } from './errors';
 import {
@@ -16,9 +16,9 @@ import {
   type EmbedOptions,
   type EmbedRequest,
 } from './options/embed';
-import { checkInputs, type Input } from './options/inputs';
+import { type Input, Inputs } from './options/inputs';
 import { checkFolder, checkLoadOptions, type LoadOptions, type LoadRequest } from './options/load';
-import { countTokens, tokenIds } from './text/token_ids';
+import { addTokenIds, countTokens, type TokenIds } from './text/token_ids';
 import { Tokenizer } from './text/tokenizer';
 
 // NODE_DEBUG=qwen3-embed logs which CUDA library was opened, or why `auto` did not select a GPU.
@@ -92,16 +92,15 @@ export class Embedder {
   static async load(folder: string, options?: LoadOptions): Promise<Embedder> {
     const checkedFolder = checkFolder(folder);
     const request = checkLoadOptions(options);
-    return cancellable(request.signal, (cancelled, cancel) =>
-      Embedder.#load(checkedFolder, request, cancelled, cancel),
+    return cancellable(request.signal, (cancellation) =>
+      Embedder.#load(checkedFolder, request, cancellation),
     );
   }
 
   static async #load(
     folder: string,
     request: LoadRequest,
-    cancelled: AbortSignal,
-    cancel: (reason: unknown) => void,
+    cancellation: Cancellation,
   ): Promise<Embedder> {
     const { device, precision, threads, onProgress } = request;
     // Read in JavaScript, because each worker has its own copy of the environment variables.
@@ -112,14 +111,14 @@ export class Embedder {
       onProgress &&
       ((loaded: number, total: number) => {
         try {
-          if (!cancelled.aborted) onProgress({ loaded, total });
+          if (!cancellation.cancelled) onProgress({ loaded, total });
         } catch (error) {
-          cancel(error);
+          cancellation.cancel(error);
         }
       });
-    cancelled.throwIfAborted();
+    cancellation.throwIfCancelled();
     // The tokenizer is parsed on this thread while the native loader thread reads the weights.
-    const loading = nativeWork(cancelled, () =>
+    const loading = nativeWork(cancellation, () =>
       addon.load(
         checkpoint.source,
         { device, precision, threads, instructionSet, cudaLibrary },
@@ -128,12 +127,16 @@ export class Embedder {
     );
     const opening =
       checkpoint.tokenizer === undefined ? undefined : Tokenizer.open(checkpoint.tokenizer);
-    opening?.catch(cancel);
+    opening?.catch((error) => cancellation.cancel(error));
     const [loaded, opened] = await Promise.allSettled([loading, opening]);
     if (loaded.status === 'rejected') throw loaded.reason;
-    if (cancelled.aborted || opened.status === 'rejected') {
+    try {
+      if (opened.status === 'rejected') throw opened.reason;
+      await checkpoint.folder.refuseChanges();
+      cancellation.throwIfCancelled();
+    } catch (error) {
       addon.unload(loaded.value.model);
-      throw opened.status === 'rejected' ? opened.reason : cancelled.reason;
+      throw error;
     }
     if (loaded.value.note !== '') debug('%s', loaded.value.note);
     return new Embedder(checkpoint, loaded.value, request, opened.value);
@@ -164,7 +167,7 @@ export class Embedder {
 
   /** Absolute path of the checkpoint's folder. */
   get model(): string {
-    return this.#checkpoint.folder;
+    return this.#checkpoint.folder.path;
   }
 
   /**
@@ -190,12 +193,10 @@ export class Embedder {
     input: Input | readonly Input[],
     options?: EmbedOptions,
   ): Promise<Float32Array | Float32Array[]> {
-    const inputs = checkInputs(input);
-    const request = checkEmbedOptions(options, inputs, this.#checkpoint.prompts, this.dimensions);
-    const vectors = await this.#run(request.signal, (cancelled) =>
-      this.#embed(inputs, request, cancelled),
-    );
-    return Array.isArray(input) ? vectors : (vectors[0] as Float32Array);
+    const inputs = new Inputs(input);
+    const request = checkEmbedOptions(options, this.#checkpoint.prompts, this.dimensions);
+    // Not awaited: while it waits, a suspended function would keep its arguments in memory.
+    return this.#run(request.signal, (cancellation) => this.#embed(inputs, request, cancellation));
   }
 
   /**
@@ -212,13 +213,13 @@ export class Embedder {
     input: Input | readonly Input[],
     options?: CountOptions,
   ): Promise<number | number[]> {
-    const inputs = checkInputs(input);
-    const request = checkCountOptions(options, inputs, this.#checkpoint.prompts);
+    const inputs = new Inputs(input);
+    const request = checkCountOptions(options, this.#checkpoint.prompts);
     const { vocabulary } = this.#checkpoint.source.config;
-    const counts = await this.#run(request.signal, (cancelled) =>
-      countTokens(inputs, request, vocabulary, this.#tokenizer, cancelled),
+    const counts = await this.#run(request.signal, (cancellation) =>
+      countTokens(inputs, request, vocabulary, this.#tokenizer, cancellation),
     );
-    return Array.isArray(input) ? counts : (counts[0] as number);
+    return inputs.isSingle ? (counts[0] as number) : counts;
   }
 
   /**
@@ -243,7 +244,7 @@ export class Embedder {
 
   #run<T>(
     signal: AbortSignal | undefined,
-    work: (cancelled: AbortSignal) => Promise<T>,
+    work: (cancellation: Cancellation) => Promise<T>,
   ): Promise<T> {
     if (this.#closing)
       throw new EmbedderError('CLOSED', 'The embedder is closed: load the model again.');
@@ -253,49 +254,63 @@ export class Embedder {
   }
 
   async #embed(
-    inputs: readonly Input[],
+    inputs: Inputs,
     request: EmbedRequest,
-    cancelled: AbortSignal,
-  ): Promise<Float32Array[]> {
+    cancellation: Cancellation,
+  ): Promise<Float32Array | Float32Array[]> {
     if (inputs.length === 0) return [];
-    const { vocabulary } = this.#checkpoint.source.config;
-    const { ids, lengths } = await tokenIds(
-      inputs,
-      request,
-      { vocabulary, maxPositions: this.maxTokens },
-      this.#tokenizer,
-      cancelled,
-    );
-    const { vectors, nonFinite } = await nativeWork(cancelled, () =>
-      addon.embed(
-        this.#loaded.model,
-        ids,
-        lengths,
-        request.dimensions,
-        this.#maxBatchTokens,
-        this.#batchInvariant,
-      ),
-    );
-    const rows = await rowsOf(vectors, request.dimensions);
-    if (nonFinite.length === 0) return rows;
-    const failed = new Set(nonFinite);
-    const named = `${nonFinite.slice(0, 10).join(', ')}${nonFinite.length > 10 ? ', ...' : ''}`;
-    throw new EmbedderError(
-      'NON_FINITE',
-      `No finite vector for input ${named}: the vectors of the other inputs are in error.vectors.`,
-      {
-        indices: nonFinite,
-        vectors: rows.map((row, index) => (failed.has(index) ? null : row)),
+    const limits = {
+      vocabulary: this.#checkpoint.source.config.vocabulary,
+      maxPositions: this.maxTokens,
+    };
+    const { vectors, nonFinite } = await nativeWork(
+      cancellation,
+      () =>
+        addon.embed(
+          this.#loaded.model,
+          inputs.length,
+          request.dimensions,
+          this.#maxBatchTokens,
+          this.#batchInvariant,
+          this.#loaded.device.threads,
+        ),
+      async (ticket) => {
+        const add = ({ ids, lengths }: TokenIds) =>
+          nativeCall(() => addon.addTexts(ticket, ids, lengths));
+        await addTokenIds(inputs, request, limits, this.#tokenizer, cancellation, add);
+        nativeCall(() => addon.submit(ticket));
       },
     );
+    const { rows, failed } = await split(vectors, request.dimensions, nonFinite);
+    if (failed.length > 0) {
+      const named = `${failed.slice(0, 10).join(', ')}${failed.length > 10 ? ', ...' : ''}`;
+      throw new EmbedderError(
+        'NON_FINITE',
+        `No finite vector for input ${named}: the vectors of the other inputs are in ` +
+          'error.vectors.',
+        { indices: failed, vectors: rows },
+      );
+    }
+    return inputs.isSingle ? (rows[0] as Float32Array) : (rows as Float32Array[]);
   }
 }
 
-async function rowsOf(vectors: Float32Array, dimensions: number): Promise<Float32Array[]> {
-  const rows: Float32Array[] = [];
+/** A view of each row, null for those in `nonFinite`, and the indices of the latter. */
+async function split(
+  vectors: Float32Array,
+  dimensions: number,
+  nonFinite: Uint32Array,
+): Promise<{ rows: (Float32Array | null)[]; failed: number[] }> {
+  const rows: (Float32Array | null)[] = [];
+  const failed: number[] = [];
   for (let start = 0; start < vectors.length; start += dimensions) {
-    rows.push(vectors.subarray(start, start + dimensions));
+    if (nonFinite[failed.length] === rows.length) {
+      failed.push(rows.length);
+      rows.push(null);
+    } else {
+      rows.push(vectors.subarray(start, start + dimensions));
+    }
     if (rows.length % viewsPerTurn === 0) await yieldToEventLoop();
   }
-  return rows;
+  return { rows, failed };
 }

@@ -107,10 +107,10 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'lib/errors': [],
   'lib/cancellation': [],
   'lib/addon/types': [],
-  'lib/addon': ['lib/errors', 'lib/addon/types'],
+  'lib/addon': ['lib/errors', 'lib/cancellation', 'lib/addon/types'],
   'lib/checkpoint': ['lib/errors', 'lib/addon/types'],
   'lib/options': ['lib/addon/types'],
-  'lib/text': ['lib/errors', 'lib/addon/types', 'lib/options'],
+  'lib/text': ['lib/errors', 'lib/cancellation', 'lib/addon/types', 'lib/options'],
   'lib/embedder': [
     'lib/errors',
     'lib/cancellation',
@@ -308,5 +308,5 @@ it('the version of the CUDA library’s interface changes with its headers', () 
   const hash = createHash('sha256').update(seam.join()).digest('hex').slice(0, 16);
   // If this fails and a release has had this version, increment kCudaInterfaceVersion in
   // cuda_interface.h. Then update the values below.
-  expect({ number, hash }).toEqual({ number: '1', hash: '75fc9a8b4aa0be5b' });
+  expect({ number, hash }).toEqual({ number: '1', hash: 'e269e4725bc3bb63' });
 });

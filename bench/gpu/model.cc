@@ -69,7 +69,7 @@ ModelSource source_of(const ModelConfig& config, const WeightFile& file) {
       config, file.weight(config.vocabulary, config.hidden),
       [&](uint32_t count) { return file.gain(count); },
       [&](uint32_t rows, uint32_t cols) { return file.weight(rows, cols); });
-  source.files = {file.path()};
+  source.files = {{file.path(), ""}};
   return source;
 }
 

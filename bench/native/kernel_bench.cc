@@ -117,7 +117,7 @@ class Setting {
       : threads_(threads),
         weights_(weights),
         pool_(std::make_shared<ThreadPool>(threads)),
-        backend_(open_cpu_backend(options.isa, weights, pool_)),
+        backend_(open_cpu_backend(options.isa, weights, {pool_, threads})),
         arena_(*backend_),
         peak_loop_(peak_loop(options.isa, weights)) {
     for (const Shape& shape : kShapes) {
@@ -142,7 +142,7 @@ class Setting {
   void sample_peak() {
     if (!peak_loop_.run) return;
     peak_.add(peak_loop_.flops * threads_, measure(threads_, [&] {
-                pool_->run(threads_, [&](uint32_t, uint32_t) { peak_loop_.run(); });
+                pool_->run(threads_, threads_, [&](uint32_t, uint32_t) { peak_loop_.run(); });
               }));
   }
 

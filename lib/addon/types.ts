@@ -53,11 +53,18 @@ export interface LayerSource {
   readonly down: TensorSource;
 }
 
+/** A safetensors file. */
+export interface WeightFile {
+  /** Absolute, symbolic links resolved. */
+  readonly path: string;
+  /** Differs for another content. Loads share weights only if it is the same. */
+  readonly version: string;
+}
+
 /** A checkpoint, described for the native loader. */
 export interface ModelSource {
   readonly config: ModelConfig;
-  /** Absolute paths of the safetensors files. */
-  readonly files: readonly string[];
+  readonly files: readonly WeightFile[];
   readonly embeddings: TensorSource;
   readonly finalNorm: TensorSource;
   readonly layers: readonly LayerSource[];
@@ -69,7 +76,7 @@ export interface DeviceInfo {
   readonly name: string;
   /** Instruction set of the CPU, or name and architecture of the GPU. */
   readonly instructionSet: string;
-  /** Threads of the CPU device, or multiprocessors of the GPU. */
+  /** Threads of the CPU that compute at most, or multiprocessors of the GPU. */
   readonly threads: number;
 }
 
@@ -106,7 +113,7 @@ export interface Vectors {
   /** [texts, dimensions], without gaps. Rows that are not finite are written as zeros. */
   readonly vectors: Float32Array;
   /** Indices of the rows that are not finite, ascending. */
-  readonly nonFinite: readonly number[];
+  readonly nonFinite: Uint32Array;
 }
 
 /**
@@ -126,18 +133,25 @@ export interface Addon {
   /** Releases a model. Its memory is freed when no work and no other embedder uses it. */
   unload(model: number): void;
   /**
-   * Queues the texts of a call. `ids` holds the token ids of all texts one after another, `lengths`
-   * the count of each text, at least 1. `maxBatchTokens` is the largest batch, in tokens, that
-   * these texts may be part of. With `batchInvariant`, no bit of a vector depends on its batch.
+   * Begins a call with `texts` texts, at least 1, and allocates its vectors. `maxBatchTokens` is
+   * the largest batch, in tokens, that its texts may be part of. With `batchInvariant`, no bit of a
+   * vector depends on its batch. `threads`: the most that compute it on the CPU.
    */
   embed(
     model: number,
-    ids: Uint32Array,
-    lengths: Uint32Array,
+    texts: number,
     dimensions: number,
     maxBatchTokens: number,
     batchInvariant: boolean,
+    threads: number,
   ): Pending<Vectors>;
+  /**
+   * Adds texts to a call that has not been submitted: copies their token ids, which follow one
+   * another in `ids`. `lengths` has the count of each text, at least 1.
+   */
+  addTexts(ticket: number, ids: Uint32Array, lengths: Uint32Array): void;
+  /** Queues a call to which all texts have been added. */
+  submit(ticket: number): void;
   /** Drops work. Does nothing if it has already settled. */
   cancel(ticket: number): void;
   /** Address of an array's first byte. For the test that vectors are not copied. */

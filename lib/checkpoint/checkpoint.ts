@@ -2,19 +2,17 @@
 // checks of options need to know about the model. Only this file knows Hugging Face's tensor names.
 
 import { stat } from 'node:fs/promises';
-import path from 'node:path';
 import type { LayerSource, ModelSource, StoredType, TensorSource } from '../addon/types';
 import { EmbedderError } from '../errors';
 import { readConfig } from './config';
 import { invalid, unsupported } from './errors';
-import { fileSize } from './files';
+import { Folder } from './folder';
 import { checkPooling } from './pooling';
 import { readPrompts } from './prompts';
 import { readTensorTable, type StoredTensor, type TensorTable } from './safetensors';
 
 export interface Checkpoint {
-  /** Absolute path. */
-  readonly folder: string;
+  readonly folder: Folder;
   readonly source: ModelSource;
   /** The model's prompts, by name. */
   readonly prompts: ReadonlyMap<string, string>;
@@ -29,32 +27,32 @@ const bytesOf: Readonly<Record<StoredType, number>> = { f32: 4, bf16: 2, f16: 2 
  * Reads and checks all files of a checkpoint folder except the weights' data and the tokenizer.
  * Throws `MODEL_NOT_FOUND`, `MODEL_INVALID` or `MODEL_UNSUPPORTED`.
  */
-export async function readCheckpoint(folder: string): Promise<Checkpoint> {
-  const absolute = path.resolve(folder);
-  const found = await stat(absolute).catch((error) => {
+export async function readCheckpoint(name: string): Promise<Checkpoint> {
+  const folder = new Folder(name);
+  const found = await stat(folder.path).catch((error) => {
     throw new EmbedderError(
       'MODEL_NOT_FOUND',
-      `There is no model folder ${absolute}: ${error.message}`,
+      `There is no model folder ${folder.path}: ${error.message}`,
       { cause: error },
     );
   });
   if (!found.isDirectory()) {
     throw new EmbedderError(
       'MODEL_NOT_FOUND',
-      `${absolute} is a file: pass the path of the checkpoint's folder.`,
+      `${folder.path} is a file: pass the path of the checkpoint's folder.`,
     );
   }
-  const config = await readConfig(absolute);
-  await checkPooling(absolute, config.hidden);
-  const prompts = await readPrompts(absolute);
-  const table = await readTensorTable(absolute);
-  const source = { config, files: table.files, ...tensorsByRole(config, table, absolute) };
-  const tokenizer = path.join(absolute, 'tokenizer.json');
+  const config = await readConfig(folder);
+  await checkPooling(folder, config.hidden);
+  const prompts = await readPrompts(folder);
+  const table = await readTensorTable(folder);
+  const source = { config, files: table.files, ...tensorsByRole(config, table, folder.path) };
+  const tokenizer = folder.file('tokenizer.json');
   return {
-    folder: absolute,
+    folder,
     source,
     prompts,
-    tokenizer: (await fileSize(tokenizer)) === undefined ? undefined : tokenizer,
+    tokenizer: (await folder.stateOf(tokenizer)) ? tokenizer : undefined,
   };
 }
 

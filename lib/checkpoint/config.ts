@@ -2,11 +2,10 @@
 // model silently produces wrong vectors.
 // Fields: https://huggingface.co/docs/transformers/model_doc/qwen3 (Qwen3Config).
 
-import path from 'node:path';
 import type { ModelConfig } from '../addon/types';
 import { EmbedderError } from '../errors';
 import { invalid, show, unsupported } from './errors';
-import { isObject, type JsonObject, readJsonObject } from './files';
+import { type Folder, isObject, type JsonObject } from './folder';
 
 // Bounds far above all published models. They keep sizes in bytes exact in a double. A value
 // outside of them means a damaged file, not a larger model. 2^20 positions result in a rotation
@@ -31,13 +30,13 @@ const supported: Readonly<Record<string, unknown>> = {
 };
 
 /** Reads `config.json`. Throws `MODEL_NOT_FOUND`, `MODEL_INVALID` or `MODEL_UNSUPPORTED`. */
-export async function readConfig(folder: string): Promise<ModelConfig> {
-  const file = path.join(folder, 'config.json');
-  const config = await readJsonObject(file);
+export async function readConfig(folder: Folder): Promise<ModelConfig> {
+  const file = folder.file('config.json');
+  const config = await folder.readJsonObject(file);
   if (!config) {
     throw new EmbedderError(
       'MODEL_NOT_FOUND',
-      `${folder} is not a checkpoint: it has no config.json.`,
+      `${folder.path} is not a checkpoint: it has no config.json.`,
     );
   }
   refuseOtherModels(config, file);

@@ -1,17 +1,16 @@
 // Checks that sentence-transformers' files configure the pooling that is implemented.
 
-import path from 'node:path';
 import { invalid, show, unsupported } from './errors';
-import { isObject, isPlainName, readJson, readJsonObject } from './files';
+import { type Folder, isObject, isPlainName } from './folder';
 
 /**
  * Checks that `modules.json` and the pooling's `config.json`, if they exist, configure what is
  * implemented: the last token's vector of `hidden` values, followed by nothing but normalization.
  * Throws `MODEL_INVALID` or `MODEL_UNSUPPORTED`.
  */
-export async function checkPooling(folder: string, hidden: number): Promise<void> {
-  const modulesFile = path.join(folder, 'modules.json');
-  const modules = (await readJson(modulesFile)) ?? [{ type: 'Pooling', path: '1_Pooling' }];
+export async function checkPooling(folder: Folder, hidden: number): Promise<void> {
+  const modulesFile = folder.file('modules.json');
+  const modules = (await folder.readJson(modulesFile)) ?? [{ type: 'Pooling', path: '1_Pooling' }];
   if (!Array.isArray(modules) || !modules.every(isObject))
     throw invalid(modulesFile, 'it must contain an array of objects');
   for (const module of modules) {
@@ -23,15 +22,15 @@ export async function checkPooling(folder: string, hidden: number): Promise<void
   }
 }
 
-async function checkPoolingFile(folder: string, subfolder: unknown, hidden: number): Promise<void> {
+async function checkPoolingFile(folder: Folder, subfolder: unknown, hidden: number): Promise<void> {
   if (typeof subfolder !== 'string' || !isPlainName(subfolder)) {
     throw invalid(
-      path.join(folder, 'modules.json'),
+      folder.file('modules.json'),
       `the pooling's path ${show(subfolder)} is not the name of a subfolder`,
     );
   }
-  const file = path.join(folder, subfolder, 'config.json');
-  const pooling = await readJsonObject(file);
+  const file = folder.file(subfolder, 'config.json');
+  const pooling = await folder.readJsonObject(file);
   if (!pooling) return;
   // One flag per mode or, since sentence-transformers 5, the names of the modes.
   const flags = Object.keys(pooling).filter(

@@ -1,16 +1,15 @@
 // Reads the prompts of sentence-transformers' configuration.
 
-import path from 'node:path';
 import { invalid, show } from './errors';
-import { isObject, readJsonObject } from './files';
+import { type Folder, isObject } from './folder';
 
 /**
  * The model's prompts by name, from `config_sentence_transformers.json`; empty if the file does not
  * exist. Throws `MODEL_INVALID`, or `MODEL_NOT_FOUND` if the file cannot be read.
  */
-export async function readPrompts(folder: string): Promise<ReadonlyMap<string, string>> {
-  const file = path.join(folder, 'config_sentence_transformers.json');
-  const prompts = (await readJsonObject(file))?.prompts ?? {};
+export async function readPrompts(folder: Folder): Promise<ReadonlyMap<string, string>> {
+  const file = folder.file('config_sentence_transformers.json');
+  const prompts = (await folder.readJsonObject(file))?.prompts ?? {};
   if (!isObject(prompts)) throw invalid(file, 'prompts is not an object');
   const texts = new Map<string, string>();
   for (const [name, text] of Object.entries(prompts)) {

@@ -3,10 +3,10 @@
 // header's length (8 bytes, little endian), a JSON header and the tensors' data.
 
 import { type FileHandle, open, realpath } from 'node:fs/promises';
-import path from 'node:path';
+import type { WeightFile } from '../addon/types';
 import { EmbedderError } from '../errors';
 import { invalid, unreadable } from './errors';
-import { fileSize, isObject, isPlainName, readJsonObject } from './files';
+import { type Folder, isObject, isPlainName } from './folder';
 
 /** A tensor as described by its file's header, checked against the file's length. */
 export interface StoredTensor {
@@ -22,8 +22,7 @@ export interface StoredTensor {
 
 /** All tensors of a checkpoint, by name. */
 export interface TensorTable {
-  /** Absolute paths, symbolic links resolved. */
-  readonly files: readonly string[];
+  readonly files: readonly WeightFile[];
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
@@ -36,17 +35,19 @@ const indexFile = 'model.safetensors.index.json';
  * Reads the header of `model.safetensors` or, if there is none, the headers of the shards listed in
  * `model.safetensors.index.json`. Throws `MODEL_NOT_FOUND` or `MODEL_INVALID`.
  */
-export async function readTensorTable(folder: string): Promise<TensorTable> {
-  const single = path.join(folder, singleFile);
-  if ((await fileSize(single)) !== undefined) {
-    return { files: [await realpath(single)], tensors: await readHeader(single, 0) };
+export async function readTensorTable(folder: Folder): Promise<TensorTable> {
+  const single = folder.file(singleFile);
+  const state = await folder.stateOf(single);
+  if (state) {
+    const tensors = await readHeader(single, state.size, 0);
+    return { files: [{ path: await realpath(single), version: state.version }], tensors };
   }
-  const index = path.join(folder, indexFile);
-  const weightMap = (await readJsonObject(index))?.weight_map;
+  const index = folder.file(indexFile);
+  const weightMap = (await folder.readJsonObject(index))?.weight_map;
   if (weightMap === undefined) {
     throw new EmbedderError(
       'MODEL_NOT_FOUND',
-      `${folder} has neither ${singleFile} nor a weight_map in ${indexFile}.`,
+      `${folder.path} has neither ${singleFile} nor a weight_map in ${indexFile}.`,
     );
   }
   if (!isObject(weightMap)) throw damaged(index, 'weight_map is not an object');
@@ -55,12 +56,19 @@ export async function readTensorTable(folder: string): Promise<TensorTable> {
     if (typeof name === 'string' && isPlainName(name)) return name;
     throw damaged(index, `${JSON.stringify(name)} is not the name of a file in the same folder`);
   });
-  const files: string[] = [];
+  const files: WeightFile[] = [];
   const headers = new Map<unknown, ReadonlyMap<string, StoredTensor>>();
   for (const name of names) {
-    const file = path.join(folder, name);
-    headers.set(name, await readHeader(file, files.length));
-    files.push(await realpath(file));
+    const file = folder.file(name);
+    const found = await folder.stateOf(file);
+    if (!found) {
+      throw new EmbedderError(
+        'MODEL_NOT_FOUND',
+        `${file} is missing: download the checkpoint again.`,
+      );
+    }
+    headers.set(name, await readHeader(file, found.size, files.length));
+    files.push({ path: await realpath(file), version: found.version });
   }
   const tensors = new Map<string, StoredTensor>();
   for (const [tensor, name] of Object.entries(weightMap)) {
@@ -72,14 +80,11 @@ export async function readTensorTable(folder: string): Promise<TensorTable> {
   return { files, tensors };
 }
 
-async function readHeader(file: string, index: number): Promise<ReadonlyMap<string, StoredTensor>> {
-  const size = await fileSize(file);
-  if (size === undefined) {
-    throw new EmbedderError(
-      'MODEL_NOT_FOUND',
-      `${file} is missing: download the checkpoint again.`,
-    );
-  }
+async function readHeader(
+  file: string,
+  size: number,
+  index: number,
+): Promise<ReadonlyMap<string, StoredTensor>> {
   if (size < 8) throw damaged(file, `it has only ${size} bytes`);
   const handle = await open(file).catch((error) => {
     throw unreadable(file, error);

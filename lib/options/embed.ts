@@ -2,8 +2,7 @@
 // checks; native/addon checks again, against bugs.
 
 import { checkInteger, checkNames, checkOneOf, checkSignal, type Given } from './checks';
-import type { Input } from './inputs';
-import { prefixOf } from './prompt';
+import { type Prefix, prefixOf } from './prompt';
 
 /** How to treat special tokens in a text: see {@link CountOptions.specialTokens}. */
 export type SpecialTokens = 'parse' | 'text' | 'error';
@@ -63,8 +62,7 @@ const embedOptions = [...countOptions, 'dimensions', 'truncate'] as const;
 const minDimensions = 32;
 
 export interface CountRequest {
-  /** Prepended to every text. */
-  readonly prefix: string;
+  readonly prefix: Prefix | undefined;
   readonly specialTokens: SpecialTokens;
   readonly signal: AbortSignal | undefined;
 }
@@ -76,21 +74,19 @@ export interface EmbedRequest extends CountRequest {
 
 export function checkCountOptions(
   options: unknown,
-  inputs: readonly Input[],
   prompts: ReadonlyMap<string, string>,
 ): CountRequest {
-  return countRequest(checkNames(options, countOptions), inputs, prompts);
+  return countRequest(checkNames(options, countOptions), prompts);
 }
 
 export function checkEmbedOptions(
   options: unknown,
-  inputs: readonly Input[],
   prompts: ReadonlyMap<string, string>,
   width: number,
 ): EmbedRequest {
   const { dimensions = width, truncate = 'error', ...given } = checkNames(options, embedOptions);
   return {
-    ...countRequest(given, inputs, prompts),
+    ...countRequest(given, prompts),
     dimensions: checkInteger('dimensions', dimensions, minDimensions, width),
     truncate: checkOneOf('truncate', truncate, ['error', 'end']),
   };
@@ -98,12 +94,11 @@ export function checkEmbedOptions(
 
 function countRequest(
   given: Given<(typeof countOptions)[number]>,
-  inputs: readonly Input[],
   prompts: ReadonlyMap<string, string>,
 ): CountRequest {
   const { specialTokens = 'parse', signal } = given;
   return {
-    prefix: prefixOf(given, inputs, prompts),
+    prefix: prefixOf(given, prompts),
     specialTokens: checkOneOf('specialTokens', specialTokens, ['parse', 'text', 'error']),
     signal: checkSignal(signal),
   };

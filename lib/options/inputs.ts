@@ -6,19 +6,53 @@ import { wrongType } from './checks';
 /** A text, or token ids, to which neither a prompt nor an end token is added. */
 export type Input = string | Uint32Array;
 
+// V8 ends the process if it has no memory for the copy of a list. This one takes 128 MB.
+const maxInputs = 2 ** 24;
+
 /**
- * Checks the inputs and copies them, so that later changes by the caller have no effect. A single
- * input results in an array of one. Throws a `TypeError` or a `RangeError`.
+ * The inputs of a call. The list is copied at once; each input is checked and copied when it is
+ * taken, so that a call with a million inputs can do that in slices.
  */
-export function checkInputs(input: unknown): readonly Input[] {
-  const inputs = Array.isArray(input) ? input : [input];
-  return Array.from(inputs, (item: unknown, index) => {
-    if (typeof item === 'string') return item;
-    const name = Array.isArray(input) ? `input[${index}]` : 'input';
-    if (!types.isUint32Array(item))
-      throw wrongType(name, 'a string or a Uint32Array of token ids', item);
-    if (item.length === 0)
-      throw new RangeError(`${name} contains no token ids: a vector needs at least one.`);
-    return new Uint32Array(item);
-  });
+export class Inputs {
+  /** Whether the caller passed one input instead of an array. */
+  readonly isSingle: boolean;
+  readonly #list: unknown[];
+
+  constructor(input: unknown) {
+    this.isSingle = !Array.isArray(input);
+    const list = Array.isArray(input) ? input : [input];
+    if (list.length > maxInputs) {
+      throw new RangeError(
+        `input has ${list.length} elements: pass at most ${maxInputs} in one call.`,
+      );
+    }
+    this.#list = Array.from(list);
+  }
+
+  get length(): number {
+    return this.#list.length;
+  }
+
+  /** What messages call an input. */
+  name(index: number): string {
+    return this.isSingle ? 'input' : `input[${index}]`;
+  }
+
+  /**
+   * Checks an input and returns a copy. Keeps no reference, so that the caller's memory can be
+   * freed while the call waits. To be called once per input. Throws a `TypeError` or a
+   * `RangeError`.
+   */
+  take(index: number): Input {
+    const input = this.#list[index];
+    this.#list[index] = undefined;
+    if (typeof input === 'string') return input;
+    if (!types.isUint32Array(input))
+      throw wrongType(this.name(index), 'a string or a Uint32Array of token ids', input);
+    if (input.length === 0)
+      throw new RangeError(
+        `${this.name(index)} contains no token ids: a vector needs at least one.`,
+      );
+    return new Uint32Array(input);
+  }
 }

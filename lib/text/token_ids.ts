@@ -1,15 +1,16 @@
-// Converts the inputs of a call to one flat array of token ids: adds prompts, enforces limits,
-// checks every id. Works in slices and yields to the event loop between them, so that a call with a
-// million texts does not block it.
+// Converts the inputs of a call to token ids: adds prompts, enforces limits, checks every id. Works
+// in slices and yields to the event loop between them, so that a call with a million texts does not
+// block it.
 
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { ModelConfig } from '../addon/types';
+import type { Cancellation } from '../cancellation';
 import { EmbedderError } from '../errors';
 import type { CountRequest, EmbedRequest } from '../options/embed';
-import type { Input } from '../options/inputs';
+import type { Input, Inputs } from '../options/inputs';
 import type { Tokenizer } from './tokenizer';
 
-/** Token ids of all inputs one after another, and the count of each input. */
+/** Token ids of consecutive inputs, one after another, and the count of each input. */
 export interface TokenIds {
   readonly ids: Uint32Array;
   readonly lengths: Uint32Array;
@@ -20,100 +21,108 @@ const sliceSize = 16_384;
 const sliceInputs = 256;
 
 /**
- * Token ids of all inputs, each of at most `maxPositions` tokens: longer inputs are truncated or
- * refused according to `request.truncate`. Throws `INPUT_TOO_LONG`; for an id outside of the
- * vocabulary, `MODEL_INVALID` if it is from the tokenizer and a `RangeError` if it is from the
- * caller; and a `RangeError` for a special token if `request.specialTokens` is `error`.
+ * Calls `add` with the token ids of all inputs, slice by slice, each input of at most
+ * `maxPositions` tokens: longer ones are truncated or refused according to `request.truncate`.
+ * Resolves when all are added. Rejects with the reason if the call is cancelled; with
+ * `INPUT_TOO_LONG`; for an id outside of the vocabulary, with `MODEL_INVALID` if it is from the
+ * tokenizer and a `RangeError` if it is from the caller; with a `RangeError` for a special token if
+ * `request.specialTokens` is `error`; and as Inputs.take.
  */
-export async function tokenIds(
-  inputs: readonly Input[],
+export function addTokenIds(
+  inputs: Inputs,
   request: Pick<EmbedRequest, keyof CountRequest | 'truncate'>,
   { vocabulary, maxPositions }: Pick<ModelConfig, 'vocabulary' | 'maxPositions'>,
   tokenizer: Tokenizer | undefined,
-  cancelled: AbortSignal,
-): Promise<TokenIds> {
-  const lengths = new Uint32Array(inputs.length);
-  let ids = new Uint32Array(sliceSize);
-  let filled = 0;
-  await eachInput(inputs, request, vocabulary, tokenizer, cancelled, (tokens, index) => {
-    const length = Math.min(tokens.length, maxPositions);
-    if (length < tokens.length && request.truncate === 'error') {
+  cancellation: Cancellation,
+  add: (slice: TokenIds) => void,
+): Promise<void> {
+  return eachSlice(inputs, request, vocabulary, tokenizer, cancellation, (slice, first) => {
+    const lengths = Uint32Array.from(slice, ({ length }, offset) => {
+      if (length <= maxPositions || request.truncate === 'end')
+        return Math.min(length, maxPositions);
       throw new EmbedderError(
         'INPUT_TOO_LONG',
-        `input[${index}] has ${tokens.length} tokens, but the limit is ${maxPositions}: split ` +
-          `the text, or use truncate: 'end'.`,
+        `${inputs.name(first + offset)} has ${length} tokens, but the limit is ${maxPositions}: ` +
+          `split the text, or use truncate: 'end'.`,
       );
-    }
-    if (filled + length > ids.length) {
-      const larger = new Uint32Array(Math.max(2 * ids.length, filled + length));
-      larger.set(ids);
-      ids = larger;
-    }
-    for (let i = 0; i < length - 1; i++) ids[filled + i] = tokens[i] as number;
-    // A truncated text keeps its last token, because that one is pooled.
-    ids[filled + length - 1] = tokens[tokens.length - 1] as number;
-    filled += length;
-    lengths[index] = length;
+    });
+    const ids = new Uint32Array(lengths.reduce((sum, length) => sum + length, 0));
+    let end = 0;
+    slice.forEach((tokens, offset) => {
+      const begin = end;
+      end += lengths[offset] as number;
+      for (let i = begin; i < end - 1; i++) ids[i] = tokens[i - begin] as number;
+      // A truncated text keeps its last token, because that one is pooled.
+      ids[end - 1] = tokens[tokens.length - 1] as number;
+    });
+    add({ ids, lengths });
   });
-  return { ids: ids.subarray(0, filled), lengths };
 }
 
-/** Count of tokens of each input, without a limit. Throws as tokenIds, except `INPUT_TOO_LONG`. */
+/** Count of tokens of each input, without a limit. Rejects as tokenIds, but not if one is long. */
 export async function countTokens(
-  inputs: readonly Input[],
+  inputs: Inputs,
   request: CountRequest,
   vocabulary: number,
   tokenizer: Tokenizer | undefined,
-  cancelled: AbortSignal,
+  cancellation: Cancellation,
 ): Promise<number[]> {
   const counts: number[] = [];
-  await eachInput(inputs, request, vocabulary, tokenizer, cancelled, (tokens) =>
-    counts.push(tokens.length),
-  );
+  await eachSlice(inputs, request, vocabulary, tokenizer, cancellation, (slice) => {
+    for (const tokens of slice) counts.push(tokens.length);
+  });
   return counts;
 }
 
-/** Calls `visit` with the token ids of each input, in order. */
-async function eachInput(
-  inputs: readonly Input[],
+/** Calls `visit` with the token ids of consecutive inputs and the index of the first. */
+async function eachSlice(
+  inputs: Inputs,
   request: CountRequest,
   vocabulary: number,
   tokenizer: Tokenizer | undefined,
-  cancelled: AbortSignal,
-  visit: (tokens: ArrayLike<number>, index: number) => void,
+  cancellation: Cancellation,
+  visit: (slice: readonly ArrayLike<number>[], first: number) => void,
 ): Promise<void> {
   const forbidden = request.specialTokens === 'error' ? tokenizer?.specialTokens : undefined;
   for (let first = 0; first < inputs.length; ) {
-    const slice = sliceFrom(inputs, first);
-    const texts = slice
-      .filter((input) => typeof input === 'string')
-      .map((text) => request.prefix + text);
-    // Both branches yield to the event loop.
-    const encoded =
-      texts.length > 0 ? await encode(tokenizer, texts, request) : await yieldToEventLoop([]);
-    cancelled.throwIfAborted();
+    if (first > 0) await yieldToEventLoop();
+    const slice = takeSlice(inputs, first, request);
+    const texts = slice.filter((input) => typeof input === 'string');
+    const encoded = texts.length > 0 ? await encode(tokenizer, texts, request) : [];
+    cancellation.throwIfCancelled();
     let next = 0;
-    slice.forEach((input, offset) => {
-      const index = first + offset;
+    const tokenized = slice.map((input, offset) => {
+      const name = inputs.name(first + offset);
       if (typeof input !== 'string') {
-        refuseUnknown(input, index, vocabulary);
-        visit(input, index);
-        return;
+        refuseUnknown(input, name, vocabulary);
+        return input;
       }
       const tokens = encoded[next++] as number[];
-      checkEncoded(tokens, index, vocabulary, forbidden);
-      visit(tokens, index);
+      checkEncoded(tokens, name, vocabulary, forbidden);
+      return tokens;
     });
+    visit(tokenized, first);
     first += slice.length;
   }
 }
 
-function sliceFrom(inputs: readonly Input[], first: number): readonly Input[] {
-  let end = first;
-  for (let size = 0; end < inputs.length && end - first < sliceInputs && size < sliceSize; end++) {
-    size += inputs[end]?.length ?? 0;
+/** Takes the next inputs, up to the size of a slice, and prepends the prefix to texts. */
+function takeSlice(inputs: Inputs, first: number, { prefix }: CountRequest): readonly Input[] {
+  const slice: Input[] = [];
+  let size = 0;
+  while (first + slice.length < inputs.length && slice.length < sliceInputs && size < sliceSize) {
+    const index = first + slice.length;
+    const input = inputs.take(index);
+    if (prefix && typeof input !== 'string') {
+      throw new TypeError(
+        `${prefix.option} applies to texts only: it cannot be prepended to token ids, which ` +
+          `${inputs.name(index)} has.`,
+      );
+    }
+    slice.push(prefix ? `${prefix.text}${input}` : input);
+    size += input.length;
   }
-  return inputs.slice(first, end);
+  return slice;
 }
 
 function encode(tokenizer: Tokenizer | undefined, texts: readonly string[], request: CountRequest) {
@@ -124,19 +133,18 @@ function encode(tokenizer: Tokenizer | undefined, texts: readonly string[], requ
   );
 }
 
-function refuseUnknown(ids: Uint32Array, index: number, vocabulary: number): void {
+function refuseUnknown(ids: Uint32Array, name: string, vocabulary: number): void {
   const at = ids.findIndex((id) => id >= vocabulary);
   if (at >= 0) {
     throw new RangeError(
-      `input[${index}] has the token id ${ids[at]} at index ${at}, but the model has ` +
-        `${vocabulary} tokens.`,
+      `${name} has the token id ${ids[at]} at index ${at}, but the model has ${vocabulary} tokens.`,
     );
   }
 }
 
 function checkEncoded(
   tokens: readonly number[],
-  index: number,
+  name: string,
   vocabulary: number,
   forbidden: ReadonlyMap<number, string> | undefined,
 ): void {
@@ -144,7 +152,7 @@ function checkEncoded(
   if (unknown !== undefined) {
     throw new EmbedderError(
       'MODEL_INVALID',
-      `tokenizer.json produces the token id ${unknown} for input[${index}], but the model has ` +
+      `tokenizer.json produces the token id ${unknown} for ${name}, but the model has ` +
         `${vocabulary} tokens: the file belongs to another model.`,
     );
   }
@@ -152,7 +160,7 @@ function checkEncoded(
   const special = forbidden && tokens.slice(0, -1).find((id) => forbidden.has(id));
   if (special !== undefined) {
     throw new RangeError(
-      `input[${index}] contains the special token ${forbidden?.get(special)}: remove it, or set ` +
+      `${name} contains the special token ${forbidden?.get(special)}: remove it, or set ` +
         `specialTokens to 'parse' or 'text'.`,
     );
   }

@@ -59,6 +59,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("load", Napi::Function::New<guarded<Load>>(env));
   exports.Set("unload", Napi::Function::New<guarded<Unload>>(env));
   exports.Set("embed", Napi::Function::New<guarded<Embed>>(env));
+  exports.Set("addTexts", Napi::Function::New<guarded<AddTexts>>(env));
+  exports.Set("submit", Napi::Function::New<guarded<Submit>>(env));
   exports.Set("cancel", Napi::Function::New<guarded<Cancel>>(env));
   exports.Set("addressOf", Napi::Function::New<guarded<AddressOf>>(env));
   exports.Set("lastPooledAddress", Napi::Function::New<guarded<LastPooledAddress>>(env));

@@ -33,11 +33,12 @@ std::string text(const Napi::Value& value, const char* name) {
   return value.As<Napi::String>().Utf8Value();
 }
 
-Napi::Uint32Array ids(const Napi::Value& value, const char* name) {
+std::vector<uint32_t> integers(const Napi::Value& value, const char* name) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
     throw std::invalid_argument(std::string(name) + " is not a Uint32Array");
   }
-  return value.As<Napi::Uint32Array>();
+  const auto array = value.As<Napi::Uint32Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
 }
 
 namespace {
@@ -82,7 +83,10 @@ ModelConfig model_config(const Napi::Object& from) {
 ModelSource model_source(const Napi::Object& from) {
   ModelSource source{model_config(object(from.Get("config"), "config")), {}, {}, {}, {}};
   const Napi::Object files = object(from.Get("files"), "files");
-  for (uint32_t i = 0; files.Has(i); ++i) source.files.push_back(text(files.Get(i), "file"));
+  for (uint32_t i = 0; files.Has(i); ++i) {
+    const Napi::Object file = object(files.Get(i), "file");
+    source.files.push_back({text(file.Get("path"), "path"), text(file.Get("version"), "version")});
+  }
   source.embeddings = tensor(from.Get("embeddings"), "embeddings");
   source.final_norm = tensor(from.Get("finalNorm"), "finalNorm");
   const Napi::Object layers = object(from.Get("layers"), "layers");

@@ -6,18 +6,21 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "model/model_source.h"
 
 namespace qwen3::addon {
 
 constexpr double kMaxWidth = 1 << 20;  // columns of a tensor, tokens of a batch
+constexpr double kMaxThreads = 1024;   // of the CPU, or multiprocessors of a GPU
 
 // An integer from `low` to `high`.
 uint64_t integer(const Napi::Value& value, const char* name, double low, double high);
 Napi::Object object(const Napi::Value& value, const char* name);
 std::string text(const Napi::Value& value, const char* name);
-Napi::Uint32Array ids(const Napi::Value& value, const char* name);
+// A copy of a Uint32Array.
+std::vector<uint32_t> integers(const Napi::Value& value, const char* name);
 ModelSource model_source(const Napi::Object& from);
 
 }  // namespace qwen3::addon

@@ -1,7 +1,11 @@
-// The export embed, and the addresses that the test for copies compares.
+// The exports of a call: embed, addTexts and submit. And the addresses that the test for copies
+// compares.
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "addon/arguments.h"
 #include "addon/environment.h"
@@ -21,26 +25,28 @@ void finish_embed(Environment& here, uint32_t ticket) {
   if (request.error) {
     return work->promise.Reject(to_js(here.env, request.error->code, request.error->what()));
   }
-  Napi::Array non_finite = Napi::Array::New(here.env);
-  for (const uint32_t index : request.non_finite) non_finite.Set(non_finite.Length(), index);
+  Napi::Uint32Array non_finite = Napi::Uint32Array::New(here.env, request.non_finite.size());
+  std::copy(request.non_finite.begin(), request.non_finite.end(), non_finite.Data());
   Napi::Object result = Napi::Object::New(here.env);
   result.Set("vectors", work->vectors.Value());
   result.Set("nonFinite", non_finite);
   work->promise.Resolve(result);
 }
 
+// Asking the system for its free memory takes 160 us, so only calls with large results do.
+constexpr size_t kLargeBytes = size_t{1} << 20;
+
 // Calls the JavaScript constructor, which throws when memory is short; Node-API's function would
 // end the process.
-Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
-  const size_t values = request.texts() * request.dimensions;
-  const size_t available = available_memory();
+Napi::Float32Array new_vectors(Napi::Env env, size_t values) {
+  const size_t bytes = values * sizeof(float);
   const auto refuse = [&] {
-    const std::string need = std::to_string(values * sizeof(float) >> 20) + " MiB";
-    const std::string free = std::to_string(available >> 20) + " MiB are free";
+    const std::string need = std::to_string(bytes >> 20) + " MiB, ";
+    const std::string free = std::to_string(available_memory() >> 20) + " MiB are free";
     throw Error(ErrorCode::out_of_memory,
-                "the vectors of this call need " + need + ", " + free + ": embed fewer texts");
+                "the vectors of this call need " + need + free + ": embed fewer texts");
   };
-  if (values > available / sizeof(float)) refuse();
+  if (bytes >= kLargeBytes && bytes > available_memory()) refuse();
   try {
     const auto constructor = env.Global().Get("Float32Array").As<Napi::Function>();
     return constructor.New({Napi::Number::New(env, static_cast<double>(values))})
@@ -51,6 +57,15 @@ Napi::Float32Array new_vectors(Napi::Env env, const Request& request) {
   }
 }
 
+// A call that has not been submitted.
+Pending& unsubmitted(Environment& here, const Napi::Value& ticket) {
+  const auto found =
+      here.pending.find(static_cast<uint32_t>(integer(ticket, "ticket", 0, UINT32_MAX)));
+  if (found == here.pending.end() || !found->second.request || found->second.submitted)
+    throw std::invalid_argument("there is no such call");
+  return found->second;
+}
+
 }  // namespace
 
 Napi::Value Embed(const Napi::CallbackInfo& info) {
@@ -59,43 +74,59 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
       here.models.find(static_cast<uint32_t>(integer(info[0], "model", 0, UINT32_MAX)));
   if (found == here.models.end()) throw Error(ErrorCode::closed, "the model is closed");
 
-  // Copied before the checks, because JavaScript can change the original.
-  const Napi::Uint32Array all = ids(info[1], "ids"), lengths = ids(info[2], "lengths");
   auto request = std::make_shared<Request>();
   request->loaded = found->second;
   const ModelConfig& config = request->loaded->model->config;
-  request->ids.assign(all.Data(), all.Data() + all.ElementLength());
-  size_t end = 0;
-  for (size_t i = 0; i < lengths.ElementLength(); ++i) {
-    const uint32_t length = lengths[i];
-    if (length == 0 || length > config.max_positions)
-      throw std::invalid_argument("a text's length is out of range");
-    request->ends.push_back(end += length);
-  }
-  if (end == 0 || end != request->ids.size())
-    throw std::invalid_argument("ids are empty or do not match lengths");
-  for (const uint32_t id : request->ids) {
-    if (id >= config.vocabulary)
-      throw std::invalid_argument("a token id is outside of the embedding table");
-  }
-  request->dimensions = static_cast<uint32_t>(integer(info[3], "dimensions", 1, config.hidden));
+  const size_t texts = integer(info[1], "texts", 1, UINT32_MAX);
+  request->dimensions = static_cast<uint32_t>(integer(info[2], "dimensions", 1, config.hidden));
   request->max_batch_tokens =
-      static_cast<uint32_t>(integer(info[4], "maxBatchTokens", 1, kMaxWidth));
-  request->batch_invariant = info[5].ToBoolean();
+      static_cast<uint32_t>(integer(info[3], "maxBatchTokens", 1, kMaxWidth));
+  request->batch_invariant = info[4].ToBoolean();
+  request->threads = static_cast<uint32_t>(integer(info[5], "threads", 0, kMaxThreads));
 
   // V8 owns this memory. JavaScript cannot reach it before the promise settles, so it cannot be
   // detached or resized.
-  Napi::Float32Array vectors = new_vectors(here.env, *request);
+  Napi::Float32Array vectors = new_vectors(here.env, texts * request->dimensions);
+  request->texts.reserve(texts);
   request->out = vectors.Data();
   request->owner = here.link->owner;
-  Engine& to = engine();
-  const uint32_t ticket = here.add(
-      {Napi::Promise::Deferred::New(here.env), request, Napi::Persistent(vectors), nullptr, {}});
+  const uint32_t ticket = here.add({.promise = Napi::Promise::Deferred::New(here.env),
+                                    .request = request,
+                                    .texts = texts,
+                                    .vectors = Napi::Persistent(vectors)});
   request->finish = [link = here.link, ticket](Request&) {
     link->post([ticket](Environment& there) { finish_embed(there, ticket); });
   };
-  to.submit(request);
   return pending_object(here, ticket);
+}
+
+void AddTexts(const Napi::CallbackInfo& info) {
+  Pending& call = unsubmitted(environment_of(info), info[0]);
+  const ModelConfig& config = call.request->loaded->model->config;
+  // Copied before the checks, because JavaScript can change the originals.
+  std::vector<uint32_t> ids = integers(info[1], "ids");
+  const std::vector<uint32_t> lengths = integers(info[2], "lengths");
+  uint64_t total = 0;
+  for (const uint32_t length : lengths) {
+    if (length == 0 || length > config.max_positions)
+      throw std::invalid_argument("a text's length is out of range");
+    total += length;
+  }
+  if (total != ids.size()) throw std::invalid_argument("ids do not match lengths");
+  if (lengths.size() > call.texts - call.request->texts.size())
+    throw std::invalid_argument("there are too many texts");
+  for (const uint32_t id : ids) {
+    if (id >= config.vocabulary)
+      throw std::invalid_argument("a token id is outside of the embedding table");
+  }
+  call.request->add(std::move(ids), lengths);
+}
+
+void Submit(const Napi::CallbackInfo& info) {
+  Pending& call = unsubmitted(environment_of(info), info[0]);
+  if (call.request->texts.size() != call.texts) throw std::invalid_argument("texts are missing");
+  engine().submit(call.request);
+  call.submitted = true;
 }
 
 Napi::Value AddressOf(const Napi::CallbackInfo& info) {

@@ -34,11 +34,13 @@ struct Link {
 struct Pending {
   Napi::Promise::Deferred promise;
   // embed
-  std::shared_ptr<Request> request;
-  Napi::Reference<Napi::Float32Array> vectors;
+  std::shared_ptr<Request> request = nullptr;
+  size_t texts = 0;        // to be added before the request is submitted
+  bool submitted = false;  // the engine uses the request
+  Napi::Reference<Napi::Float32Array> vectors = {};
   // load
-  std::shared_ptr<LoadJob> job;
-  Napi::FunctionReference progress;
+  std::shared_ptr<LoadJob> job = nullptr;
+  Napi::FunctionReference progress = {};
 };
 
 // State of one environment. Accessed by its thread only.

@@ -7,6 +7,8 @@ namespace qwen3::addon {
 Napi::Value Load(const Napi::CallbackInfo& info);
 void Unload(const Napi::CallbackInfo& info);
 Napi::Value Embed(const Napi::CallbackInfo& info);
+void AddTexts(const Napi::CallbackInfo& info);
+void Submit(const Napi::CallbackInfo& info);
 Napi::Value AddressOf(const Napi::CallbackInfo& info);
 Napi::Value LastPooledAddress(const Napi::CallbackInfo& info);
 

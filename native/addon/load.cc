@@ -17,7 +17,8 @@ namespace qwen3::addon {
 namespace {
 
 void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<LoadedModel>& loaded,
-                 Precision precision, const std::string& note, const std::exception_ptr& failure) {
+                 Precision precision, uint32_t threads, const std::string& note,
+                 const std::exception_ptr& failure) {
   const std::optional<Pending> work = here.take(ticket);
   if (!work) return;
   if (failure) return work->promise.Reject(to_js(here.env, failure));
@@ -27,7 +28,7 @@ void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<Loade
   Napi::Object device = Napi::Object::New(here.env), result = Napi::Object::New(here.env);
   device.Set("name", traits.name);
   device.Set("instructionSet", traits.instruction_set);
-  device.Set("threads", traits.threads);
+  device.Set("threads", threads);
   result.Set("precision", to_string(precision));
   result.Set("batchTokens", traits.batch_rows);
   result.Set("maxTokens", std::min(loaded->model->config.max_positions, loaded->limits.tokens));
@@ -49,12 +50,13 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
     throw std::invalid_argument("unknown precision");
   job->source = model_source(object(info[0], "source"));
   job->device.device = text(options.Get("device"), "device");
-  job->device.threads = static_cast<uint32_t>(integer(options.Get("threads"), "threads", 0, 1024));
+  job->device.threads =
+      static_cast<uint32_t>(integer(options.Get("threads"), "threads", 0, kMaxThreads));
   job->device.instruction_set = text(options.Get("instructionSet"), "instructionSet");
   job->device.cuda_library = text(options.Get("cudaLibrary"), "cudaLibrary");
 
   Loader& to = loader();
-  Pending work{Napi::Promise::Deferred::New(here.env), nullptr, {}, job, {}};
+  Pending work{.promise = Napi::Promise::Deferred::New(here.env), .job = job};
   if (info[2].IsFunction()) work.progress = Napi::Persistent(info[2].As<Napi::Function>());
   const uint32_t ticket = here.add(std::move(work));
   job->progress = [link = here.link, ticket](uint64_t loaded, uint64_t total) {
@@ -67,9 +69,10 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
   };
   job->finish = [link = here.link, ticket, &job = *job](std::shared_ptr<LoadedModel> loaded,
                                                         std::exception_ptr failure) {
-    link->post([=, precision = job.precision, note = job.note](Environment& there) {
-      finish_load(there, ticket, loaded, precision, note, failure);
-    });
+    link->post(
+        [=, precision = job.precision, threads = job.threads, note = job.note](Environment& there) {
+          finish_load(there, ticket, loaded, precision, threads, note, failure);
+        });
   };
   to.submit(job);
   return pending_object(here, ticket);

@@ -121,7 +121,7 @@ class Backend {
     // Names for people to read, such as "cpu" and "AVX-512 BF16". They live as long as the backend.
     const char* name;
     const char* instruction_set;
-    // For display: CPU threads, or multiprocessors of a GPU.
+    // CPU threads, unless limit_threads sets another number, or multiprocessors of a GPU.
     uint32_t threads;
 
     // Written by rms_norm, read by linear and linear_swiglu.
@@ -132,8 +132,7 @@ class Backend {
     DType output;
     // Number of rows from which ops run at full speed.
     uint32_t batch_rows;
-    // Whether an allocation stops all work of the device. If so, the memory of batches is
-    // allocated
+    // Whether an allocation stops all work of the device. If so, the memory of batches is allocated
     // when the model is loaded.
     bool reserves;
   };
@@ -143,6 +142,10 @@ class Backend {
   // `invariant`, it divides them as in all other invariant batches. Until the next call, a row's
   // bits depend on that row alone.
   virtual void begin_batch(uint32_t /*tokens*/, bool /*invariant*/) noexcept {}
+
+  // Sets how many CPU threads the next ops use: at most as many as another backend of this process
+  // was opened with; 0: as many as this one was. A GPU ignores it. No bit depends on it.
+  virtual void limit_threads(uint32_t /*threads*/) noexcept {}
 
   // out[i] = table[ids[i]]
   // table[n,H] f32, bf16 or f16, out[T,H] f32. `ids` [T] are in the backend's memory and less

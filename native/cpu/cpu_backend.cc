@@ -43,40 +43,59 @@ struct Partition {
   }
 };
 
-// Scratch memory for each thread of the pool, multiples of 4096 bytes apart.
+// Scratch memory for each thread, multiples of 4096 bytes apart.
 class ThreadScratch {
  public:
-  ThreadScratch(size_t bytes_per_thread, uint32_t threads)
-      : stride_((bytes_per_thread + 4095) / 4096 * 4096),
-        memory_(allocate_aligned(stride_ * threads)) {
-    if (!memory_) throw std::bad_alloc();
-  }
+  explicit ThreadScratch(size_t bytes_per_thread)
+      : stride_((bytes_per_thread + 4095) / 4096 * 4096) {}
   ~ThreadScratch() { release_aligned(memory_); }
   ThreadScratch(const ThreadScratch&) = delete;
   ThreadScratch& operator=(const ThreadScratch&) = delete;
+
+  // Provides memory for `threads` threads, or for as many as before if there is not enough. Returns
+  // for how many, at most `threads`.
+  uint32_t reserve(uint32_t threads) noexcept {
+    if (threads > threads_) {
+      if (void* larger = allocate_aligned(stride_ * threads)) {
+        release_aligned(memory_);
+        memory_ = larger;
+        threads_ = threads;
+      }
+    }
+    return std::min(threads, threads_);
+  }
   void* of(uint32_t thread) const { return static_cast<char*>(memory_) + thread * stride_; }
 
  private:
   size_t stride_;
-  void* memory_;
+  uint32_t threads_ = 0;
+  void* memory_ = nullptr;
 };
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const Kernels& kernels, std::shared_ptr<ThreadPool> pool)
+  CpuBackend(const Kernels& kernels, Threads threads)
       : kernels_(kernels),
-        thread_pool_(std::move(pool)),
-        scratch_(kernels.scratch_bytes, thread_pool_->threads()) {}
+        default_threads_(threads.count),
+        threads_(std::move(threads)),
+        scratch_(kernels.scratch_bytes) {
+    threads_.pool->reserve(default_threads_);
+    if (scratch_.reserve(default_threads_) < default_threads_) throw std::bad_alloc();
+  }
 
   Traits traits() const noexcept override {
     return {.name = "cpu",
             .instruction_set = kernels_.name,
-            .threads = thread_pool_->threads(),
+            .threads = default_threads_,
             .normed = kernels_.input,
             .input = kernels_.input,
             .output = DType::f32,
             .batch_rows = kBatchRows,
             .reserves = false};
+  }
+
+  void limit_threads(uint32_t threads) noexcept override {
+    threads_.count = scratch_.reserve(threads ? threads : default_threads_);
   }
 
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
@@ -114,7 +133,7 @@ class CpuBackend final : public Backend {
                        void* pages) noexcept override {
     // Neighboring keys share cache lines of a page, so a task is up to 64 rows of one head.
     const Partition rows(key_value.rows, kPageTokens);
-    thread_pool_->run(rows.count * heads.key_value, [&](uint32_t task, uint32_t) {
+    threads_.run(rows.count * heads.key_value, [&](uint32_t task, uint32_t) {
       kernels_.norm_rope_store(key_value, gain, heads, spans, pages, rows[task / heads.key_value],
                                task % heads.key_value);
     });
@@ -123,7 +142,7 @@ class CpuBackend final : public Backend {
   void attention(Matrix query, Heads heads, Spans spans, const void* pages,
                  Matrix out) noexcept override {
     const Partition rows(query.rows, kernels_.query_rows);
-    thread_pool_->run(rows.count * heads.query, [&](uint32_t task, uint32_t thread) {
+    threads_.run(rows.count * heads.query, [&](uint32_t task, uint32_t thread) {
       // Later rows have more keys, so within a text the rows with the most keys start first. Tasks
       // of heads that share keys are adjacent.
       kernels_.attention(query, heads, spans, pages, out, rows[rows.count - 1 - task / heads.query],
@@ -161,7 +180,7 @@ class CpuBackend final : public Backend {
                     const void* from, DType stored) noexcept override {
     if (is_linear(use)) {
       cpu::pack_weight(kernels_.weights, kernels_.width, weight, use, {first_row, rows}, from,
-                       stored, *thread_pool_);
+                       stored, threads_);
       return;
     }
     const size_t row_bytes = weight.cols * bytes_of(stored);
@@ -189,20 +208,19 @@ class CpuBackend final : public Backend {
 
   template <typename Function>
   void for_rows(uint32_t rows, const Function& function) {
-    const Partition tasks(
-        rows, std::max(ceil_div(rows, kTasksPerThread * thread_pool_->threads()), kMinTaskRows));
-    thread_pool_->run(tasks.count, [&](uint32_t task, uint32_t) { function(tasks[task]); });
+    const Partition tasks(rows,
+                          std::max(ceil_div(rows, kTasksPerThread * threads_.count), kMinTaskRows));
+    threads_.run(tasks.count, [&](uint32_t task, uint32_t) { function(tasks[task]); });
   }
 
   void multiply(const Product& product, WeightUse use) {
     const Partition rows(product.in.rows, kernels_.block_rows);
     const uint32_t panels = cpu::panel_count(kernels_.width, use, product.weight.rows);
-    const uint32_t wanted =
-        ceil_div(kTasksPerThread * thread_pool_->threads(), std::max(rows.count, 1u));
+    const uint32_t wanted = ceil_div(kTasksPerThread * threads_.count, std::max(rows.count, 1u));
     const Partition groups(panels, std::min(kernels_.block_panels, ceil_div(panels, wanted)));
     // All panels for a block of rows come before the next block: the rows stay in the cache while
     // the weights stream through it.
-    thread_pool_->run(rows.count * groups.count, [&](uint32_t task, uint32_t thread) {
+    threads_.run(rows.count * groups.count, [&](uint32_t task, uint32_t thread) {
       kernels_.multiply(product, rows[task / groups.count], groups[task % groups.count],
                         scratch_.of(thread));
     });
@@ -230,15 +248,15 @@ class CpuBackend final : public Backend {
   }
 
   const Kernels& kernels_;
-  std::shared_ptr<ThreadPool> thread_pool_;
+  const uint32_t default_threads_;
+  Threads threads_;  // changes between batches
   ThreadScratch scratch_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> open_cpu_backend(Isa isa, DType weights,
-                                          std::shared_ptr<ThreadPool> pool) {
-  return std::make_unique<CpuBackend>(cpu::find_kernels(isa, weights), std::move(pool));
+std::unique_ptr<Backend> open_cpu_backend(Isa isa, DType weights, Threads threads) {
+  return std::make_unique<CpuBackend>(cpu::find_kernels(isa, weights), std::move(threads));
 }
 
 }  // namespace qwen3

@@ -73,14 +73,14 @@ void pack_strip(const Matrix& weight, uint32_t width, const Strips& strips, uint
 }
 
 void pack_strips(PanelFormat format, uint32_t width, const Matrix& weight, const Strips& strips,
-                 const void* from, DType stored, ThreadPool& pool) {
+                 const void* from, DType stored, const Threads& threads) {
   if (strips.rows == 0) return;
   const auto* bytes = static_cast<const unsigned char*>(from);
   const uint32_t first = strips.first / strips.strip;
   const uint32_t last = (strips.first + strips.rows - 1) / strips.strip;
   with_stored(stored, [&](auto source) {
     using Source = decltype(source);
-    pool.run(last - first + 1, [&](uint32_t task, uint32_t) {
+    threads.run(last - first + 1, [&](uint32_t task, uint32_t) {
       switch (format) {
         case PanelFormat::f32:
           return pack_strip<PanelFormat::f32, Source>(weight, width, strips, first + task, bytes);
@@ -109,10 +109,10 @@ size_t packed_bytes(PanelFormat format, uint32_t width, WeightUse use, uint32_t 
 }
 
 void pack_weight(PanelFormat format, uint32_t width, Matrix weight, WeightUse use, Range rows,
-                 const void* from, DType stored, ThreadPool& pool) {
+                 const void* from, DType stored, const Threads& threads) {
   if (use != WeightUse::gate_up) {
     pack_strips(format, width, weight, {weight.rows, rows.first, rows.count, width, 0}, from,
-                stored, pool);
+                stored, threads);
     return;
   }
   const uint32_t half = weight.rows / 2, end = rows.first + rows.count;
@@ -120,9 +120,10 @@ void pack_weight(PanelFormat format, uint32_t width, Matrix weight, WeightUse us
   const uint32_t first_up = std::max(rows.first, half) - half;
   const auto* ups =
       static_cast<const unsigned char*>(from) + size_t{gates} * weight.cols * bytes_of(stored);
-  pack_strips(format, width, weight, {half, rows.first, gates, width / 2, 0}, from, stored, pool);
+  pack_strips(format, width, weight, {half, rows.first, gates, width / 2, 0}, from, stored,
+              threads);
   pack_strips(format, width, weight, {half, first_up, rows.count - gates, width / 2, width / 2},
-              ups, stored, pool);
+              ups, stored, threads);
 }
 
 }  // namespace qwen3::cpu

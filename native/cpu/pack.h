@@ -20,6 +20,6 @@ size_t packed_bytes(PanelFormat format, uint32_t width, WeightUse use, uint32_t 
 // Backend::store_weight for the weights of linear ops. A gate_up panel has width / 2 gate columns,
 // then the up columns of the same outputs.
 void pack_weight(PanelFormat format, uint32_t width, Matrix weight, WeightUse use, Range rows,
-                 const void* from, DType stored, ThreadPool& pool);
+                 const void* from, DType stored, const Threads& threads);
 
 }  // namespace qwen3::cpu

@@ -1,5 +1,6 @@
 #include "cpu/thread_pool.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace qwen3 {
@@ -25,62 +26,74 @@ void wait_while(const std::atomic<uint32_t>& value, uint32_t old) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(uint32_t threads) {
-  workers_.reserve(threads);
-  try {
-    for (uint32_t thread = 1; thread < threads; ++thread) {
-      workers_.emplace_back([this, thread] { work(thread); });
+void ThreadPool::reserve(uint32_t threads) {
+  const std::lock_guard lock(turn_);
+  while (workers_.size() + 1 < threads) {
+    Worker& worker = workers_.emplace_back();
+    const auto thread = static_cast<uint32_t>(workers_.size());
+    try {
+      worker.thread = std::thread([this, &worker, thread] { work(worker, thread); });
+    } catch (...) {
+      workers_.pop_back();
+      throw;
     }
-  } catch (...) {  // the system cannot create more threads
-    stop();
-    throw;
   }
 }
 
-ThreadPool::~ThreadPool() { stop(); }
-
-void ThreadPool::stop() {
-  waiting_.store(kStop, std::memory_order_release);
-  waiting_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+ThreadPool::~ThreadPool() {
+  for (Worker& worker : workers_) invite(worker, kStop);
+  for (Worker& worker : workers_) worker.thread.join();
 }
 
-void ThreadPool::run_job(const Job& job) {
+uint32_t ThreadPool::threads() const {
+  const std::lock_guard lock(turn_);
+  return static_cast<uint32_t>(workers_.size()) + 1;
+}
+
+void ThreadPool::invite(Worker& worker, uint32_t number) {
+  worker.invitation.store(number, std::memory_order_release);
+  worker.invitation.notify_one();
+}
+
+void ThreadPool::run_job(const Job& job, uint32_t limit) {
   if (job.tasks == 0) return;
   const std::lock_guard lock(turn_);
-  if (job.tasks == 1 || workers_.empty()) {
+  const size_t helpers = std::min<size_t>(std::min(limit, job.tasks) - 1, workers_.size());
+  if (helpers == 0) {
     for (uint32_t task = 0; task < job.tasks; ++task) job.call(job.context, task, 0);
     return;
   }
   job_ = job;
+  if (++number_ == kStop) number_ = 1;
   unfinished_.store(job.tasks, std::memory_order_relaxed);
-  waiting_.store(job.tasks, std::memory_order_release);
-  waiting_.notify_all();
-  while (take_task(0)) {
-  }
+  waiting_.store(uint64_t{number_} << 32 | job.tasks, std::memory_order_release);
+  // The others sleep on, so a limit leaves their cores alone.
+  for (size_t i = 0; i < helpers; ++i) invite(workers_[i], number_);
+  run_tasks(number_, 0);
   for (uint32_t left; (left = unfinished_.load(std::memory_order_acquire)) != 0;)
     wait_while(unfinished_, left);
 }
 
-// A thread that has taken a task may read job_, because the job cannot end before the task does. So
-// a worker that was late for one job can join the next, and no job waits for a sleeping worker.
-bool ThreadPool::take_task(uint32_t thread) {
-  uint32_t waiting = waiting_.load(std::memory_order_acquire);
-  while (waiting != 0 && waiting != kStop) {
+// A thread that has taken a task may read job_, because the job cannot end before the task does. No
+// job waits for a worker that has taken none.
+void ThreadPool::run_tasks(uint32_t number, uint32_t thread) {
+  uint64_t waiting = waiting_.load(std::memory_order_acquire);
+  while (waiting >> 32 == number && static_cast<uint32_t>(waiting) != 0) {
     if (!waiting_.compare_exchange_weak(waiting, waiting - 1, std::memory_order_acq_rel,
                                         std::memory_order_acquire)) {
       continue;
     }
-    job_.call(job_.context, job_.tasks - waiting, thread);
+    job_.call(job_.context, job_.tasks - static_cast<uint32_t>(waiting), thread);
     if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_all();
-    return true;
+    waiting = waiting_.load(std::memory_order_acquire);
   }
-  return false;
 }
 
-void ThreadPool::work(uint32_t thread) {
-  while (waiting_.load(std::memory_order_acquire) != kStop) {
-    if (!take_task(thread)) wait_while(waiting_, 0);
+void ThreadPool::work(Worker& worker, uint32_t thread) {
+  for (uint32_t number = 0; number != kStop;
+       number = worker.invitation.load(std::memory_order_acquire)) {
+    run_tasks(number, thread);
+    wait_while(worker.invitation, number);
   }
 }
 

@@ -2,32 +2,37 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 namespace qwen3 {
 
 class ThreadPool {
  public:
-  // `threads` includes the caller of run(), which also runs tasks: 1 starts no thread.
-  explicit ThreadPool(uint32_t threads);
+  explicit ThreadPool(uint32_t threads) { reserve(threads); }
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  uint32_t threads() const { return static_cast<uint32_t>(workers_.size()) + 1; }
+  // Starts threads until there are `threads`. The caller of run(), which also runs tasks, is one of
+  // them: 1 starts none. Throws std::system_error if the system cannot create a thread. Any thread.
+  void reserve(uint32_t threads);
 
-  // Calls function(task, thread) for every task in [0, tasks). Threads take tasks in ascending
-  // order; run() returns when all tasks are done. thread < threads(), and no two calls with the
-  // same `thread` overlap. Any thread may call run(); concurrent calls run one after another. The
-  // function must not throw and must not call run().
+  uint32_t threads() const;
+
+  // Calls function(task, thread) for every task in [0, tasks), on at most `limit` threads. Threads
+  // take tasks in ascending order; run() returns when all tasks are done. thread < limit, and no
+  // two calls with the same `thread` overlap. Any thread may call run(); concurrent calls run one
+  // after another. The function must not throw and must not call run().
   template <typename Function>
-  void run(uint32_t tasks, Function&& function) {
+  void run(uint32_t tasks, uint32_t limit, Function&& function) {
     run_job({[](void* context, uint32_t task, uint32_t thread) {
                (*static_cast<std::remove_reference_t<Function>*>(context))(task, thread);
              },
-             &function, tasks});
+             &function, tasks},
+            limit);
   }
 
  private:
@@ -36,20 +41,38 @@ class ThreadPool {
     void* context = nullptr;
     uint32_t tasks = 0;
   };
+  // On a cache line of its own, because an idle worker spins on its invitation.
+  struct alignas(64) Worker {
+    std::atomic<uint32_t> invitation{0};  // number of the last job that it was to join, or kStop
+    std::thread thread;
+  };
   static constexpr uint32_t kStop = UINT32_MAX;
 
-  void stop();
-  void run_job(const Job& job);
-  bool take_task(uint32_t thread);
-  void work(uint32_t thread);
+  static void invite(Worker& worker, uint32_t number);
+  void run_job(const Job& job, uint32_t limit);
+  void run_tasks(uint32_t number, uint32_t thread);
+  void work(Worker& worker, uint32_t thread);
 
-  std::mutex turn_;
-  Job job_;  // changes only while waiting_ and unfinished_ are 0
+  mutable std::mutex turn_;
+  std::deque<Worker> workers_;  // worker i is thread i + 1
+  Job job_;                     // changes only while waiting_ has no tasks and unfinished_ is 0
+  uint32_t number_ = 0;         // of the job
   // On separate cache lines, so that taking a task does not slow the thread that waits for the last
-  // one. `waiting_`: tasks that no thread has taken yet, or kStop.
-  alignas(64) std::atomic<uint32_t> waiting_{0};
+  // one. `waiting_`: the job's number in the upper half, so that a worker that comes late takes no
+  // task of the next job, which may not have invited it; below, the tasks that no thread has taken.
+  alignas(64) std::atomic<uint64_t> waiting_{0};
   alignas(64) std::atomic<uint32_t> unfinished_{0};
-  std::vector<std::thread> workers_;
+};
+
+// A pool, and how many of its threads to use.
+struct Threads {
+  std::shared_ptr<ThreadPool> pool;
+  uint32_t count;
+
+  template <typename Function>
+  void run(uint32_t tasks, Function&& function) const {
+    pool->run(tasks, count, function);
+  }
 };
 
 }  // namespace qwen3

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <stdexcept>
 
 #include "cpu/cpu_backend.h"
 #include "cpu/thread_pool.h"
@@ -17,18 +16,15 @@ namespace {
 constexpr const char* kNames[] = {"f32", "bf16", "f16", "int8"};
 constexpr DType kTypes[] = {DType::f32, DType::bf16, DType::f16, DType::s8};
 
-std::shared_ptr<ThreadPool> process_pool(uint32_t threads) {
+// The process's pool. It grows to the largest number that a backend asks for and ends with the last
+// backend, so that a load that fails leaves nothing behind.
+std::shared_ptr<ThreadPool> process_pool() {
   static std::mutex mutex;
-  // Never destroyed: its threads may be running when the process exits.
-  static auto* const pool = new std::shared_ptr<ThreadPool>;
+  static auto* const known = new std::weak_ptr<ThreadPool>;  // never destroyed: used until exit
   const std::lock_guard lock(mutex);
-  if (!*pool) *pool = std::make_shared<ThreadPool>(threads ? threads : physical_cores());
-  if (threads && threads != (*pool)->threads()) {
-    throw std::invalid_argument(
-        "the option threads applies to the whole process, which already has " +
-        std::to_string((*pool)->threads()) + " threads: omit it or pass the same number");
-  }
-  return *pool;
+  std::shared_ptr<ThreadPool> pool = known->lock();
+  if (!pool) *known = pool = std::make_shared<ThreadPool>(1);
+  return pool;
 }
 
 Isa instruction_set(const std::string& word) {
@@ -92,10 +88,11 @@ OpenDevice open_named(const std::string& device, const DeviceRequest& request, D
             "CUDA library " + library};
   }
   if (device == "reference") return {device, precision, open_reference_backend(), ""};
-  return {device, precision,
-          open_cpu_backend(instruction_set(request.instruction_set), input,
-                           process_pool(request.threads)),
-          ""};
+  const uint32_t threads = request.threads ? request.threads : physical_cores();
+  return {
+      device, precision,
+      open_cpu_backend(instruction_set(request.instruction_set), input, {process_pool(), threads}),
+      ""};
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ struct DeviceRequest {
   std::string device;
   // None: the dtype in which the weights are stored, if the device supports it.
   std::optional<Precision> precision;
-  // CPU only. 0: the process's number of threads.
+  // CPU only. 0: one per physical core.
   uint32_t threads = 0;
   // CPU only: a name that parse_isa accepts. Empty: the best.
   std::string instruction_set;
@@ -40,9 +40,8 @@ struct OpenDevice {
 };
 
 // `stored`: the dtype of the checkpoint's matrices. "auto" selects the first CUDA GPU if it opens
-// and supports the precision, otherwise the CPU. `threads` applies to the whole process: the first
-// CPU backend sets it (0: one per physical core); another number later throws
-// std::invalid_argument. Throws Error: device_unavailable, precision_unsupported.
+// and supports the precision, otherwise the CPU. All CPU backends share one pool of threads. Throws
+// Error: device_unavailable, precision_unsupported.
 OpenDevice open_device(const DeviceRequest& request, DType stored);
 
 }  // namespace qwen3

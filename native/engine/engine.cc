@@ -7,7 +7,7 @@ namespace qwen3 {
 namespace {
 
 void fail(Request& request, const Error& error) {
-  if (request.error || request.cancelled || request.finished == request.texts()) return;
+  if (request.error || request.cancelled || request.finished == request.texts.size()) return;
   request.error = error;
   request.finish(request);
 }
@@ -33,8 +33,7 @@ void Engine::submit(std::shared_ptr<Request> request) { queue_.push_back(std::mo
 void Engine::work() {
   std::vector<Text> texts;
   // A batch takes what is queued and does not wait for more. Texts that arrive meanwhile form the
-  // next
-  // batch.
+  // next batch.
   while (queue_.wait([&](auto& requests) { texts = next_batch(requests); })) {
     if (!texts.empty()) run(texts);
     texts.clear();
@@ -60,6 +59,7 @@ void Engine::run(const std::vector<Text>& texts) {
       tokens += text.ids().size();
       invariant |= text.request->batch_invariant;
     }
+    model.backend->limit_threads(texts[0].request->threads);
     const Batch batch = loaded.workspace->prepare(ids, invariant);
     const auto wanted = [&] {
       return std::any_of(texts.begin(), texts.end(),
@@ -106,7 +106,7 @@ void Engine::pool(LoadedModel& loaded, const Batch& batch, const std::vector<Tex
   for (size_t i = 0; i < pooled.size(); ++i) {
     Request& request = *pooled[i]->request;
     if (!outputs[i].finite) request.non_finite.push_back(static_cast<uint32_t>(pooled[i]->index));
-    if (++request.finished == request.texts() && !request.cancelled) request.finish(request);
+    if (++request.finished == request.texts.size() && !request.cancelled) request.finish(request);
   }
 }
 

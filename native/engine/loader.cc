@@ -7,15 +7,15 @@ namespace {
 
 // Two loads share weights if this string is equal: files, config, device, instruction set and
 // precision.
-std::string identity(const ModelConfig& c, const std::vector<std::unique_ptr<File>>& files,
-                     const OpenDevice& opened) {
+std::string identity(const ModelSource& source, const OpenDevice& opened) {
+  const ModelConfig& c = source.config;
   std::ostringstream key;
   key << opened.device << ' ' << opened.backend->traits().instruction_set << ' '
       << to_string(opened.precision) << ' ' << c.hidden << ' ' << c.intermediate << ' ' << c.layers
       << ' ' << c.query_heads << ' ' << c.key_value_heads << ' ' << c.head_dim << ' '
       << c.vocabulary << ' ' << c.max_positions << ' ' << std::hexfloat << c.norm_eps << ' '
       << c.rope_theta;
-  for (const auto& file : files) key << ' ' << file->identity();
+  for (const FileSource& file : source.files) key << ' ' << file.version << ' ' << file.path;
   return key.str();
 }
 
@@ -63,12 +63,14 @@ void Loader::run(LoadJob& job) {
 std::shared_ptr<LoadedModel> Loader::load(LoadJob& job) {
   OpenDevice opened = open_device(job.device, job.source.embeddings.dtype);
   job.precision = opened.precision;
+  job.threads = opened.backend->traits().threads;
   job.note = opened.note;
   std::vector<std::unique_ptr<File>> files;
-  for (const std::string& path : job.source.files) files.push_back(std::make_unique<File>(path));
+  for (const FileSource& file : job.source.files)
+    files.push_back(std::make_unique<File>(file.path));
 
   std::erase_if(loaded_, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<LoadedModel>& known = loaded_[identity(job.source.config, files, opened)];
+  std::weak_ptr<LoadedModel>& known = loaded_[identity(job.source, opened)];
   if (std::shared_ptr<LoadedModel> model = known.lock(); model && !model->failed) return model;
 
   std::shared_ptr<LoadedModel> model = load_with_workspace(

@@ -20,9 +20,10 @@ struct LoadJob {
   DeviceRequest device;
   std::function<void(uint64_t loaded, uint64_t total)> progress;  // loader thread
   // Called once, on the loader thread, with the model or the failure; with two nulls if the load
-  // was cancelled or the loader stopped. `precision` and `note` are set if there is a model.
+  // was cancelled or the loader stopped. The members below are set if there is a model.
   std::function<void(std::shared_ptr<LoadedModel>, std::exception_ptr)> finish;
   Precision precision{};  // of the model
+  uint32_t threads = 0;   // of the backend that was opened for this load, see Backend::Traits
   std::string note;       // OpenDevice's
   std::atomic<bool> cancelled = false;
 };

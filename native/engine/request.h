@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/loaded_model.h"
@@ -22,15 +23,24 @@ struct MemoryOwner {
 };
 
 struct Request {
+  // Adds texts: their token ids one after another, and the length of each. The caller has checked
+  // that the ids are in the vocabulary, that a text has 1 to max_positions tokens, and that the
+  // lengths sum up to the ids.
+  void add(std::vector<uint32_t> ids, std::span<const uint32_t> lengths) {
+    const std::span all(slices.emplace_back(std::move(ids)));
+    size_t begin = 0;
+    for (const uint32_t length : lengths) {
+      texts.push_back(all.subspan(begin, length));
+      begin += length;
+    }
+  }
+
   std::shared_ptr<LoadedModel> loaded;
-  // Token ids of all texts, one after another. The caller has checked that they are in the
-  // vocabulary.
-  std::vector<uint32_t> ids;
-  // Text i is ids[ends[i - 1], ends[i]). The caller has checked that it has 1 to max_positions
-  // tokens.
-  std::vector<size_t> ends;
+  std::vector<std::vector<uint32_t>> slices;     // token ids, as they were added
+  std::vector<std::span<const uint32_t>> texts;  // of the slices
   uint32_t dimensions;
   uint32_t max_batch_tokens;  // largest batch, in tokens, that these texts may be part of
+  uint32_t threads = 0;       // see Backend::limit_threads
   // No bit of a vector may depend on the other texts of its batch, on any backend.
   bool batch_invariant = false;
   float* out;  // [texts, dimensions], memory of the owner
@@ -45,19 +55,13 @@ struct Request {
   std::vector<uint32_t> non_finite;  // texts without a finite vector, ascending; rows are zeros
   std::optional<Error> error;        // failure of the whole request
   size_t batched = 0, finished = 0;  // texts put into a batch, texts finished
-
-  size_t texts() const { return ends.size(); }
-  std::span<const uint32_t> text(size_t i) const {
-    const size_t begin = i == 0 ? 0 : ends[i - 1];
-    return std::span(ids).subspan(begin, ends[i] - begin);
-  }
 };
 
 // One text of a request.
 struct Text {
   std::shared_ptr<Request> request;
   size_t index;
-  std::span<const uint32_t> ids() const { return request->text(index); }
+  std::span<const uint32_t> ids() const { return request->texts[index]; }
 };
 
 }  // namespace qwen3

@@ -30,9 +30,14 @@ struct LayerSource {
       gate, up, down;
 };
 
+// A safetensors file. Another content has another version.
+struct FileSource {
+  std::string path, version;
+};
+
 struct ModelSource {
   ModelConfig config;
-  std::vector<std::string> files;
+  std::vector<FileSource> files;
   TensorSource embeddings, final_norm;
   std::vector<LayerSource> layers;
 };

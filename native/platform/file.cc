@@ -37,10 +37,10 @@ uint64_t joined(DWORD high, DWORD low) { return uint64_t{high} << 32 | low; }
 }  // namespace
 
 File::File(const std::string& path) : path_(path) {
-  // Other processes may rename or delete the file while it is open, as on other systems.
-  handle_ = CreateFileW(wide(path).c_str(), GENERIC_READ,
-                        FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
-                        OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
+  // Other processes may rename or delete the file while it is open, as on other systems, but not
+  // write it: its times would not show that before they close it.
+  handle_ = CreateFileW(wide(path).c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE,
+                        nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr);
   if (handle_ == INVALID_HANDLE_VALUE)
     throw Error(ErrorCode::model_not_found, path + ": " + last_error());
   BY_HANDLE_FILE_INFORMATION about;
@@ -49,11 +49,6 @@ File::File(const std::string& path) : path_(path) {
     throw Error(ErrorCode::model_invalid, path + " is not a regular file");
   }
   size_ = joined(about.nFileSizeHigh, about.nFileSizeLow);
-  for (const uint64_t part :
-       {uint64_t{about.dwVolumeSerialNumber}, joined(about.nFileIndexHigh, about.nFileIndexLow),
-        size_, joined(about.ftLastWriteTime.dwHighDateTime, about.ftLastWriteTime.dwLowDateTime)}) {
-    identity_ += std::to_string(part) + ":";
-  }
 }
 
 File::~File() { CloseHandle(handle_); }
@@ -88,16 +83,6 @@ File::File(const std::string& path) : path_(path) {
     throw Error(ErrorCode::model_invalid, path + " is not a regular file");
   }
   size_ = static_cast<uint64_t>(about.st_size);
-#ifdef __APPLE__
-  const struct timespec changed = about.st_ctimespec;
-#else
-  const struct timespec changed = about.st_ctim;
-#endif
-  for (const uint64_t part :
-       {static_cast<uint64_t>(about.st_dev), static_cast<uint64_t>(about.st_ino), size_,
-        static_cast<uint64_t>(changed.tv_sec), static_cast<uint64_t>(changed.tv_nsec)}) {
-    identity_ += std::to_string(part) + ":";
-  }
 }
 
 File::~File() { close(descriptor_); }

@@ -15,14 +15,11 @@ class File {
   File& operator=(const File&) = delete;
 
   uint64_t size() const { return size_; }
-  // Identifies the file's content when it was opened: differs for another file, another size or
-  // another time of the last change.
-  const std::string& identity() const { return identity_; }
   // Reads exactly `bytes` at `offset`, or throws Error(model_invalid). Any thread may call it.
   void read(uint64_t offset, void* to, size_t bytes) const;
 
  private:
-  std::string path_, identity_;
+  std::string path_;
   uint64_t size_;
 #ifdef _WIN32
   void* handle_;

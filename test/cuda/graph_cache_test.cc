@@ -118,8 +118,7 @@ void a_query_makes_few_calls() {
     std::atomic<bool> finished = false;
     const auto request = std::make_shared<Request>();
     request->loaded = model;
-    request->ids = random_ids(1, 32, 64);
-    request->ends = {request->ids.size()};
+    request->add(random_ids(1, 32, 64), std::array{32u});
     request->dimensions = static_cast<uint32_t>(vector.size());
     request->max_batch_tokens = 1000;
     request->out = vector.data();

@@ -9,7 +9,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Embedder, EmbedderError, type Input } from '../../lib';
 import { addon } from '../../lib/addon/binary';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
-import { run, script } from '../support/child';
 import { idsOf, randomModel, smallModel } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
 import {
@@ -73,12 +72,21 @@ describe('load', () => {
     });
   });
 
-  it('rejects a number of threads that differs from the process’s', async () => {
-    const threads = small.device.threads;
-    await using same = await Embedder.load(smallModel, { threads });
-    expect(same.device.threads).toBe(threads);
-    const error = await failure(Embedder.load(smallModel, { threads: threads + 1 }));
-    expect(error.message).toContain(`${threads}`);
+  it('gives each embedder its own number of threads, also after a load that failed', async () => {
+    const folder = temporaryFolder();
+    writeCheckpoint(folder, tinyCheckpoint());
+    writeFileSync(path.join(folder, 'tokenizer.json'), '{}');
+    for (const threads of [5, 1, 2]) {
+      expect(await failure(Embedder.load(folder, { threads }))).toMatchObject({
+        code: 'MODEL_INVALID',
+      });
+    }
+    for (const threads of [1, 3]) {
+      await using embedder = await Embedder.load(smallModel, { threads });
+      expect(embedder.device.threads).toBe(threads);
+    }
+    await using unlimited = await Embedder.load(smallModel);
+    expect(unlimited.device).toEqual(small.device);
   });
 
   it('rejects invalid arguments, missing folders and aborted signals', async () => {
@@ -378,19 +386,22 @@ describe('same text, same bits', () => {
     }
   });
 
-  it('with any number of threads', async () => {
-    const embedWith = (threads: number) =>
-      run(
-        script(`
-          const embedder = await Embedder.load(folder, { threads: ${threads} });
-          const text = (i) => 'a program that does thing ' + i + ' well. '.repeat(i * i);
-          const texts = Array.from({ length: 12 }, (_, i) => text(i));
-          const rows = await embedder.embed(texts);
-          console.log(Buffer.from(rows[0].buffer).toString('hex'));`),
-      );
-    const outputs = await Promise.all([1, 2, 3, 8].map(embedWith));
-    expect(outputs[0]).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[0-9a-f]+\n$/) });
-    for (const output of outputs) expect(output).toEqual(outputs[0]);
+  it('with any number of threads, also of embedders that share weights and a queue', async () => {
+    const texts = Array.from(
+      { length: 12 },
+      (_, i) => `a program that does thing ${i}${' well. '.repeat(i * i)}`,
+    );
+    const expected = await small.embed(texts);
+    let read = 0;
+    const embedders = await Promise.all(
+      [1, 2, 3, 8].map((threads) =>
+        Embedder.load(smallModel, { threads, onProgress: () => read++ }),
+      ),
+    );
+    expect(read).toBe(0);
+    const calls = Array.from({ length: 3 }, () => embedders.map((each) => each.embed(texts)));
+    for (const rows of await Promise.all(calls.flat())) expect(rows).toEqual(expected);
+    await Promise.all(embedders.map((embedder) => embedder.close()));
   });
 
   it('while other models compute', async () => {

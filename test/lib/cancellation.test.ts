@@ -19,9 +19,9 @@ it('rejects at once with the signal’s own reason, and reports it to the work',
   const controller = new AbortController();
   const reason = { any: 'value' };
   let reported: unknown;
-  const call = cancellable(controller.signal, (cancelled) => {
-    cancelled.addEventListener('abort', () => {
-      reported = cancelled.reason;
+  const call = cancellable(controller.signal, (cancellation) => {
+    cancellation.onCancel(() => {
+      reported = cancellation.reason;
     });
     return never;
   });
@@ -40,14 +40,22 @@ it('starts no work if the signal is already aborted', async () => {
   expect(started).toBe(false);
 });
 
-it('rejects with the reason that the work passes to cancel', async () => {
-  const { signal } = new AbortController();
-  const call = cancellable(signal, (_, cancel) => {
-    cancel(new Error('broken'));
+it('rejects with the reason of work that cancels itself, also if it is aborted later', async () => {
+  const controller = new AbortController();
+  let reasons = 0;
+  const call = cancellable(controller.signal, async (cancellation) => {
+    expect(() => cancellation.throwIfCancelled()).not.toThrow();
+    cancellation.onCancel(() => reasons++);
+    cancellation.cancel(new Error('broken'));
+    cancellation.cancel(new Error('again'));
+    expect(cancellation.cancelled).toBe(true);
+    expect(() => cancellation.throwIfCancelled()).toThrow('broken');
     return never;
   });
+  expect(listeners(controller.signal)).toBe(0);
+  controller.abort();
   await expect(call).rejects.toThrow('broken');
-  expect(listeners(signal)).toBe(0);
+  expect(reasons).toBe(1);
 });
 
 it('ignores a failure of work that is already cancelled', async () => {

@@ -1,31 +1,36 @@
 import { describe, expect, it } from 'vitest';
 import { checkCountOptions, checkEmbedOptions } from '../../lib/options/embed';
-import { checkInputs } from '../../lib/options/inputs';
+import { Inputs } from '../../lib/options/inputs';
 import { checkFolder, checkLoadOptions } from '../../lib/options/load';
 
 const prompts = new Map([
   ['query', 'Instruct: find\nQuery:'],
   ['document', ''],
 ]);
-const embedOptions = (options?: unknown, inputs: readonly (string | Uint32Array)[] = ['text']) =>
-  checkEmbedOptions(options, inputs, prompts, 256);
+const embedOptions = (options?: unknown) => checkEmbedOptions(options, prompts, 256);
+const taken = (inputs: Inputs) =>
+  Array.from({ length: inputs.length }, (_, index) => inputs.take(index));
 
 describe('inputs', () => {
   it('are a text, token ids, or an array of either', () => {
-    expect(checkInputs('text')).toEqual(['text']);
-    expect(checkInputs('')).toEqual(['']);
-    expect(checkInputs([])).toEqual([]);
-    expect(checkInputs(Uint32Array.of(1, 2))).toEqual([Uint32Array.of(1, 2)]);
-    expect(checkInputs(['text', Uint32Array.of(1)])).toEqual(['text', Uint32Array.of(1)]);
+    expect(taken(new Inputs('text'))).toEqual(['text']);
+    expect(taken(new Inputs(''))).toEqual(['']);
+    expect(taken(new Inputs([]))).toEqual([]);
+    expect(taken(new Inputs(Uint32Array.of(1, 2)))).toEqual([Uint32Array.of(1, 2)]);
+    expect(taken(new Inputs(['text', Uint32Array.of(1)]))).toEqual(['text', Uint32Array.of(1)]);
+    expect(new Inputs('text').isSingle).toBe(true);
+    expect(new Inputs(['text']).isSingle).toBe(false);
   });
 
   it('are copied, so later changes by the caller have no effect', () => {
     const ids = Uint32Array.of(1, 2);
-    const texts = ['one'];
-    const copies = [checkInputs(ids), checkInputs(texts)];
+    const list = ['one', ids];
+    const inputs = new Inputs(list);
+    list.push('two');
+    list[0] = 'changed';
+    const copies = taken(inputs);
     ids[0] = 9;
-    texts.push('two');
-    expect(copies).toEqual([[Uint32Array.of(1, 2)], ['one']]);
+    expect(copies).toEqual(['one', Uint32Array.of(1, 2)]);
   });
 
   it.each([
@@ -41,25 +46,32 @@ describe('inputs', () => {
     // biome-ignore lint/suspicious/noSparseArray: a hole is an input like any other
     [['text', , 'text'], 'input[1] must be'],
   ])('%j is a TypeError', (input, message) => {
-    expect(() => checkInputs(input)).toThrow(TypeError);
-    expect(() => checkInputs(input)).toThrow(message);
+    expect(() => taken(new Inputs(input))).toThrow(TypeError);
+    expect(() => taken(new Inputs(input))).toThrow(message);
   });
 
   it('without token ids are a RangeError', () => {
-    expect(() => checkInputs(new Uint32Array(0))).toThrow(
+    expect(() => taken(new Inputs(new Uint32Array(0)))).toThrow(
       new RangeError('input contains no token ids: a vector needs at least one.'),
     );
-    expect(() => checkInputs(['', new Uint32Array(0)])).toThrow(/^input\[1\]/);
+    expect(() => taken(new Inputs(['', new Uint32Array(0)]))).toThrow(/^input\[1\]/);
     const detached = new Uint32Array(4);
     structuredClone(detached, { transfer: [detached.buffer] });
-    expect(() => checkInputs(detached)).toThrow(RangeError);
+    expect(() => taken(new Inputs(detached))).toThrow(RangeError);
+  });
+
+  // Copying them would end the process.
+  it('that are too many are a RangeError', () => {
+    expect(() => new Inputs(new Array(2 ** 32 - 1))).toThrow(
+      new RangeError('input has 4294967295 elements: pass at most 16777216 in one call.'),
+    );
   });
 });
 
 describe('embed options', () => {
   it('have defaults', () => {
     const defaults = {
-      prefix: '',
+      prefix: undefined,
       specialTokens: 'parse',
       truncate: 'error',
       dimensions: 256,
@@ -72,10 +84,11 @@ describe('embed options', () => {
   });
 
   it('put an instruction or a prompt of the model before the text', () => {
-    expect(embedOptions({ instruction: 'find it' }).prefix).toBe('Instruct: find it\nQuery:');
-    expect(embedOptions({ instruction: '' }).prefix).toBe('Instruct: \nQuery:');
-    expect(embedOptions({ prompt: 'query' }).prefix).toBe('Instruct: find\nQuery:');
-    expect(embedOptions({ prompt: 'document' }).prefix).toBe('');
+    const prefix = (options: object) => embedOptions(options).prefix?.text;
+    expect(prefix({ instruction: 'find it' })).toBe('Instruct: find it\nQuery:');
+    expect(prefix({ instruction: '' })).toBe('Instruct: \nQuery:');
+    expect(prefix({ prompt: 'query' })).toBe('Instruct: find\nQuery:');
+    expect(prefix({ prompt: 'document' })).toBe('');
   });
 
   it.each([
@@ -121,23 +134,13 @@ describe('embed options', () => {
     expect(() => embedOptions(options)).toThrow(message);
   });
 
-  it('refuse instruction and prompt for token ids', () => {
-    const ids = Uint32Array.of(1);
-    for (const options of [{ instruction: 'x' }, { prompt: 'query' }, { prompt: 'document' }]) {
-      expect(() => embedOptions(options, ['text', ids])).toThrow(TypeError);
-    }
-    expect(embedOptions({ truncate: 'end' }, [ids]).truncate).toBe('end');
-  });
-
   it('of countTokens are only those that affect the count', () => {
-    expect(
-      checkCountOptions({ prompt: 'query', specialTokens: 'text' }, ['text'], prompts),
-    ).toEqual({
-      prefix: 'Instruct: find\nQuery:',
+    expect(checkCountOptions({ prompt: 'query', specialTokens: 'text' }, prompts)).toEqual({
+      prefix: { text: 'Instruct: find\nQuery:', option: 'prompt' },
       specialTokens: 'text',
       signal: undefined,
     });
-    expect(() => checkCountOptions({ dimensions: 64 }, ['text'], prompts)).toThrow(TypeError);
+    expect(() => checkCountOptions({ dimensions: 64 }, prompts)).toThrow(TypeError);
   });
 });
 

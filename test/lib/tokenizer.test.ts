@@ -1,22 +1,23 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Cancellation } from '../../lib/cancellation';
 import type { EmbedRequest } from '../../lib/options/embed';
-import type { Input } from '../../lib/options/inputs';
-import { countTokens, tokenIds } from '../../lib/text/token_ids';
+import { type Input, Inputs } from '../../lib/options/inputs';
+import { addTokenIds, countTokens } from '../../lib/text/token_ids';
 import { Tokenizer } from '../../lib/text/tokenizer';
 import { longText, smallModel, textVectors, tokenGoldens } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
 
 const endToken = 151643;
 const plain: EmbedRequest = {
-  prefix: '',
+  prefix: undefined,
   specialTokens: 'parse',
   truncate: 'error',
   dimensions: 32,
   signal: undefined,
 };
-const never = new AbortController().signal;
+const never = new Cancellation();
 
 interface TokenizerJson {
   truncation: unknown;
@@ -51,20 +52,33 @@ function written(json: unknown): string {
   return file;
 }
 
-function idsOf(
+/** The token ids of all inputs one after another, and the count of each. */
+async function idsOf(
   tokenizer: Tokenizer | undefined,
   inputs: readonly Input[],
   request: Partial<EmbedRequest> = {},
   max = 1e6,
 ) {
-  return tokenIds(
-    inputs,
+  const ids: number[] = [];
+  const lengths: number[] = [];
+  await addTokenIds(
+    new Inputs(inputs),
     { ...plain, ...request },
     { vocabulary: 151_669, maxPositions: max },
     tokenizer,
     never,
+    (slice) => {
+      for (const id of slice.ids) ids.push(id);
+      lengths.push(...slice.lengths);
+    },
   );
+  return { ids: Uint32Array.from(ids), lengths: Uint32Array.from(lengths) };
 }
+
+const instructed = (instruction: string | undefined): EmbedRequest['prefix'] =>
+  instruction === undefined
+    ? undefined
+    : { text: `Instruct: ${instruction}\nQuery:`, option: 'instruction' };
 
 describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
   let tokenizer: Tokenizer;
@@ -78,7 +92,7 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
 
   it('returns the ids of Hugging Face, one text per call', async () => {
     for (const { name, text, instruction, max_length, ids } of tokenGoldens().cases) {
-      const prefix = instruction === undefined ? '' : `Instruct: ${instruction}\nQuery:`;
+      const prefix = instructed(instruction);
       expect(await one(text, { prefix, truncate: 'end' }, max_length), name).toEqual(ids);
     }
   });
@@ -226,14 +240,19 @@ describe('token ids of a call', () => {
   it('equal those of sentence-transformers for the small model', async () => {
     const { cases } = textVectors();
     for (const { name, text, words, instruction, tokens, ids } of cases) {
-      const prefix = instruction === undefined ? '' : `Instruct: ${instruction}\nQuery:`;
+      const prefix = instructed(instruction);
       const input = text ?? longText(words as number);
       const got = await idsOf(tokenizer, [input], { prefix });
       if (ids) expect([...got.ids], name).toEqual(ids);
       expect(got.lengths[0], name).toBe(tokens);
-      expect(await countTokens([input], { ...plain, prefix }, 16_384, tokenizer, never)).toEqual([
-        tokens,
-      ]);
+      const counted = countTokens(
+        new Inputs([input]),
+        { ...plain, prefix },
+        16_384,
+        tokenizer,
+        never,
+      );
+      expect(await counted).toEqual([tokens]);
     }
   });
 
@@ -254,6 +273,39 @@ describe('token ids of a call', () => {
     expect(start).toBe(ids.length);
   });
 
+  it('are converted in slices, each in a turn of the event loop of its own', async () => {
+    const long = new Uint32Array(20_000);
+    const inputs = [...Array<Uint32Array>(3_000).fill(Uint32Array.of(1)), long, long, 'a text'];
+    let turn = 0;
+    let ended = false;
+    const count = () => {
+      turn++;
+      if (!ended) setImmediate(count);
+    };
+    setImmediate(count);
+    const turns: number[] = [];
+    await addTokenIds(
+      new Inputs(inputs),
+      plain,
+      { vocabulary: 16_384, maxPositions: 32_768 },
+      tokenizer,
+      never,
+      ({ lengths }) => {
+        expect(lengths.length).toBeLessThanOrEqual(256);
+        turns.push(turn);
+      },
+    );
+    ended = true;
+    expect(turns.length).toBe(Math.ceil(3_000 / 256) + 2);
+    expect(new Set(turns).size).toBe(turns.length);
+  });
+
+  it('have no prefix', async () => {
+    const call = idsOf(tokenizer, ['text', Uint32Array.of(1)], { prefix: instructed('find') });
+    await expect(call).rejects.toThrow(TypeError);
+    await expect(call).rejects.toThrow(/^instruction applies to texts only.* input\[1\] has/);
+  });
+
   it('are truncated at their end, except for the last one', async () => {
     const ids = Uint32Array.of(1, 2, 3, 4, 5);
     expect((await idsOf(undefined, [ids, ids], { truncate: 'end' }, 3)).ids).toEqual(
@@ -263,7 +315,7 @@ describe('token ids of a call', () => {
       code: 'INPUT_TOO_LONG',
       message: expect.stringMatching(/input\[1\] has 5 tokens, but the limit is 4/),
     });
-    expect(await countTokens([ids], plain, 100, undefined, never)).toEqual([5]);
+    expect(await countTokens(new Inputs([ids]), plain, 100, undefined, never)).toEqual([5]);
   });
 
   it('outside of the vocabulary: RangeError if passed, MODEL_INVALID if tokenized', async () => {
@@ -272,10 +324,8 @@ describe('token ids of a call', () => {
         'input[1] has the token id 151669 at index 1, but the model has 151669 tokens.',
       ),
     );
-    const limits = { vocabulary: 16_380, maxPositions: 100 };
-    await expect(tokenIds(['<|im_end|>'], plain, limits, tokenizer, never)).rejects.toMatchObject({
-      code: 'MODEL_INVALID',
-    });
+    const counted = countTokens(new Inputs('<|im_end|>'), plain, 16_380, tokenizer, never);
+    await expect(counted).rejects.toMatchObject({ code: 'MODEL_INVALID' });
   });
 
   it('need a tokenizer.json for texts', async () => {
@@ -283,10 +333,11 @@ describe('token ids of a call', () => {
   });
 
   it('are not computed further once the call is cancelled', async () => {
-    const controller = new AbortController();
-    const limits = { vocabulary: 16_384, maxPositions: 100 };
-    const call = tokenIds(Array(5_000).fill('a text'), plain, limits, tokenizer, controller.signal);
-    controller.abort(new Error('enough'));
+    const cancellation = new Cancellation();
+    const inputs = new Inputs(Array(5_000).fill('a text'));
+    const call = countTokens(inputs, plain, 16_384, tokenizer, cancellation);
+    cancellation.cancel(new Error('enough'));
     await expect(call).rejects.toThrow('enough');
+    expect(inputs.take(4_999)).toBe('a text');
   });
 });

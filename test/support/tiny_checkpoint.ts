@@ -18,7 +18,7 @@ export interface TinyCheckpoint {
 }
 
 /** One layer, hidden size 32, one head, a vocabulary of 64 tokens. */
-export function tinyCheckpoint(): TinyCheckpoint {
+export function tinyCheckpoint({ seed = 1 } = {}): TinyCheckpoint {
   const config = {
     model_type: 'qwen3',
     hidden_act: 'silu',
@@ -51,7 +51,7 @@ export function tinyCheckpoint(): TinyCheckpoint {
     [`${layer}.mlp.down_proj.weight`]: [32, 48],
     'norm.weight': [32],
   };
-  const random = randomNumbers(1);
+  const random = randomNumbers(seed);
   const tensors = Object.entries(shapes).map(([name, shape]): [string, Tensor] => {
     const count = shape.reduce((product, size) => product * size, 1);
     return [

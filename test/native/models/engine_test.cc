@@ -26,10 +26,8 @@ struct Call {
        uint32_t max_batch_tokens = 200)
       : memory(texts.size() * kDimensions, -7), request(std::make_shared<Request>()) {
     request->loaded = std::move(model);
-    for (const Ids& text : texts) {
-      request->ids.insert(request->ids.end(), text.begin(), text.end());
-      request->ends.push_back(request->ids.size());
-    }
+    for (const Ids& text : texts)
+      request->add(text, std::array{static_cast<uint32_t>(text.size())});
     request->dimensions = kDimensions;
     request->max_batch_tokens = max_batch_tokens;
     request->out = memory.data();
@@ -56,7 +54,7 @@ struct Call {
 };
 
 std::unique_ptr<Backend> open_backend() {
-  return open_cpu_backend(best_isa(), DType::f32, std::make_shared<ThreadPool>(1));
+  return open_cpu_backend(best_isa(), DType::f32, {std::make_shared<ThreadPool>(1), 1});
 }
 
 std::shared_ptr<LoadedModel> open_model(const TinyModel& tiny = {}) {
@@ -198,13 +196,34 @@ void cancelling_is_safe_at_any_moment() {
   expect_vectors(beside, texts, "the call beside the cancelled one");
 }
 
+void a_call_limits_the_threads() {
+  const auto faults = std::make_shared<FaultyBackend::Faults>();
+  const auto pool = std::make_shared<ThreadPool>(3);
+  const auto model = load_tiny_model(
+      std::make_unique<FaultyBackend>(open_cpu_backend(best_isa(), DType::f32, {pool, 1}), faults));
+  std::vector<uint32_t> limits;
+  faults->at_limit_threads = [&](uint32_t threads) { limits.push_back(threads); };
+  const std::vector<Ids> texts{random_ids(9, 70, 64), random_ids(10, 3, 64)};
+  const std::vector<uint32_t> wanted{3, 0, 1, 2};
+  Engine engine;
+  for (const uint32_t threads : wanted) {
+    Call call(model, texts);
+    call.request->threads = threads;
+    engine.submit(call.request);
+    call.wait();
+    expect_vectors(call, texts, std::to_string(threads) + " threads");
+  }
+  expect(limits == wanted, "a batch ran with another number of threads");
+}
+
 // Many callers with two models. They wait for results, cancel, or mark their memory's owner as gone
 // at random moments.
 void works_under_stress() {
   const auto pool = std::make_shared<ThreadPool>(2);
   const std::array models{
-      load_tiny_model(open_cpu_backend(best_isa(), DType::f32, pool), {.seed = 1, .nan_row = kBad}),
-      load_tiny_model(open_cpu_backend(best_isa(), DType::bf16, pool), {.seed = 2})};
+      load_tiny_model(open_cpu_backend(best_isa(), DType::f32, {pool, 2}),
+                      {.seed = 1, .nan_row = kBad}),
+      load_tiny_model(open_cpu_backend(best_isa(), DType::bf16, {pool, 2}), {.seed = 2})};
   constexpr size_t kTexts = 12;
   std::vector<Ids> texts;
   std::array<std::vector<Vector>, 2> wanted;
@@ -225,6 +244,7 @@ void works_under_stress() {
           std::vector<Ids> mine;
           for (size_t& pick : picks) mine.push_back(texts[pick = random.below(kTexts)]);
           Call call(models[m], mine, std::array{1u, 100u, 1000u}[random.below(3)]);
+          call.request->threads = random.below(4);
           engine.submit(call.request);
           if (random.below(3) == 0) {
             std::this_thread::sleep_for(std::chrono::microseconds(random.below(3000)));
@@ -266,6 +286,7 @@ void add_engine_tests(Tests& tests) {
        {"engine: stops with work queued", stops_with_work_queued},
        {"engine: cancelled calls are dropped", cancelled_calls_are_dropped},
        {"engine: cancelling is safe at any moment", cancelling_is_safe_at_any_moment},
+       {"engine: a call limits the threads", a_call_limits_the_threads},
        {"engine: works under stress", works_under_stress}});
 }
 

@@ -15,6 +15,7 @@ class FaultyBackend final : public Backend {
     std::atomic<bool> no_memory = false, broken = false;
     // Called on the engine thread, before the op. Set before work is submitted.
     std::function<void()> at_attention = [] {}, at_pool = [] {};
+    std::function<void(uint32_t threads)> at_limit_threads = [](uint32_t) {};
   };
 
   FaultyBackend(std::unique_ptr<Backend> backend, std::shared_ptr<const Faults> faults)
@@ -23,6 +24,10 @@ class FaultyBackend final : public Backend {
   Traits traits() const noexcept override { return backend_->traits(); }
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
     backend_->begin_batch(tokens, invariant);
+  }
+  void limit_threads(uint32_t threads) noexcept override {
+    faults_->at_limit_threads(threads);
+    backend_->limit_threads(threads);
   }
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
     backend_->gather(ids, table, out);

@@ -18,7 +18,7 @@ namespace {
 std::shared_ptr<LoadJob> failing_load(
     std::function<void(const std::shared_ptr<LoadedModel>&, const std::exception_ptr&)> finish) {
   auto job = std::make_shared<LoadJob>();
-  job->source.files = {"no such file"};
+  job->source.files = {{"no such file", ""}};
   job->source.embeddings.dtype = DType::f32;
   job->device.device = "reference";
   job->finish = std::move(finish);

@@ -2,6 +2,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "models/model_tests.h"
 
@@ -13,15 +14,13 @@ using Queue = std::deque<std::shared_ptr<Request>>;
 std::shared_ptr<LoadedModel> empty_model() { return std::make_shared<LoadedModel>(); }
 
 std::shared_ptr<Request> request(std::shared_ptr<LoadedModel> model,
-                                 const std::vector<size_t>& lengths,
-                                 uint32_t max_batch_tokens = 100) {
+                                 const std::vector<uint32_t>& lengths,
+                                 uint32_t max_batch_tokens = 100, uint32_t threads = 0) {
   auto made = std::make_shared<Request>();
   made->loaded = std::move(model);
   made->max_batch_tokens = max_batch_tokens;
-  for (const size_t length : lengths) {
-    made->ids.resize(made->ids.size() + length);
-    made->ends.push_back(made->ids.size());
-  }
+  made->threads = threads;
+  made->add(std::vector<uint32_t>(std::accumulate(lengths.begin(), lengths.end(), 0u)), lengths);
   return made;
 }
 
@@ -94,6 +93,14 @@ void models_never_mix() {
   expect_batch(queue, {{b.get(), 0}, {d.get(), 0}}, "then the other model");
 }
 
+void numbers_of_threads_never_mix() {
+  const auto model = empty_model();
+  const auto a = request(model, {1, 1}, 100, 2), b = request(model, {1}, 100, 1);
+  Queue queue{a, b};
+  expect_batch(queue, {{a.get(), 0}, {a.get(), 1}}, "the oldest request's number");
+  expect_batch(queue, {{b.get(), 0}}, "then the other number");
+}
+
 void other_models_come_first_next_time() {
   const auto x = empty_model(), y = empty_model();
   const auto a = request(x, {60, 60}), b = request(y, {1}), c = request(x, {60});
@@ -126,7 +133,7 @@ void the_smallest_budget_holds() {
 
 void the_models_limits_hold() {
   const auto model = empty_model();
-  const auto a = request(model, std::vector<size_t>(7, 1));
+  const auto a = request(model, std::vector<uint32_t>(7, 1));
   Queue queue{a};
   model->limits = {3, 1000, 1000};
   expect_batch(queue, {{a.get(), 0}, {a.get(), 1}, {a.get(), 2}}, "three texts at most");
@@ -166,6 +173,7 @@ void add_batch_tests(Tests& tests) {
        {"next_batch: no request overtakes", no_request_overtakes},
        {"next_batch: a long text runs alone", a_long_text_runs_alone},
        {"next_batch: models never mix", models_never_mix},
+       {"next_batch: numbers of threads never mix", numbers_of_threads_never_mix},
        {"next_batch: other models come first next time", other_models_come_first_next_time},
        {"next_batch: models take turns", models_take_turns},
        {"next_batch: the smallest budget holds", the_smallest_budget_holds},

@@ -86,7 +86,7 @@ std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
         to_bf16(std::numeric_limits<float>::quiet_NaN());
   }
   const TemporaryFile file(weights.values);
-  source.files = {file.path()};
+  source.files = {{file.path(), ""}};
   std::vector<std::unique_ptr<File>> files;
   files.push_back(std::make_unique<File>(file.path()));
   return load_with_workspace(source, files, std::move(backend), {});

@@ -2,30 +2,68 @@
 #include "cpu/thread_pool.h"
 
 #include <array>
+#include <future>
 
 #include "ops/op_tests.h"
 
 namespace qwen3::test {
 namespace {
 
+constexpr uint32_t kMostThreads = 5;
+
+// Runs tasks on up to `limit` threads and checks that each runs once, on a thread below the limit
+// that runs no other task.
+void expect_all_run(ThreadPool& pool, uint32_t tasks, uint32_t limit) {
+  std::vector<std::atomic<uint32_t>> ran(tasks);
+  std::array<std::atomic<bool>, kMostThreads> busy{};
+  std::atomic<bool> overlaps = false;
+  pool.run(tasks, limit, [&](uint32_t task, uint32_t thread) {
+    overlaps = overlaps || thread >= limit || busy[thread].exchange(true);
+    ++ran[task];
+    busy[thread] = false;
+  });
+  expect(!overlaps, "a thread number is too large, or two tasks ran at once with the same one");
+  for (const auto& count : ran)
+    expect(count == 1, "a task ran " + std::to_string(count) + " times");
+}
+
 void runs_every_task_once() {
-  for (const uint32_t threads : {1u, 2u, 5u}) {
+  for (const uint32_t threads : {1u, 2u, kMostThreads}) {
     ThreadPool pool(threads);
     expect(pool.threads() == threads, "wrong number of threads");
-    for (const uint32_t tasks : {0u, 1u, 2u, 3u, 7u, 1000u, 1u, 0u, 64u}) {
-      std::vector<std::atomic<uint32_t>> ran(tasks);
-      std::array<std::atomic<bool>, 5> busy{};
-      std::atomic<bool> overlaps = false;
-      pool.run(tasks, [&](uint32_t task, uint32_t thread) {
-        overlaps = overlaps || thread >= threads || busy[thread].exchange(true);
-        ++ran[task];
-        busy[thread] = false;
-      });
-      expect(!overlaps, "a thread number is too large, or two tasks ran at once with the same one");
-      for (const auto& count : ran)
-        expect(count == 1, "a task ran " + std::to_string(count) + " times");
-    }
+    for (const uint32_t tasks : {0u, 1u, 2u, 3u, 7u, 1000u, 1u, 0u, 64u})
+      expect_all_run(pool, tasks, threads);
   }
+}
+
+// Jobs with other limits follow each other, so that a worker that is late for one of many threads
+// meets one of few.
+void holds_the_limit_of_each_job() {
+  ThreadPool pool(kMostThreads);
+  for (uint32_t round = 0; round < 3000; ++round)
+    expect_all_run(pool, 1 + round % 7, 1 + round * 2 % kMostThreads);
+}
+
+void grows_while_it_is_used() {
+  ThreadPool pool(1);
+  std::atomic<bool> stop = false;
+  auto user = std::async(std::launch::async, [&] {
+    while (!stop) expect_all_run(pool, 20, kMostThreads);
+  });
+  for (uint32_t threads = 2; threads <= kMostThreads; ++threads) {
+    pool.reserve(threads);
+    expect_all_run(pool, 100, threads);
+  }
+  pool.reserve(2);
+  stop = true;
+  user.get();
+  expect(pool.threads() == kMostThreads, "the pool has shrunk");
+  // As many tasks as threads, which all wait until the last one has begun.
+  std::atomic<uint32_t> begun = 0;
+  pool.run(kMostThreads, kMostThreads, [&](uint32_t, uint32_t) {
+    ++begun;
+    while (begun < kMostThreads) std::this_thread::yield();
+  });
 }
 
 // Non-atomic writes of tasks are visible when run() returns, and to the tasks of the next run.
@@ -33,7 +71,8 @@ void publishes_results() {
   ThreadPool pool(3);
   std::vector<uint32_t> values(100);
   for (uint32_t round = 0; round < 2000; ++round) {
-    pool.run(100, [&](uint32_t task, uint32_t) { values[99 - task] = values[99 - task] + task; });
+    pool.run(100, 3,
+             [&](uint32_t task, uint32_t) { values[99 - task] = values[99 - task] + task; });
   }
   for (uint32_t i = 0; i < 100; ++i)
     expect(values[99 - i] == 2000 * i, "a task's writes were lost");
@@ -48,7 +87,7 @@ void callers_take_turns() {
       uint32_t mine = 0;
       std::array<uint32_t, 3> by_thread{};
       for (int round = 0; round < 300; ++round) {
-        pool.run(20, [&](uint32_t, uint32_t thread) { ++by_thread[thread]; });
+        pool.run(20, 3, [&](uint32_t, uint32_t thread) { ++by_thread[thread]; });
       }
       for (const uint32_t count : by_thread) mine += count;
       total += mine;
@@ -61,17 +100,20 @@ void callers_take_turns() {
 void starts_and_stops() {
   for (int round = 0; round < 100; ++round) {
     ThreadPool pool(4);
-    if (round % 2) pool.run(3, [](uint32_t, uint32_t) {});
+    if (round % 2) pool.run(3, 4, [](uint32_t, uint32_t) {});
   }
 }
 
 }  // namespace
 
 void add_thread_pool_tests(Tests& tests) {
-  tests.insert(tests.end(), {{"thread pool: runs every task once", runs_every_task_once},
-                             {"thread pool: publishes the tasks' writes", publishes_results},
-                             {"thread pool: callers take turns", callers_take_turns},
-                             {"thread pool: starts and stops", starts_and_stops}});
+  tests.insert(tests.end(),
+               {{"thread pool: runs every task once", runs_every_task_once},
+                {"thread pool: holds the limit of each job", holds_the_limit_of_each_job},
+                {"thread pool: grows while it is used", grows_while_it_is_used},
+                {"thread pool: publishes the tasks' writes", publishes_results},
+                {"thread pool: callers take turns", callers_take_turns},
+                {"thread pool: starts and stops", starts_and_stops}});
 }
 
 }  // namespace qwen3::test

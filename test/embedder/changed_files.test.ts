@@ -1,0 +1,85 @@
+// Files of a checkpoint that change while it is loaded. A load must not mix two versions of them.
+
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { Embedder } from '../../lib';
+import { addon } from '../../lib/addon/binary';
+import { temporaryFolder } from '../support/temporary_folder';
+import { tinyCheckpoint, writeCheckpoint } from '../support/tiny_checkpoint';
+
+const ids = Uint32Array.of(7, 6, 5);
+
+let folder: string;
+let weights: string;
+/** Other weights of the same shape, in a file of their own, and the vector of `ids` with them. */
+let other: string;
+let otherVector: Float32Array;
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  writeCheckpoint(folder, tinyCheckpoint());
+  weights = path.join(folder, 'model.safetensors');
+  const otherFolder = temporaryFolder();
+  writeCheckpoint(otherFolder, tinyCheckpoint({ seed: 2 }));
+  other = path.join(otherFolder, 'model.safetensors');
+  await using embedder = await Embedder.load(otherFolder);
+  otherVector = await embedder.embed(ids);
+  await wait(50); // a file system may count time in steps of 10 ms
+});
+
+/** Runs `change` after the headers were read and before native opens the files. */
+function beforeNativeOpens(change: () => void) {
+  const { load } = addon;
+  vi.spyOn(addon, 'load').mockImplementationOnce((...args) => {
+    change();
+    return load(...args);
+  });
+}
+
+const refused = (file: string) => ({
+  code: 'MODEL_INVALID',
+  message: expect.stringContaining(`${file}: it was changed while the model was being loaded`),
+});
+
+it('weights that are replaced after their header was read', async () => {
+  const unload = vi.spyOn(addon, 'unload');
+  beforeNativeOpens(() => renameSync(other, weights));
+  await expect(Embedder.load(folder)).rejects.toMatchObject(refused('model.safetensors'));
+  expect(unload).toHaveBeenCalledOnce();
+  await using embedder = await Embedder.load(folder);
+  expect(await embedder.embed(ids)).toEqual(otherVector);
+});
+
+it('weights that are written in place while they are read', async () => {
+  let written = false;
+  const onProgress = () => {
+    if (!written) writeFileSync(weights, readFileSync(other));
+    written = true;
+  };
+  const failing = Embedder.load(folder, { onProgress });
+  await expect(failing).rejects.toMatchObject(refused('model.safetensors'));
+  await using embedder = await Embedder.load(folder);
+  expect(await embedder.embed(ids)).toEqual(otherVector);
+});
+
+// Two loads at once, of which the second reads the header of the new file.
+it('a load does not share the weights of another that read the old header', async () => {
+  let second: Promise<Embedder> | undefined;
+  beforeNativeOpens(() => {
+    renameSync(other, weights);
+    second = Embedder.load(folder);
+  });
+  await expect(Embedder.load(folder)).rejects.toMatchObject(refused('model.safetensors'));
+  await using embedder = (await second) as Embedder;
+  expect(await embedder.embed(ids)).toEqual(otherVector);
+});
+
+it.each(['config.json', 'config_sentence_transformers.json', 'tokenizer.json', 'modules.json'])(
+  '%s is written or created',
+  async (file) => {
+    beforeNativeOpens(() => writeFileSync(path.join(folder, file), '{}'));
+    await expect(Embedder.load(folder)).rejects.toMatchObject(refused(file));
+  },
+);
