@@ -61,9 +61,10 @@ std::shared_ptr<LoadedModel> open_model(const TinyModel& tiny = {}) {
   return load_tiny_model(open_backend(), tiny);
 }
 
+// The engine must be idle, because it limits the backend's threads.
 void expect_vectors(const Call& call, const std::vector<Ids>& texts, const std::string& what) {
   const Model& model = *call.request->loaded->model;
-  Workspace workspace(model);  // the engine may be using its own
+  Workspace workspace(model);
   for (size_t i = 0; i < texts.size(); ++i) {
     expect_same_bits(call.vector(i), embed(model, workspace, {texts[i]}, kDimensions)[0].values,
                      kDimensions, what + ", text " + std::to_string(i));
@@ -154,10 +155,9 @@ void cancelled_calls_are_dropped() {
   for (int i = 0; i < 12; ++i) calls.emplace_back(model, texts, 60);
   for (const Call& call : calls) engine.submit(call.request);
   for (size_t i = 0; i < calls.size(); i += 2) calls[i].cancel();
-  for (size_t i = 1; i < calls.size(); i += 2) {
-    calls[i].wait();
+  for (size_t i = 1; i < calls.size(); i += 2) calls[i].wait();
+  for (size_t i = 1; i < calls.size(); i += 2)
     expect_vectors(calls[i], texts, "a call between cancelled ones");
-  }
   // The engine does not write the results of a call that is not cancelled but whose owner is gone.
   Call orphan(model, texts), after(model, texts);
   orphan.request->owner->alive = false;
