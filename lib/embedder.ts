@@ -78,7 +78,8 @@ export class Embedder {
   /**
    * Loads a checkpoint in Hugging Face's layout.
    *
-   * Loads of the same folder, device and precision share the weights in memory. Parsing
+   * Loads of the same folder, device and precision share the weights in memory. A load rejects with
+   * `MODEL_INVALID` if one of the checkpoint's files changes meanwhile. Parsing
    * `tokenizer.json` blocks the event loop, for 0.7 s with the 11 MB file of the published models.
    *
    * @param folder Path of a folder with `config.json`, `model.safetensors` (or shards and
@@ -174,14 +175,17 @@ export class Embedder {
    * Embeds a text, token ids, or an array of either.
    *
    * @param input A string; a `Uint32Array` of token ids, to which nothing is added; or an array of
-   * these. An empty array results in an empty array.
+   * these. An empty array results in an empty array. An array is copied at once; its elements are
+   * checked and converted in slices, so do not change a `Uint32Array` in it before the call
+   * settles.
    * @returns For a single input, its vector; for an array, one vector per input, in order. A vector
    * has `options.dimensions` values (default: {@link Embedder.dimensions}) and L2 norm 1. It is the
    * final hidden state of the last token. The vectors of a call are views of one buffer, so a
    * reference to one of them keeps the memory of all of them.
    * @throws {TypeError} An argument or option has the wrong type, or an option is unknown.
-   * @throws {RangeError} An option has an invalid value, token ids are empty or outside of the
-   * vocabulary, or a text contains special tokens that `specialTokens: 'error'` refuses.
+   * @throws {RangeError} An option has an invalid value, an array has more than 16,777,216
+   * elements, token ids are empty or outside of the vocabulary, or a text contains special tokens
+   * that `specialTokens: 'error'` refuses.
    * @throws {EmbedderError} `INPUT_TOO_LONG`; `NON_FINITE`, with the failed inputs in `indices` and
    * the vectors of the remaining inputs in `vectors`; `OUT_OF_MEMORY`; `DEVICE_FAILED`; `CLOSED`;
    * for texts also `MODEL_NOT_FOUND` (the model has no `tokenizer.json`) and `MODEL_INVALID` (its

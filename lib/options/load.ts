@@ -51,8 +51,9 @@ export interface LoadOptions {
    */
   readonly precision?: Precision | 'auto';
   /**
-   * Threads of the CPU device, an integer from 1 to 1,024. The whole process shares them: the first
-   * load sets the number, and a later load that passes a different one rejects with a `RangeError`.
+   * The most threads of the CPU that load the model and compute a call of this embedder, an integer
+   * from 1 to 1,024. The embedders of a process share one pool of threads, and embedders that share
+   * weights may have different numbers.
    *
    * @default one per physical core
    */
@@ -96,7 +97,7 @@ const precisions = ['auto', 'f32', 'bf16', 'f16', 'int8'] as const;
 export interface LoadRequest {
   readonly device: string;
   readonly precision: Precision | 'auto';
-  /** 0: the process's number or, if this is its first load, one per physical core. */
+  /** 0: one per physical core. */
   readonly threads: number;
   /** Undefined: as many as the device needs to reach its full speed. */
   readonly maxBatchTokens: number | undefined;

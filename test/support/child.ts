@@ -26,10 +26,10 @@ export function script(body: string): string {
 /** Runs a script to its end. A process that exceeds `seconds` is killed, with `signal` SIGKILL. */
 export function run(
   source: string,
-  { args = [] as readonly string[], seconds = 50 } = {},
+  { args = [] as readonly string[], nodeArgs = [] as readonly string[], seconds = 50 } = {},
 ): Promise<Ended> {
   const options = { timeout: seconds * 1_000, killSignal: 'SIGKILL' } as const;
-  const child = spawn(process.execPath, ['-e', source, ...args], options);
+  const child = spawn(process.execPath, [...nodeArgs, '-e', source, ...args], options);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data) => {
