@@ -52,8 +52,7 @@ export function cancellable<T>(
       unlisten?.();
       reject(cancellation.reason);
     });
-    const done = work(cancellation);
-    (unlisten ? done.finally(unlisten) : done).then(resolve, reject);
+    work(cancellation).finally(unlisten).then(resolve, reject);
   });
 }
 

@@ -4,7 +4,7 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { debuglog } from 'node:util';
 import { addon } from './addon/binary';
-import { nativeCall, nativeWork } from './addon/native_call';
+import { nativeWork } from './addon/native_call';
 import type { DeviceInfo, LoadedModel, Precision } from './addon/types';
 import { type Cancellation, cancellable } from './cancellation';
 import { type Checkpoint, readCheckpoint } from './checkpoint/checkpoint';
@@ -279,42 +279,29 @@ export class Embedder {
           this.#loaded.device.threads,
         ),
       async (ticket) => {
-        const add = ({ ids, lengths }: TokenIds) =>
-          nativeCall(() => addon.addTexts(ticket, ids, lengths));
+        const add = ({ ids, lengths }: TokenIds) => addon.addTexts(ticket, ids, lengths);
         await addTokenIds(inputs, request, limits, this.#tokenizer, cancellation, add);
-        nativeCall(() => addon.submit(ticket));
+        addon.submit(ticket);
       },
     );
-    const { rows, failed } = await split(vectors, request.dimensions, nonFinite);
-    if (failed.length > 0) {
-      const named = `${failed.slice(0, 10).join(', ')}${failed.length > 10 ? ', ...' : ''}`;
-      throw new EmbedderError(
-        'NON_FINITE',
-        `No finite vector for input ${named}: the vectors of the other inputs are in ` +
-          'error.vectors.',
-        { indices: failed, vectors: rows },
-      );
-    }
-    return inputs.isSingle ? (rows[0] as Float32Array) : (rows as Float32Array[]);
+    const rows = await rowsOf(vectors, request.dimensions);
+    if (nonFinite.length === 0) return inputs.isSingle ? (rows[0] as Float32Array) : rows;
+    const named = `${nonFinite.slice(0, 10).join(', ')}${nonFinite.length > 10 ? ', ...' : ''}`;
+    const finite: (Float32Array | null)[] = rows;
+    for (const index of nonFinite) finite[index] = null;
+    throw new EmbedderError(
+      'NON_FINITE',
+      `No finite vector for input ${named}: the vectors of the other inputs are in error.vectors.`,
+      { indices: Array.from(nonFinite), vectors: finite },
+    );
   }
 }
 
-/** A view of each row, null for those in `nonFinite`, and the indices of the latter. */
-async function split(
-  vectors: Float32Array,
-  dimensions: number,
-  nonFinite: Uint32Array,
-): Promise<{ rows: (Float32Array | null)[]; failed: number[] }> {
-  const rows: (Float32Array | null)[] = [];
-  const failed: number[] = [];
+async function rowsOf(vectors: Float32Array, dimensions: number): Promise<Float32Array[]> {
+  const rows: Float32Array[] = [];
   for (let start = 0; start < vectors.length; start += dimensions) {
-    if (nonFinite[failed.length] === rows.length) {
-      failed.push(rows.length);
-      rows.push(null);
-    } else {
-      rows.push(vectors.subarray(start, start + dimensions));
-    }
+    rows.push(vectors.subarray(start, start + dimensions));
     if (rows.length % viewsPerTurn === 0) await yieldToEventLoop();
   }
-  return { rows, failed };
+  return rows;
 }

@@ -17,7 +17,8 @@ export const errorCodes = [
  * Why an operation failed. README.md says what to do about each.
  *
  * - `MODEL_NOT_FOUND`: the model folder, or a file in it, does not exist or cannot be read.
- * - `MODEL_INVALID`: files of the checkpoint are damaged or contradict each other.
+ * - `MODEL_INVALID`: files of the checkpoint are damaged, contradict each other, or were changed
+ *   during the load.
  * - `MODEL_UNSUPPORTED`: the checkpoint is valid, but its architecture, pooling or data type is not
  *   supported.
  * - `INPUT_TOO_LONG`: an input has more than `maxTokens` tokens.

@@ -116,7 +116,7 @@ class Setting {
   Setting(const Options& options, uint32_t threads, DType weights)
       : threads_(threads),
         weights_(weights),
-        pool_(std::make_shared<ThreadPool>(threads)),
+        pool_(std::make_shared<ThreadPool>()),
         backend_(open_cpu_backend(options.isa, weights, {pool_, threads})),
         arena_(*backend_),
         peak_loop_(peak_loop(options.isa, weights)) {

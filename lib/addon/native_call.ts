@@ -7,34 +7,32 @@ import { addon } from './binary';
 import type { Pending } from './types';
 
 /**
- * Starts native work, lets `prepare` complete its input, and settles with its result. If the call
- * is cancelled, native drops the work and the promise rejects with the reason; if `prepare` fails,
- * it rejects with that error.
+ * Starts native work, lets `supply` pass its input, and settles with its result. If the call is
+ * cancelled or `supply` fails, native drops the work and the promise rejects with the reason or
+ * the error.
  */
 export async function nativeWork<T>(
   cancellation: Cancellation,
   start: () => Pending<T>,
-  prepare?: (ticket: number) => Promise<void>,
+  supply?: (ticket: number) => Promise<void>,
 ): Promise<T> {
   cancellation.throwIfCancelled();
   const { ticket, promise } = nativeCall(start);
-  cancellation.onCancel(() => addon.cancel(ticket));
+  const drop = () => addon.cancel(ticket);
+  cancellation.onCancel(drop);
   try {
-    await prepare?.(ticket);
+    await supply?.(ticket);
+    const result = await promise;
+    if (result !== undefined) return result;
   } catch (error) {
-    addon.cancel(ticket);
-    throw error;
-  }
-  const result = await promise.catch((error) => {
+    drop(); // does nothing if the work has settled
     throw toEmbedderError(error);
-  });
-  // Dropped work resolves with undefined.
-  if (result === undefined) throw cancellation.reason;
-  return result;
+  }
+  throw cancellation.reason; // dropped work resolves with undefined
 }
 
 /** Calls native synchronously. Throws native errors as EmbedderError. */
-export function nativeCall<T>(call: () => T): T {
+function nativeCall<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
@@ -43,7 +41,7 @@ export function nativeCall<T>(call: () => T): T {
 }
 
 function toEmbedderError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
+  if (!(error instanceof Error) || error instanceof EmbedderError) return error;
   const { code } = error as { code?: unknown };
   if (!errorCodes.includes(code as ErrorCode)) return error;
   return new EmbedderError(code as ErrorCode, error.message, { cause: error });

@@ -54,17 +54,20 @@ export interface LayerSource {
 }
 
 /** A safetensors file. */
-export interface WeightFile {
+export interface FileSource {
   /** Absolute, symbolic links resolved. */
   readonly path: string;
-  /** Differs for another content. Loads share weights only if it is the same. */
+  /**
+   * Identifies its state when the header was read: device, inode, size and times. Loads share
+   * weights only if it is equal.
+   */
   readonly version: string;
 }
 
 /** A checkpoint, described for the native loader. */
 export interface ModelSource {
   readonly config: ModelConfig;
-  readonly files: readonly WeightFile[];
+  readonly files: readonly FileSource[];
   readonly embeddings: TensorSource;
   readonly finalNorm: TensorSource;
   readonly layers: readonly LayerSource[];
@@ -76,7 +79,7 @@ export interface DeviceInfo {
   readonly name: string;
   /** Instruction set of the CPU, or name and architecture of the GPU. */
   readonly instructionSet: string;
-  /** Threads of the CPU that compute at most, or multiprocessors of the GPU. */
+  /** The most CPU threads that compute a call, or the GPU's multiprocessors. */
   readonly threads: number;
 }
 
@@ -135,7 +138,7 @@ export interface Addon {
   /**
    * Begins a call with `texts` texts, at least 1, and allocates its vectors. `maxBatchTokens` is
    * the largest batch, in tokens, that its texts may be part of. With `batchInvariant`, no bit of a
-   * vector depends on its batch. `threads`: the most that compute it on the CPU.
+   * vector depends on its batch. `threads`: the most CPU threads that compute it.
    */
   embed(
     model: number,

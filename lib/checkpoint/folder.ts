@@ -13,7 +13,7 @@ const maxBytes = 64 * 1024 * 1024;
 
 export interface FileState {
   readonly size: number;
-  /** Differs for another file, another size and another time of the last change. */
+  /** Device, inode, size and times. */
   readonly version: string;
 }
 

@@ -3,7 +3,7 @@
 // header's length (8 bytes, little endian), a JSON header and the tensors' data.
 
 import { type FileHandle, open, realpath } from 'node:fs/promises';
-import type { WeightFile } from '../addon/types';
+import type { FileSource } from '../addon/types';
 import { EmbedderError } from '../errors';
 import { invalid, unreadable } from './errors';
 import { type Folder, isObject, isPlainName } from './folder';
@@ -22,7 +22,7 @@ export interface StoredTensor {
 
 /** All tensors of a checkpoint, by name. */
 export interface TensorTable {
-  readonly files: readonly WeightFile[];
+  readonly files: readonly FileSource[];
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
@@ -36,12 +36,8 @@ const indexFile = 'model.safetensors.index.json';
  * `model.safetensors.index.json`. Throws `MODEL_NOT_FOUND` or `MODEL_INVALID`.
  */
 export async function readTensorTable(folder: Folder): Promise<TensorTable> {
-  const single = folder.file(singleFile);
-  const state = await folder.stateOf(single);
-  if (state) {
-    const tensors = await readHeader(single, state.size, 0);
-    return { files: [{ path: await realpath(single), version: state.version }], tensors };
-  }
+  const single = await readFile(folder, singleFile, 0);
+  if (single) return { files: [single.source], tensors: single.tensors };
   const index = folder.file(indexFile);
   const weightMap = (await folder.readJsonObject(index))?.weight_map;
   if (weightMap === undefined) {
@@ -56,19 +52,18 @@ export async function readTensorTable(folder: Folder): Promise<TensorTable> {
     if (typeof name === 'string' && isPlainName(name)) return name;
     throw damaged(index, `${JSON.stringify(name)} is not the name of a file in the same folder`);
   });
-  const files: WeightFile[] = [];
+  const files: FileSource[] = [];
   const headers = new Map<unknown, ReadonlyMap<string, StoredTensor>>();
   for (const name of names) {
-    const file = folder.file(name);
-    const found = await folder.stateOf(file);
-    if (!found) {
+    const shard = await readFile(folder, name, files.length);
+    if (!shard) {
       throw new EmbedderError(
         'MODEL_NOT_FOUND',
-        `${file} is missing: download the checkpoint again.`,
+        `${folder.file(name)} is missing: download the checkpoint again.`,
       );
     }
-    headers.set(name, await readHeader(file, found.size, files.length));
-    files.push({ path: await realpath(file), version: found.version });
+    files.push(shard.source);
+    headers.set(name, shard.tensors);
   }
   const tensors = new Map<string, StoredTensor>();
   for (const [tensor, name] of Object.entries(weightMap)) {
@@ -78,6 +73,19 @@ export async function readTensorTable(folder: Folder): Promise<TensorTable> {
     tensors.set(tensor, stored);
   }
   return { files, tensors };
+}
+
+/** A file and the tensors of its header; undefined if it does not exist. */
+async function readFile(
+  folder: Folder,
+  name: string,
+  index: number,
+): Promise<{ source: FileSource; tensors: ReadonlyMap<string, StoredTensor> } | undefined> {
+  const file = folder.file(name);
+  const state = await folder.stateOf(file);
+  if (!state) return undefined;
+  const tensors = await readHeader(file, state.size, index);
+  return { source: { path: await realpath(file), version: state.version }, tensors };
 }
 
 async function readHeader(

@@ -6,7 +6,7 @@ import { wrongType } from './checks';
 /** A text, or token ids, to which neither a prompt nor an end token is added. */
 export type Input = string | Uint32Array;
 
-// V8 ends the process if it has no memory for the copy of a list. This one takes 128 MB.
+// V8 ends the process if it has no memory for the copy of the list, which takes 128 MB at most.
 const maxInputs = 2 ** 24;
 
 /**

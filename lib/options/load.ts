@@ -51,9 +51,8 @@ export interface LoadOptions {
    */
   readonly precision?: Precision | 'auto';
   /**
-   * The most threads of the CPU that load the model and compute a call of this embedder, an integer
-   * from 1 to 1,024. The embedders of a process share one pool of threads, and embedders that share
-   * weights may have different numbers.
+   * At most this many CPU threads load the model and compute a call, an integer from 1 to 1,024.
+   * All embedders of a process share one pool; those that share weights may have different numbers.
    *
    * @default one per physical core
    */

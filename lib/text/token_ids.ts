@@ -59,7 +59,7 @@ export function addTokenIds(
   });
 }
 
-/** Count of tokens of each input, without a limit. Rejects as tokenIds, but not if one is long. */
+/** Count of tokens of each input. Rejects as addTokenIds, but never with `INPUT_TOO_LONG`. */
 export async function countTokens(
   inputs: Inputs,
   request: CountRequest,

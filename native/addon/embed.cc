@@ -41,10 +41,10 @@ constexpr size_t kLargeBytes = size_t{1} << 20;
 Napi::Float32Array new_vectors(Napi::Env env, size_t values) {
   const size_t bytes = values * sizeof(float);
   const auto refuse = [&] {
-    const std::string need = std::to_string(bytes >> 20) + " MiB, ";
+    const std::string need = std::to_string(bytes >> 20) + " MiB";
     const std::string free = std::to_string(available_memory() >> 20) + " MiB are free";
     throw Error(ErrorCode::out_of_memory,
-                "the vectors of this call need " + need + free + ": embed fewer texts");
+                "the vectors of this call need " + need + ", " + free + ": embed fewer texts");
   };
   if (bytes >= kLargeBytes && bytes > available_memory()) refuse();
   try {
@@ -82,7 +82,7 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
   request->max_batch_tokens =
       static_cast<uint32_t>(integer(info[3], "maxBatchTokens", 1, kMaxWidth));
   request->batch_invariant = info[4].ToBoolean();
-  request->threads = static_cast<uint32_t>(integer(info[5], "threads", 0, kMaxThreads));
+  request->threads = static_cast<uint32_t>(integer(info[5], "threads", 1, kMaxThreads));
 
   // V8 owns this memory. JavaScript cannot reach it before the promise settles, so it cannot be
   // detached or resized.
@@ -92,7 +92,7 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
   request->owner = here.link->owner;
   const uint32_t ticket = here.add({.promise = Napi::Promise::Deferred::New(here.env),
                                     .request = request,
-                                    .texts = texts,
+                                    .text_count = texts,
                                     .vectors = Napi::Persistent(vectors)});
   request->finish = [link = here.link, ticket](Request&) {
     link->post([ticket](Environment& there) { finish_embed(there, ticket); });
@@ -113,7 +113,7 @@ void AddTexts(const Napi::CallbackInfo& info) {
     total += length;
   }
   if (total != ids.size()) throw std::invalid_argument("ids do not match lengths");
-  if (lengths.size() > call.texts - call.request->texts.size())
+  if (lengths.size() > call.text_count - call.request->texts.size())
     throw std::invalid_argument("there are too many texts");
   for (const uint32_t id : ids) {
     if (id >= config.vocabulary)
@@ -124,7 +124,8 @@ void AddTexts(const Napi::CallbackInfo& info) {
 
 void Submit(const Napi::CallbackInfo& info) {
   Pending& call = unsubmitted(environment_of(info), info[0]);
-  if (call.request->texts.size() != call.texts) throw std::invalid_argument("texts are missing");
+  if (call.request->texts.size() != call.text_count)
+    throw std::invalid_argument("texts are missing");
   engine().submit(call.request);
   call.submitted = true;
 }

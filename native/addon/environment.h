@@ -35,7 +35,7 @@ struct Pending {
   Napi::Promise::Deferred promise;
   // embed
   std::shared_ptr<Request> request = nullptr;
-  size_t texts = 0;        // to be added before the request is submitted
+  size_t text_count = 0;   // texts that must be added before it is submitted
   bool submitted = false;  // the engine uses the request
   Napi::Reference<Napi::Float32Array> vectors = {};
   // load

@@ -121,7 +121,7 @@ class Backend {
     // Names for people to read, such as "cpu" and "AVX-512 BF16". They live as long as the backend.
     const char* name;
     const char* instruction_set;
-    // CPU threads, unless limit_threads sets another number, or multiprocessors of a GPU.
+    // CPU threads that the backend was opened with, or multiprocessors of a GPU.
     uint32_t threads;
 
     // Written by rms_norm, read by linear and linear_swiglu.
@@ -143,8 +143,8 @@ class Backend {
   // bits depend on that row alone.
   virtual void begin_batch(uint32_t /*tokens*/, bool /*invariant*/) noexcept {}
 
-  // Sets how many CPU threads the next ops use: at most as many as another backend of this process
-  // was opened with; 0: as many as this one was. A GPU ignores it. No bit depends on it.
+  // Sets how many CPU threads, at least 1, may run the next ops. A GPU ignores it. No bit depends
+  // on it.
   virtual void limit_threads(uint32_t /*threads*/) noexcept {}
 
   // out[i] = table[ids[i]]

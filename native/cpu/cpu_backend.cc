@@ -76,17 +76,17 @@ class CpuBackend final : public Backend {
  public:
   CpuBackend(const Kernels& kernels, Threads threads)
       : kernels_(kernels),
-        default_threads_(threads.count),
+        opened_with_(threads.count),
         threads_(std::move(threads)),
         scratch_(kernels.scratch_bytes) {
-    threads_.pool->reserve(default_threads_);
-    if (scratch_.reserve(default_threads_) < default_threads_) throw std::bad_alloc();
+    threads_.pool->reserve(opened_with_);
+    if (scratch_.reserve(opened_with_) < opened_with_) throw std::bad_alloc();
   }
 
   Traits traits() const noexcept override {
     return {.name = "cpu",
             .instruction_set = kernels_.name,
-            .threads = default_threads_,
+            .threads = opened_with_,
             .normed = kernels_.input,
             .input = kernels_.input,
             .output = DType::f32,
@@ -95,7 +95,7 @@ class CpuBackend final : public Backend {
   }
 
   void limit_threads(uint32_t threads) noexcept override {
-    threads_.count = scratch_.reserve(threads ? threads : default_threads_);
+    threads_.count = scratch_.reserve(threads);
   }
 
   void gather(const uint32_t* ids, Matrix table, Matrix out) noexcept override {
@@ -248,7 +248,7 @@ class CpuBackend final : public Backend {
   }
 
   const Kernels& kernels_;
-  const uint32_t default_threads_;
+  const uint32_t opened_with_;
   Threads threads_;  // changes between batches
   ThreadScratch scratch_;
 };

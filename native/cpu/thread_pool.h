@@ -11,21 +11,21 @@ namespace qwen3 {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(uint32_t threads) { reserve(threads); }
+  ThreadPool() = default;  // of one thread
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   // Starts threads until there are `threads`. The caller of run(), which also runs tasks, is one of
-  // them: 1 starts none. Throws std::system_error if the system cannot create a thread. Any thread.
+  // them. Throws std::system_error if the system cannot create a thread. Any thread.
   void reserve(uint32_t threads);
 
   uint32_t threads() const;
 
-  // Calls function(task, thread) for every task in [0, tasks), on at most `limit` threads. Threads
-  // take tasks in ascending order; run() returns when all tasks are done. thread < limit, and no
-  // two calls with the same `thread` overlap. Any thread may call run(); concurrent calls run one
-  // after another. The function must not throw and must not call run().
+  // Calls function(task, thread) for every task in [0, tasks), on at most `limit` threads, at
+  // least 1. Threads take tasks in ascending order; run() returns when all tasks are done. thread <
+  // limit, and no two calls with the same `thread` overlap. Any thread may call run(); concurrent
+  // calls run one after another. The function must not throw and must not call run().
   template <typename Function>
   void run(uint32_t tasks, uint32_t limit, Function&& function) {
     run_job({[](void* context, uint32_t task, uint32_t thread) {
@@ -43,7 +43,7 @@ class ThreadPool {
   };
   // On a cache line of its own, because an idle worker spins on its invitation.
   struct alignas(64) Worker {
-    std::atomic<uint32_t> invitation{0};  // number of the last job that it was to join, or kStop
+    std::atomic<uint32_t> invitation{0};  // number of the last job it was invited to, or kStop
     std::thread thread;
   };
   static constexpr uint32_t kStop = UINT32_MAX;
@@ -58,8 +58,8 @@ class ThreadPool {
   Job job_;                     // changes only while waiting_ has no tasks and unfinished_ is 0
   uint32_t number_ = 0;         // of the job
   // On separate cache lines, so that taking a task does not slow the thread that waits for the last
-  // one. `waiting_`: the job's number in the upper half, so that a worker that comes late takes no
-  // task of the next job, which may not have invited it; below, the tasks that no thread has taken.
+  // one. `waiting_`: upper half, the job's number, so that a late worker takes no task of a job it
+  // was not invited to; lower half, the tasks not yet taken.
   alignas(64) std::atomic<uint64_t> waiting_{0};
   alignas(64) std::atomic<uint32_t> unfinished_{0};
 };

@@ -17,13 +17,13 @@ constexpr const char* kNames[] = {"f32", "bf16", "f16", "int8"};
 constexpr DType kTypes[] = {DType::f32, DType::bf16, DType::f16, DType::s8};
 
 // The process's pool. It grows to the largest number that a backend asks for and ends with the last
-// backend, so that a load that fails leaves nothing behind.
+// backend.
 std::shared_ptr<ThreadPool> process_pool() {
   static std::mutex mutex;
   static auto* const known = new std::weak_ptr<ThreadPool>;  // never destroyed: used until exit
   const std::lock_guard lock(mutex);
   std::shared_ptr<ThreadPool> pool = known->lock();
-  if (!pool) *known = pool = std::make_shared<ThreadPool>(1);
+  if (!pool) *known = pool = std::make_shared<ThreadPool>();
   return pool;
 }
 

@@ -5,8 +5,8 @@
 namespace qwen3 {
 namespace {
 
-// Two loads share weights if this string is equal: files, config, device, instruction set and
-// precision.
+// Two loads share weights if this string is equal: paths and versions of the files, config, device,
+// instruction set and precision.
 std::string identity(const ModelSource& source, const OpenDevice& opened) {
   const ModelConfig& c = source.config;
   std::ostringstream key;

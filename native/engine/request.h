@@ -40,7 +40,7 @@ struct Request {
   std::vector<std::span<const uint32_t>> texts;  // of the slices
   uint32_t dimensions;
   uint32_t max_batch_tokens;  // largest batch, in tokens, that these texts may be part of
-  uint32_t threads = 0;       // see Backend::limit_threads
+  uint32_t threads = 1;       // see Backend::limit_threads
   // No bit of a vector may depend on the other texts of its batch, on any backend.
   bool batch_invariant = false;
   float* out;  // [texts, dimensions], memory of the owner

@@ -30,7 +30,8 @@ struct LayerSource {
       gate, up, down;
 };
 
-// A safetensors file. Another content has another version.
+// A safetensors file. The version identifies its state when lib/ read the header: loads share
+// weights only if it is equal.
 struct FileSource {
   std::string path, version;
 };

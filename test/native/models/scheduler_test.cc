@@ -15,7 +15,7 @@ std::shared_ptr<LoadedModel> empty_model() { return std::make_shared<LoadedModel
 
 std::shared_ptr<Request> request(std::shared_ptr<LoadedModel> model,
                                  const std::vector<uint32_t>& lengths,
-                                 uint32_t max_batch_tokens = 100, uint32_t threads = 0) {
+                                 uint32_t max_batch_tokens = 100, uint32_t threads = 1) {
   auto made = std::make_shared<Request>();
   made->loaded = std::move(model);
   made->max_batch_tokens = max_batch_tokens;

@@ -21,7 +21,7 @@ std::vector<BackendEntry> cpu_entries(const std::vector<Isa>& isas) {
     for (const DType weights : {DType::f32, DType::bf16}) {
       const auto open = [=](uint32_t threads) {
         return [=] {
-          return open_cpu_backend(isa, weights, {std::make_shared<ThreadPool>(threads), threads});
+          return open_cpu_backend(isa, weights, {std::make_shared<ThreadPool>(), threads});
         };
       };
       const char* dtype = weights == DType::f32 ? "f32" : "bf16";

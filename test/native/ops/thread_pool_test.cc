@@ -2,6 +2,7 @@
 #include "cpu/thread_pool.h"
 
 #include <array>
+#include <chrono>
 #include <future>
 
 #include "ops/op_tests.h"
@@ -29,46 +30,50 @@ void expect_all_run(ThreadPool& pool, uint32_t tasks, uint32_t limit) {
 
 void runs_every_task_once() {
   for (const uint32_t threads : {1u, 2u, kMostThreads}) {
-    ThreadPool pool(threads);
+    ThreadPool pool;
+    pool.reserve(threads);
     expect(pool.threads() == threads, "wrong number of threads");
     for (const uint32_t tasks : {0u, 1u, 2u, 3u, 7u, 1000u, 1u, 0u, 64u})
       expect_all_run(pool, tasks, threads);
   }
 }
 
-// Jobs with other limits follow each other, so that a worker that is late for one of many threads
-// meets one of few.
+// The limit changes from job to job, so a worker that is late for a job with many threads meets one
+// with few.
 void holds_the_limit_of_each_job() {
-  ThreadPool pool(kMostThreads);
+  ThreadPool pool;
+  pool.reserve(kMostThreads);
   for (uint32_t round = 0; round < 3000; ++round)
     expect_all_run(pool, 1 + round % 7, 1 + round * 2 % kMostThreads);
 }
 
 void grows_while_it_is_used() {
-  ThreadPool pool(1);
-  std::atomic<bool> stop = false;
+  ThreadPool pool;
   auto user = std::async(std::launch::async, [&] {
-    while (!stop) expect_all_run(pool, 20, kMostThreads);
+    for (int round = 0; round < 2000; ++round) expect_all_run(pool, 20, kMostThreads);
   });
   for (uint32_t threads = 2; threads <= kMostThreads; ++threads) {
     pool.reserve(threads);
     expect_all_run(pool, 100, threads);
   }
   pool.reserve(2);
-  stop = true;
   user.get();
   expect(pool.threads() == kMostThreads, "the pool has shrunk");
-  // As many tasks as threads, which all wait until the last one has begun.
+  // As many tasks as threads, each of which waits until the last one has begun.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   std::atomic<uint32_t> begun = 0;
   pool.run(kMostThreads, kMostThreads, [&](uint32_t, uint32_t) {
     ++begun;
-    while (begun < kMostThreads) std::this_thread::yield();
+    while (begun < kMostThreads && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::yield();
   });
+  expect(std::chrono::steady_clock::now() < deadline, "not all threads run tasks");
 }
 
 // Non-atomic writes of tasks are visible when run() returns, and to the tasks of the next run.
 void publishes_results() {
-  ThreadPool pool(3);
+  ThreadPool pool;
+  pool.reserve(3);
   std::vector<uint32_t> values(100);
   for (uint32_t round = 0; round < 2000; ++round) {
     pool.run(100, 3,
@@ -79,7 +84,8 @@ void publishes_results() {
 }
 
 void callers_take_turns() {
-  ThreadPool pool(3);
+  ThreadPool pool;
+  pool.reserve(3);
   std::atomic<uint32_t> total = 0;
   std::vector<std::thread> callers;
   for (int c = 0; c < 4; ++c) {
@@ -99,7 +105,8 @@ void callers_take_turns() {
 
 void starts_and_stops() {
   for (int round = 0; round < 100; ++round) {
-    ThreadPool pool(4);
+    ThreadPool pool;
+    pool.reserve(4);
     if (round % 2) pool.run(3, 4, [](uint32_t, uint32_t) {});
   }
 }
