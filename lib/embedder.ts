@@ -99,7 +99,7 @@ export class Embedder {
   }
 
   static async #load(
-    folder: string,
+    path: string,
     request: LoadRequest,
     cancellation: Cancellation,
   ): Promise<Embedder> {
@@ -107,7 +107,8 @@ export class Embedder {
     // Read in JavaScript, because each worker has its own copy of the environment variables.
     const { QWEN3_EMBED_CPU: instructionSet = '', QWEN3_EMBED_CUDA_LIBRARY: cudaLibrary = '' } =
       process.env;
-    const checkpoint = await readCheckpoint(folder);
+    const checkpoint = await readCheckpoint(path);
+    const { folder, tokenizer } = checkpoint;
     const progress =
       onProgress &&
       ((loaded: number, total: number) => {
@@ -127,20 +128,24 @@ export class Embedder {
       ),
     );
     const opening =
-      checkpoint.tokenizer === undefined ? undefined : Tokenizer.open(checkpoint.tokenizer);
+      tokenizer === undefined
+        ? undefined
+        : Tokenizer.open(tokenizer, () => folder.refuseChange(tokenizer));
     opening?.catch((error) => cancellation.cancel(error));
     const [loaded, opened] = await Promise.allSettled([loading, opening]);
     if (loaded.status === 'rejected') throw loaded.reason;
     try {
       if (opened.status === 'rejected') throw opened.reason;
-      await checkpoint.folder.refuseChanges();
+      await folder.refuseChanges();
       cancellation.throwIfCancelled();
     } catch (error) {
       addon.unload(loaded.value.model);
       throw error;
     }
     if (loaded.value.note !== '') debug('%s', loaded.value.note);
-    return new Embedder(checkpoint, loaded.value, request, opened.value);
+    const embedder = new Embedder(checkpoint, loaded.value, request, opened.value);
+    cancellation.onCancel(() => embedder.close()); // aborted before the load has settled
+    return embedder;
   }
 
   /** Values of a full vector: the model's hidden size. */
@@ -166,7 +171,7 @@ export class Embedder {
     return this.#loaded.precision;
   }
 
-  /** Absolute path of the checkpoint's folder. */
+  /** Absolute path of the checkpoint's folder, symbolic links resolved. */
   get model(): string {
     return this.#checkpoint.folder.path;
   }
@@ -242,6 +247,7 @@ export class Embedder {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#running);
+    await yieldToEventLoop(); // so that whoever awaits one of these calls continues first
     finalization.unregister(this);
     addon.unload(this.#loaded.model);
   }

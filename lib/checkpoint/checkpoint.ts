@@ -1,9 +1,7 @@
 // Reads a checkpoint folder: what native needs to load the weights, and what the tokenizer and the
 // checks of options need to know about the model. Only this file knows Hugging Face's tensor names.
 
-import { stat } from 'node:fs/promises';
 import type { LayerSource, ModelSource, StoredType, TensorSource } from '../addon/types';
-import { EmbedderError } from '../errors';
 import { readConfig } from './config';
 import { invalid, unsupported } from './errors';
 import { Folder } from './folder';
@@ -28,20 +26,7 @@ const bytesOf: Readonly<Record<StoredType, number>> = { f32: 4, bf16: 2, f16: 2 
  * Throws `MODEL_NOT_FOUND`, `MODEL_INVALID` or `MODEL_UNSUPPORTED`.
  */
 export async function readCheckpoint(name: string): Promise<Checkpoint> {
-  const folder = new Folder(name);
-  const found = await stat(folder.path).catch((error) => {
-    throw new EmbedderError(
-      'MODEL_NOT_FOUND',
-      `There is no model folder ${folder.path}: ${error.message}`,
-      { cause: error },
-    );
-  });
-  if (!found.isDirectory()) {
-    throw new EmbedderError(
-      'MODEL_NOT_FOUND',
-      `${folder.path} is a file: pass the path of the checkpoint's folder.`,
-    );
-  }
+  const folder = await Folder.open(name);
   const config = await readConfig(folder);
   await checkPooling(folder, config.hidden);
   const prompts = await readPrompts(folder);

@@ -1,7 +1,7 @@
 // Access to the files of a checkpoint's folder: sizes, versions, JSON. Callers interpret the
 // content.
 
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { EmbedderError } from '../errors';
 import { invalid, unreadable } from './errors';
@@ -22,12 +22,32 @@ export interface FileState {
  * load can tell whether all that it read belongs together.
  */
 export class Folder {
-  /** Absolute. */
+  /** Absolute, symbolic links resolved. */
   readonly path: string;
   readonly #states = new Map<string, FileState | undefined>();
 
-  constructor(folder: string) {
-    this.path = path.resolve(folder);
+  private constructor(absolute: string) {
+    this.path = absolute;
+  }
+
+  /**
+   * Resolves symbolic links once, so that a link that changes during a load does not mix two
+   * folders. Throws `MODEL_NOT_FOUND` if there is no such folder.
+   */
+  static async open(folder: string): Promise<Folder> {
+    const absolute = path.resolve(folder);
+    const real = await realpath(absolute).catch((error) => {
+      throw new EmbedderError(
+        'MODEL_NOT_FOUND',
+        `There is no model folder ${absolute}: ${error.message}`,
+        { cause: error },
+      );
+    });
+    if ((await stat(real)).isDirectory()) return new Folder(real);
+    throw new EmbedderError(
+      'MODEL_NOT_FOUND',
+      `${absolute} is a file: pass the path of the checkpoint's folder.`,
+    );
   }
 
   /** The absolute path of a file. */
@@ -82,11 +102,14 @@ export class Folder {
    * first looked at. To be called when all of them have been read.
    */
   async refuseChanges(): Promise<void> {
-    for (const [file, state] of this.#states) {
-      const now = await readState(file);
-      if (now?.version !== state?.version)
-        throw invalid(file, 'it was changed while the model was being loaded; load it again');
-    }
+    for (const file of this.#states.keys()) await this.refuseChange(file);
+  }
+
+  /** The same for one file. */
+  async refuseChange(file: string): Promise<void> {
+    const now = await readState(file);
+    if (now?.version !== this.#states.get(file)?.version)
+      throw invalid(file, 'it has changed since the load of the model began; load the model again');
   }
 }
 

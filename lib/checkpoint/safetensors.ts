@@ -84,8 +84,9 @@ async function readFile(
   const file = folder.file(name);
   const state = await folder.stateOf(file);
   if (!state) return undefined;
-  const tensors = await readHeader(file, state.size, index);
-  return { source: { path: await realpath(file), version: state.version }, tensors };
+  const real = await realpath(file);
+  const tensors = await readHeader(real, state.size, index);
+  return { source: { path: real, version: state.version }, tensors };
 }
 
 async function readHeader(

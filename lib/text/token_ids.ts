@@ -119,8 +119,9 @@ function takeSlice(inputs: Inputs, first: number, { prefix }: CountRequest): rea
           `${inputs.name(index)} has.`,
       );
     }
-    slice.push(prefix ? `${prefix.text}${input}` : input);
-    size += input.length;
+    const whole = prefix ? `${prefix.text}${input}` : input;
+    slice.push(whole);
+    size += whole.length;
   }
   return slice;
 }

@@ -16,18 +16,21 @@ export class Tokenizer {
   readonly specialTokens: ReadonlyMap<number, string>;
   readonly #file: string;
   readonly #library: Library;
+  readonly #refuseChange: () => Promise<void>;
   // Appended to every text if the file's template appends nothing.
   readonly #appended: number | undefined;
   #plainLibrary: Promise<Library> | undefined;
 
   private constructor(
     file: string,
+    refuseChange: () => Promise<void>,
     library: Library,
     specialTokens: ReadonlyMap<number, string>,
     appended: number | undefined,
   ) {
     this.specialTokens = specialTokens;
     this.#file = file;
+    this.#refuseChange = refuseChange;
     this.#library = library;
     this.#appended = appended;
   }
@@ -35,9 +38,13 @@ export class Tokenizer {
   /**
    * Reads a `tokenizer.json`. The library can parse it on the calling thread only: 0.7 s for the
    * 11 MB file of the published models. Warns once per file if its template appends no end token.
+   * `refuseChange` throws if the file has changed; it is called when the file is read once more.
    * Throws `MODEL_INVALID`.
    */
-  static async open(file: string): Promise<Tokenizer> {
+  static async open(
+    file: string,
+    refuseChange: () => Promise<void> = async () => {},
+  ): Promise<Tokenizer> {
     try {
       const json = await readFile(file);
       refuseBrokenTemplate(json);
@@ -45,7 +52,8 @@ export class Tokenizer {
       const library = withoutLimits(Library.fromFile(file));
       // The encoding of an empty text is what the template appends.
       const template = await library.encode('');
-      if (template.getLength() > 0) return new Tokenizer(file, library, specialTokens, undefined);
+      if (template.getLength() > 0)
+        return new Tokenizer(file, refuseChange, library, specialTokens, undefined);
       const appended = library.tokenToId(endToken);
       if (appended === null) throw new Error(`it has no token ${endToken}`);
       if (!warned.has(file)) {
@@ -55,7 +63,7 @@ export class Tokenizer {
         );
       }
       warned.add(file);
-      return new Tokenizer(file, library, specialTokens, appended);
+      return new Tokenizer(file, refuseChange, library, specialTokens, appended);
     } catch (error) {
       throw invalid(file, error);
     }
@@ -85,13 +93,20 @@ export class Tokenizer {
    * JSON, because the library has no option to ignore them.
    */
   #plain(): Promise<Library> {
-    this.#plainLibrary ??= readFile(this.#file).then((json) => {
-      const { from, to } = rangeOf('added_tokens', json);
-      return withoutLimits(
-        Library.fromString(`${json.toString('utf8', 0, from)}[]${json.toString('utf8', to)}`),
-      );
+    this.#plainLibrary ??= this.#openPlain().catch((error) => {
+      this.#plainLibrary = undefined; // the next call tries again
+      throw error;
     });
     return this.#plainLibrary;
+  }
+
+  async #openPlain(): Promise<Library> {
+    const json = await readFile(this.#file);
+    await this.#refuseChange();
+    const { from, to } = rangeOf('added_tokens', json);
+    return withoutLimits(
+      Library.fromString(`${json.toString('utf8', 0, from)}[]${json.toString('utf8', to)}`),
+    );
   }
 }
 

@@ -28,6 +28,7 @@ void wait_while(const std::atomic<uint32_t>& value, uint32_t old) {
 
 void ThreadPool::reserve(uint32_t threads) {
   const std::lock_guard lock(turn_);
+  const size_t before = workers_.size();
   while (workers_.size() + 1 < threads) {
     Worker& worker = workers_.emplace_back();
     const auto thread = static_cast<uint32_t>(workers_.size());
@@ -35,14 +36,17 @@ void ThreadPool::reserve(uint32_t threads) {
       worker.thread = std::thread([this, &worker, thread] { work(worker, thread); });
     } catch (...) {
       workers_.pop_back();
+      end_workers(before);
       throw;
     }
   }
 }
 
-ThreadPool::~ThreadPool() {
-  for (Worker& worker : workers_) invite(worker, kStop);
-  for (Worker& worker : workers_) worker.thread.join();
+ThreadPool::~ThreadPool() { end_workers(0); }
+
+void ThreadPool::end_workers(size_t remaining) {
+  for (size_t i = remaining; i < workers_.size(); ++i) invite(workers_[i], kStop);
+  for (; workers_.size() > remaining; workers_.pop_back()) workers_.back().thread.join();
 }
 
 uint32_t ThreadPool::threads() const {
@@ -51,7 +55,9 @@ uint32_t ThreadPool::threads() const {
 }
 
 void ThreadPool::invite(Worker& worker, uint32_t number) {
-  worker.invitation.store(number, std::memory_order_release);
+  // An exchange, because a store may pass the check for a sleeper in notify_one, and the sleeper
+  // would miss kStop.
+  worker.invitation.exchange(number, std::memory_order_seq_cst);
   worker.invitation.notify_one();
 }
 

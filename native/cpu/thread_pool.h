@@ -1,6 +1,7 @@
 // A pool of compute threads, shared by the process. Independent of what they compute.
 #pragma once
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -17,7 +18,7 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   // Starts threads until there are `threads`. The caller of run(), which also runs tasks, is one of
-  // them. Throws std::system_error if the system cannot create a thread. Any thread.
+  // them. Throws std::system_error, and starts none, if the system cannot create all. Any thread.
   void reserve(uint32_t threads);
 
   uint32_t threads() const;
@@ -49,6 +50,7 @@ class ThreadPool {
   static constexpr uint32_t kStop = UINT32_MAX;
 
   static void invite(Worker& worker, uint32_t number);
+  void end_workers(size_t remaining);
   void run_job(const Job& job, uint32_t limit);
   void run_tasks(uint32_t number, uint32_t thread);
   void work(Worker& worker, uint32_t thread);

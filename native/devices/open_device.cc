@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <mutex>
+#include <string>
+#include <system_error>
 
 #include "cpu/cpu_backend.h"
 #include "cpu/thread_pool.h"
@@ -89,10 +91,14 @@ OpenDevice open_named(const std::string& device, const DeviceRequest& request, D
   }
   if (device == "reference") return {device, precision, open_reference_backend(), ""};
   const uint32_t threads = request.threads ? request.threads : physical_cores();
-  return {
-      device, precision,
-      open_cpu_backend(instruction_set(request.instruction_set), input, {process_pool(), threads}),
-      ""};
+  const Isa isa = instruction_set(request.instruction_set);
+  try {
+    return {device, precision, open_cpu_backend(isa, input, {process_pool(), threads}), ""};
+  } catch (const std::system_error& error) {
+    throw Error(ErrorCode::device_unavailable,
+                "the system does not allow " + std::to_string(threads) + " threads (" +
+                    error.what() + "): pass a smaller number as threads, or raise the limit");
+  }
 }
 
 }  // namespace

@@ -1,12 +1,21 @@
 // Files of a checkpoint that change while it is loaded. A load must not mix two versions of them.
 
-import { cpSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Embedder } from '../../lib';
 import { addon } from '../../lib/addon/binary';
 import { Folder } from '../../lib/checkpoint/folder';
-import { randomModel } from '../support/goldens.cjs';
+import { randomModel, smallModel } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
 import { tinyCheckpoint, writeCheckpoint } from '../support/tiny_checkpoint';
 
@@ -46,7 +55,7 @@ function beforeNativeOpens(change: () => void) {
 
 const refused = (file: string) => ({
   code: 'MODEL_INVALID',
-  message: expect.stringContaining(`${file}: it was changed while the model was being loaded`),
+  message: expect.stringContaining(`${file}: it has changed since the load of the model began`),
 });
 
 it('a load refuses weights that are replaced after their header was read', async () => {
@@ -101,4 +110,33 @@ it('a load refuses a shard that has changed', async () => {
   const shard = files.at(-1) as string;
   beforeNativeOpens(() => utimesSync(path.join(sharded, shard), 1, 1));
   await expect(Embedder.load(sharded)).rejects.toMatchObject(refused(shard));
+});
+
+it('a call that reads tokenizer.json again refuses one that has changed', async () => {
+  const copy = path.join(temporaryFolder(), 'small');
+  cpSync(smallModel, copy, { recursive: true });
+  const tokenizer = path.join(copy, 'tokenizer.json');
+  await using embedder = await Embedder.load(copy);
+  const vector = await embedder.embed('a <|im_start|> b');
+  const json = readFileSync(tokenizer);
+  rmSync(tokenizer);
+  const asText = () => embedder.embed('a <|im_start|> b', { specialTokens: 'text' });
+  await expect(asText()).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+  writeFileSync(tokenizer, json);
+  await expect(asText()).rejects.toMatchObject(refused('tokenizer.json'));
+  expect(await embedder.embed('a <|im_start|> b')).toEqual(vector);
+});
+
+it('a load reads one folder, although the link to it changes', async () => {
+  const link = path.join(temporaryFolder(), 'current');
+  symlinkSync(folder, link);
+  beforeNativeOpens(() => {
+    rmSync(link);
+    symlinkSync(path.dirname(other), link);
+  });
+  await using before = await Embedder.load(link);
+  expect(before.model).toBe(folder);
+  await using after = await Embedder.load(link);
+  expect(await after.embed(ids)).toEqual(otherVector);
+  expect(await before.embed(ids)).not.toEqual(otherVector);
 });

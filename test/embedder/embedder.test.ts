@@ -472,10 +472,13 @@ describe('close', () => {
     const expected = await embedder.embed('a text');
     const running = Array.from({ length: 50 }, () => embedder.embed('a text'));
     const counting = embedder.countTokens('a text');
-    const closing = embedder.close();
+    const settled: string[] = [];
+    Promise.all([...running, counting]).then(() => settled.push('calls'));
+    const closing = embedder.close().then(() => settled.push('close'));
     const late = [embedder.embed('a text'), embedder.countTokens('a text')];
     for (const call of late) expect(await failure(call)).toMatchObject({ code: 'CLOSED' });
     await closing;
+    expect(settled).toEqual(['calls', 'close']);
     for (const vector of await Promise.all(running)) expect(vector).toEqual(expected);
     expect(await counting).toBeGreaterThan(1);
     await Promise.all([embedder.close(), embedder.close(), embedder[Symbol.asyncDispose]()]);

@@ -300,6 +300,20 @@ describe('token ids of a call', () => {
     expect(new Set(turns).size).toBe(turns.length);
   });
 
+  it('are converted in slices whose size counts the prefix', async () => {
+    const prefix = instructed('find '.repeat(400));
+    const counts: number[] = [];
+    await addTokenIds(
+      new Inputs(Array(100).fill('a text')),
+      { ...plain, prefix },
+      { vocabulary: 16_384, maxPositions: 32_768 },
+      tokenizer,
+      never,
+      ({ lengths }) => counts.push(lengths.length),
+    );
+    expect(Math.max(...counts)).toBe(Math.ceil(16_384 / (prefix?.text.length ?? 0)));
+  });
+
   it('have no prefix', async () => {
     const call = idsOf(tokenizer, ['text', Uint32Array.of(1)], { prefix: instructed('find') });
     await expect(call).rejects.toThrow(TypeError);

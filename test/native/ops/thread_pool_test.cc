@@ -3,9 +3,14 @@
 
 #include <array>
 #include <chrono>
+#include <fstream>
 #include <future>
+#include <system_error>
 
 #include "ops/op_tests.h"
+#ifdef __linux__
+#include <sys/resource.h>
+#endif
 
 namespace qwen3::test {
 namespace {
@@ -70,6 +75,38 @@ void grows_while_it_is_used() {
   expect(std::chrono::steady_clock::now() < deadline, "not all threads run tasks");
 }
 
+// The sanitizers need address space of their own.
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define QWEN3_LIMIT_ADDRESS_SPACE
+#endif
+
+#ifdef QWEN3_LIMIT_ADDRESS_SPACE
+// There is address space for a few more stacks only.
+void starts_all_threads_or_none() {
+  ThreadPool pool;
+  pool.reserve(3);
+  rlimit before;
+  expect(getrlimit(RLIMIT_AS, &before) == 0, "getrlimit");
+  std::ifstream statm("/proc/self/statm");
+  rlim_t pages = 0;
+  statm >> pages;
+  const rlimit limit{pages * 4096 + (rlim_t{100} << 20), before.rlim_max};
+  bool refused = false;
+  expect(setrlimit(RLIMIT_AS, &limit) == 0, "setrlimit");
+  try {
+    pool.reserve(1000);
+  } catch (const std::system_error&) {
+    refused = true;
+  }
+  setrlimit(RLIMIT_AS, &before);
+  if (!refused) return;  // an emulated system may ignore the limit
+  expect(pool.threads() == 3, "some threads are left");
+  expect_all_run(pool, 100, 3);
+  pool.reserve(kMostThreads);
+  expect_all_run(pool, 100, kMostThreads);
+}
+#endif
+
 // Non-atomic writes of tasks are visible when run() returns, and to the tasks of the next run.
 void publishes_results() {
   ThreadPool pool;
@@ -121,6 +158,9 @@ void add_thread_pool_tests(Tests& tests) {
                 {"thread pool: publishes the tasks' writes", publishes_results},
                 {"thread pool: callers take turns", callers_take_turns},
                 {"thread pool: starts and stops", starts_and_stops}});
+#ifdef QWEN3_LIMIT_ADDRESS_SPACE
+  tests.push_back({"thread pool: starts all threads or none", starts_all_threads_or_none});
+#endif
 }
 
 }  // namespace qwen3::test
