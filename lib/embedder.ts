@@ -127,10 +127,7 @@ export class Embedder {
         progress,
       ),
     );
-    const opening =
-      tokenizer === undefined
-        ? undefined
-        : Tokenizer.open(tokenizer, () => folder.refuseChange(tokenizer));
+    const opening = tokenizer === undefined ? undefined : Tokenizer.open(tokenizer);
     opening?.catch((error) => cancellation.cancel(error));
     const [loaded, opened] = await Promise.allSettled([loading, opening]);
     if (loaded.status === 'rejected') throw loaded.reason;
@@ -194,7 +191,7 @@ export class Embedder {
    * @throws {EmbedderError} `INPUT_TOO_LONG`; `NON_FINITE`, with the failed inputs in `indices` and
    * the vectors of the remaining inputs in `vectors`; `OUT_OF_MEMORY`; `DEVICE_FAILED`; `CLOSED`;
    * for texts also `MODEL_NOT_FOUND` (the model has no `tokenizer.json`) and `MODEL_INVALID` (its
-   * `tokenizer.json` fails or belongs to another model).
+   * `tokenizer.json` fails, belongs to another model, or has changed).
    */
   embed(input: Input, options?: EmbedOptions): Promise<Float32Array>;
   embed(input: readonly Input[], options?: EmbedOptions): Promise<Float32Array[]>;

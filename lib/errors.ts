@@ -22,7 +22,8 @@ export const errorCodes = [
  * - `MODEL_UNSUPPORTED`: the checkpoint is valid, but its architecture, pooling or data type is not
  *   supported.
  * - `INPUT_TOO_LONG`: an input has more than `maxTokens` tokens.
- * - `DEVICE_UNAVAILABLE`: the device does not exist or cannot be opened.
+ * - `DEVICE_UNAVAILABLE`: the device does not exist or cannot be opened, or the system refuses the
+ *   threads.
  * - `OUT_OF_MEMORY`: the device or the host does not have enough memory.
  * - `DEVICE_FAILED`: the device failed and stays failed: load the model again.
  * - `NON_FINITE`: the vectors of some inputs contain NaN or infinity.

@@ -36,14 +36,16 @@ export class Folder {
    */
   static async open(folder: string): Promise<Folder> {
     const absolute = path.resolve(folder);
-    const real = await realpath(absolute).catch((error) => {
+    try {
+      const real = await realpath(absolute);
+      if ((await stat(real)).isDirectory()) return new Folder(real);
+    } catch (error) {
       throw new EmbedderError(
         'MODEL_NOT_FOUND',
-        `There is no model folder ${absolute}: ${error.message}`,
+        `There is no model folder ${absolute}: ${(error as Error).message}`,
         { cause: error },
       );
-    });
-    if ((await stat(real)).isDirectory()) return new Folder(real);
+    }
     throw new EmbedderError(
       'MODEL_NOT_FOUND',
       `${absolute} is a file: pass the path of the checkpoint's folder.`,
@@ -102,14 +104,11 @@ export class Folder {
    * first looked at. To be called when all of them have been read.
    */
   async refuseChanges(): Promise<void> {
-    for (const file of this.#states.keys()) await this.refuseChange(file);
-  }
-
-  /** The same for one file. */
-  async refuseChange(file: string): Promise<void> {
-    const now = await readState(file);
-    if (now?.version !== this.#states.get(file)?.version)
-      throw invalid(file, 'it has changed since the load of the model began; load the model again');
+    for (const [file, state] of this.#states) {
+      const now = await readState(file);
+      if (now?.version !== state?.version)
+        throw invalid(file, 'it was changed while the model was being loaded; load it again');
+    }
   }
 }
 

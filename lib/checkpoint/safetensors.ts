@@ -84,8 +84,10 @@ async function readFile(
   const file = folder.file(name);
   const state = await folder.stateOf(file);
   if (!state) return undefined;
-  const real = await realpath(file);
-  const tensors = await readHeader(real, state.size, index);
+  const tensors = await readHeader(file, state.size, index);
+  const real = await realpath(file).catch((error) => {
+    throw unreadable(file, error);
+  });
   return { source: { path: real, version: state.version }, tensors };
 }
 

@@ -115,8 +115,7 @@ function takeSlice(inputs: Inputs, first: number, { prefix }: CountRequest): rea
     const input = inputs.take(index);
     if (prefix && typeof input !== 'string') {
       throw new TypeError(
-        `${prefix.option} applies to texts only: it cannot be prepended to token ids, which ` +
-          `${inputs.name(index)} has.`,
+        `${prefix.option} applies to texts only, but ${inputs.name(index)} is token ids.`,
       );
     }
     const whole = prefix ? `${prefix.text}${input}` : input;

@@ -1,6 +1,7 @@
 // Converts text to token ids. Only this file uses the `tokenizers` package, Hugging Face's binding,
 // which encodes on its own threads. token_ids.ts adds prompts, enforces limits and checks ids.
 
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Tokenizer as Library } from 'tokenizers';
 import { EmbedderError } from '../errors';
@@ -16,21 +17,21 @@ export class Tokenizer {
   readonly specialTokens: ReadonlyMap<number, string>;
   readonly #file: string;
   readonly #library: Library;
-  readonly #refuseChange: () => Promise<void>;
+  readonly #hash: string;
   // Appended to every text if the file's template appends nothing.
   readonly #appended: number | undefined;
   #plainLibrary: Promise<Library> | undefined;
 
   private constructor(
     file: string,
-    refuseChange: () => Promise<void>,
+    hash: string,
     library: Library,
     specialTokens: ReadonlyMap<number, string>,
     appended: number | undefined,
   ) {
     this.specialTokens = specialTokens;
     this.#file = file;
-    this.#refuseChange = refuseChange;
+    this.#hash = hash;
     this.#library = library;
     this.#appended = appended;
   }
@@ -38,13 +39,9 @@ export class Tokenizer {
   /**
    * Reads a `tokenizer.json`. The library can parse it on the calling thread only: 0.7 s for the
    * 11 MB file of the published models. Warns once per file if its template appends no end token.
-   * `refuseChange` throws if the file has changed; it is called when the file is read once more.
    * Throws `MODEL_INVALID`.
    */
-  static async open(
-    file: string,
-    refuseChange: () => Promise<void> = async () => {},
-  ): Promise<Tokenizer> {
+  static async open(file: string): Promise<Tokenizer> {
     try {
       const json = await readFile(file);
       refuseBrokenTemplate(json);
@@ -53,7 +50,7 @@ export class Tokenizer {
       // The encoding of an empty text is what the template appends.
       const template = await library.encode('');
       if (template.getLength() > 0)
-        return new Tokenizer(file, refuseChange, library, specialTokens, undefined);
+        return new Tokenizer(file, hashOf(json), library, specialTokens, undefined);
       const appended = library.tokenToId(endToken);
       if (appended === null) throw new Error(`it has no token ${endToken}`);
       if (!warned.has(file)) {
@@ -63,7 +60,7 @@ export class Tokenizer {
         );
       }
       warned.add(file);
-      return new Tokenizer(file, refuseChange, library, specialTokens, appended);
+      return new Tokenizer(file, hashOf(json), library, specialTokens, appended);
     } catch (error) {
       throw invalid(file, error);
     }
@@ -102,12 +99,18 @@ export class Tokenizer {
 
   async #openPlain(): Promise<Library> {
     const json = await readFile(this.#file);
-    await this.#refuseChange();
+    if (hashOf(json) !== this.#hash) {
+      throw new Error('it has changed since the model was loaded; load the model again');
+    }
     const { from, to } = rangeOf('added_tokens', json);
     return withoutLimits(
       Library.fromString(`${json.toString('utf8', 0, from)}[]${json.toString('utf8', to)}`),
     );
   }
+}
+
+function hashOf(json: Buffer): string {
+  return createHash('sha256').update(json).digest('hex');
 }
 
 // Truncation and padding in the file are settings for training.

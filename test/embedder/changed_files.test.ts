@@ -55,7 +55,7 @@ function beforeNativeOpens(change: () => void) {
 
 const refused = (file: string) => ({
   code: 'MODEL_INVALID',
-  message: expect.stringContaining(`${file}: it has changed since the load of the model began`),
+  message: expect.stringContaining(`${file}: it was changed while the model was being loaded`),
 });
 
 it('a load refuses weights that are replaced after their header was read', async () => {
@@ -118,12 +118,14 @@ it('a call that reads tokenizer.json again refuses one that has changed', async 
   const tokenizer = path.join(copy, 'tokenizer.json');
   await using embedder = await Embedder.load(copy);
   const vector = await embedder.embed('a <|im_start|> b');
-  const json = readFileSync(tokenizer);
+  const json = readFileSync(tokenizer, 'utf8');
   rmSync(tokenizer);
   const asText = () => embedder.embed('a <|im_start|> b', { specialTokens: 'text' });
   await expect(asText()).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+  writeFileSync(tokenizer, `${json} `);
+  await expect(asText()).rejects.toThrow('tokenizer.json: it has changed');
   writeFileSync(tokenizer, json);
-  await expect(asText()).rejects.toMatchObject(refused('tokenizer.json'));
+  expect(await asText()).not.toEqual(vector);
   expect(await embedder.embed('a <|im_start|> b')).toEqual(vector);
 });
 

@@ -1,6 +1,6 @@
 // Temporary folders that are removed when the test file ends.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll } from 'vitest';
@@ -8,7 +8,8 @@ import { afterAll } from 'vitest';
 const folders: string[] = [];
 
 export function temporaryFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'qwen3-embed-'));
+  // Resolved, because macOS has its temporary folder behind a link.
+  const folder = mkdtempSync(path.join(realpathSync.native(tmpdir()), 'qwen3-embed-'));
   folders.push(folder);
   return folder;
 }
