@@ -17,22 +17,22 @@ namespace qwen3::addon {
 namespace {
 
 void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<LoadedModel>& loaded,
-                 Precision precision, uint32_t threads, const std::string& note,
                  const std::exception_ptr& failure) {
   const std::optional<Pending> work = here.take(ticket);
   if (!work) return;
   if (failure) return work->promise.Reject(to_js(here.env, failure));
+  const LoadJob& job = *work->job;
   const uint32_t number = here.next_model++;
   here.models.emplace(number, loaded);
   const Backend::Traits traits = loaded->model->backend->traits();
   Napi::Object device = Napi::Object::New(here.env), result = Napi::Object::New(here.env);
   device.Set("name", traits.name);
   device.Set("instructionSet", traits.instruction_set);
-  device.Set("threads", threads);
-  result.Set("precision", to_string(precision));
+  device.Set("threads", job.threads);
+  result.Set("precision", to_string(job.precision));
   result.Set("batchTokens", traits.batch_rows);
   result.Set("maxTokens", std::min(loaded->model->config.max_positions, loaded->limits.tokens));
-  result.Set("note", note);
+  result.Set("note", job.note);
   result.Set("model", number);
   result.Set("device", device);
   work->promise.Resolve(result);
@@ -67,12 +67,9 @@ Napi::Value Load(const Napi::CallbackInfo& info) {
                                    Napi::Number::New(there.env, static_cast<double>(total))});
     });
   };
-  job->finish = [link = here.link, ticket, &job = *job](std::shared_ptr<LoadedModel> loaded,
-                                                        std::exception_ptr failure) {
-    link->post(
-        [=, precision = job.precision, threads = job.threads, note = job.note](Environment& there) {
-          finish_load(there, ticket, loaded, precision, threads, note, failure);
-        });
+  job->finish = [link = here.link, ticket](std::shared_ptr<LoadedModel> loaded,
+                                           std::exception_ptr failure) {
+    link->post([=](Environment& there) { finish_load(there, ticket, loaded, failure); });
   };
   to.submit(job);
   return pending_object(here, ticket);
