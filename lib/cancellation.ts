@@ -36,18 +36,30 @@ export class Cancellation {
 }
 
 /**
+ * What a call needs of a signal. An `AbortSignal` has it, and so has one of another library or
+ * realm.
+ */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  /** What a cancelled call rejects with. If it is undefined, with an `AbortError`. */
+  readonly reason?: unknown;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/**
  * Runs `work` and settles with its result. Rejects as soon as `signal` is aborted, with the
  * signal's reason, or `work` cancels `cancellation` itself. If `signal` is already aborted, `work`
  * is not started. No listener remains on `signal` after the promise has settled.
  */
 export function cancellable<T>(
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
   work: (cancellation: Cancellation) => Promise<T>,
 ): Promise<T> {
-  if (signal?.aborted) return Promise.reject(signal.reason);
+  if (signal?.aborted) return Promise.reject(reasonOf(signal));
   return new Promise((resolve, reject) => {
     const cancellation = new Cancellation();
-    const unlisten = signal && listen(signal, () => cancellation.cancel(signal.reason));
+    const unlisten = signal && listen(signal, () => cancellation.cancel(reasonOf(signal)));
     cancellation.onCancel(() => {
       unlisten?.();
       reject(cancellation.reason);
@@ -56,27 +68,36 @@ export function cancellable<T>(
   });
 }
 
-// Callbacks by signal. All callbacks of a signal share one listener, because Node warns of a leak
-// when a signal has more than ten listeners.
-const waiting = new WeakMap<AbortSignal, Set<() => void>>();
-
-/** Calls `callback` when `signal` is aborted. Returns a function that removes the callback. */
-function listen(signal: AbortSignal, callback: () => void): () => void {
-  let callbacks = waiting.get(signal);
-  if (!callbacks) {
-    callbacks = new Set();
-    waiting.set(signal, callbacks);
-    signal.addEventListener('abort', callAll, { once: true });
-  }
-  callbacks.add(callback);
-  return () => {
-    callbacks.delete(callback);
-    if (callbacks.size > 0 || waiting.get(signal) !== callbacks) return;
-    waiting.delete(signal);
-    signal.removeEventListener('abort', callAll);
-  };
+function reasonOf({ reason }: AbortSignalLike): unknown {
+  if (reason !== undefined) return reason;
+  return new DOMException('This operation was aborted', 'AbortError');
 }
 
-function callAll(event: Event): void {
-  for (const callback of waiting.get(event.target as AbortSignal) ?? []) callback();
+// The callbacks and the listener of each signal. All callbacks of a signal share one listener,
+// because Node warns of a leak when a signal has more than ten listeners.
+const waiting = new WeakMap<
+  AbortSignalLike,
+  { readonly callbacks: Set<() => void>; readonly listener: () => void }
+>();
+
+/** Calls `callback` when `signal` is aborted. Returns a function that removes the callback. */
+function listen(signal: AbortSignalLike, callback: () => void): () => void {
+  let entry = waiting.get(signal);
+  if (!entry) {
+    const callbacks = new Set<() => void>();
+    // Not by the event's target: events of other libraries have none, or not this signal.
+    const listener = () => {
+      for (const each of callbacks) each();
+    };
+    signal.addEventListener('abort', listener);
+    entry = { callbacks, listener };
+    waiting.set(signal, entry);
+  }
+  const { callbacks, listener } = entry;
+  callbacks.add(callback);
+  return () => {
+    if (!callbacks.delete(callback) || callbacks.size > 0) return;
+    waiting.delete(signal);
+    signal.removeEventListener('abort', listener);
+  };
 }

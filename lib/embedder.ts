@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The public class: a loaded model and the calls on it. This file determines the order of the steps
 // of a call; other files implement the steps.
 
@@ -5,8 +6,8 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { debuglog } from 'node:util';
 import { addon } from './addon/binary';
 import { nativeWork } from './addon/native_call';
-import type { DeviceInfo, LoadedModel, Precision } from './addon/types';
-import { type Cancellation, cancellable } from './cancellation';
+import type { DeviceInfo, LoadedModel, Precision, Vector } from './addon/types';
+import { type AbortSignalLike, type Cancellation, cancellable } from './cancellation';
 import { type Checkpoint, readCheckpoint } from './checkpoint/checkpoint';
 import { EmbedderError } from './errors';
 import {
@@ -23,9 +24,6 @@ import { Tokenizer } from './text/tokenizer';
 
 // NODE_DEBUG=qwen3-embed logs which CUDA library was opened, or why `auto` did not select a GPU.
 const debug = debuglog('qwen3-embed');
-
-// Views to create before yielding to the event loop: 1 ms of work.
-const viewsPerTurn = 4_096;
 
 // Unloads the models of embedders that are garbage-collected without having been closed.
 const finalization = new FinalizationRegistry<number>((model) => addon.unload(model));
@@ -68,7 +66,7 @@ export class Embedder {
     tokenizer: Tokenizer | undefined,
   ) {
     this.#checkpoint = checkpoint;
-    this.#loaded = loaded;
+    this.#loaded = { ...loaded, device: { ...loaded.device } }; // objects of this realm
     this.#maxBatchTokens = request.maxBatchTokens ?? loaded.batchTokens;
     this.#batchInvariant = request.batchInvariant;
     this.#tokenizer = tokenizer;
@@ -182,8 +180,7 @@ export class Embedder {
    * settles.
    * @returns For a single input, its vector; for an array, one vector per input, in order. A vector
    * has `options.dimensions` values (default: {@link Embedder.dimensions}) and L2 norm 1. It is the
-   * final hidden state of the last token. The vectors of a call are views of one buffer, so a
-   * reference to one of them keeps the memory of all of them.
+   * final hidden state of the last token. It is all of its `buffer`.
    * @throws {TypeError} An argument or option has the wrong type, or an option is unknown.
    * @throws {RangeError} An option has an invalid value, an array has more than 16,777,216
    * elements, token ids are empty or outside of the vocabulary, or a text contains special tokens
@@ -193,12 +190,10 @@ export class Embedder {
    * for texts also `MODEL_NOT_FOUND` (the model has no `tokenizer.json`) and `MODEL_INVALID` (its
    * `tokenizer.json` fails, belongs to another model, or has changed).
    */
-  embed(input: Input, options?: EmbedOptions): Promise<Float32Array>;
-  embed(input: readonly Input[], options?: EmbedOptions): Promise<Float32Array[]>;
-  async embed(
-    input: Input | readonly Input[],
-    options?: EmbedOptions,
-  ): Promise<Float32Array | Float32Array[]> {
+  embed(input: Input, options?: EmbedOptions): Promise<Vector>;
+  embed(input: readonly Input[], options?: EmbedOptions): Promise<Vector[]>;
+  embed(input: Input | readonly Input[], options?: EmbedOptions): Promise<Vector | Vector[]>;
+  async embed(input: Input | readonly Input[], options?: EmbedOptions): Promise<Vector | Vector[]> {
     const inputs = new Inputs(input);
     const request = checkEmbedOptions(options, this.#checkpoint.prompts, this.dimensions);
     // Not awaited: while it waits, a suspended function would keep its arguments in memory.
@@ -215,6 +210,7 @@ export class Embedder {
    */
   countTokens(input: Input, options?: CountOptions): Promise<number>;
   countTokens(input: readonly Input[], options?: CountOptions): Promise<number[]>;
+  countTokens(input: Input | readonly Input[], options?: CountOptions): Promise<number | number[]>;
   async countTokens(
     input: Input | readonly Input[],
     options?: CountOptions,
@@ -250,7 +246,7 @@ export class Embedder {
   }
 
   #run<T>(
-    signal: AbortSignal | undefined,
+    signal: AbortSignalLike | undefined,
     work: (cancellation: Cancellation) => Promise<T>,
   ): Promise<T> {
     if (this.#closing)
@@ -264,13 +260,14 @@ export class Embedder {
     inputs: Inputs,
     request: EmbedRequest,
     cancellation: Cancellation,
-  ): Promise<Float32Array | Float32Array[]> {
+  ): Promise<Vector | Vector[]> {
     if (inputs.length === 0) return [];
     const limits = {
       vocabulary: this.#checkpoint.source.config.vocabulary,
       maxPositions: this.maxTokens,
     };
-    const { vectors, nonFinite } = await nativeWork(
+    const vectors: Vector[] = [];
+    const nonFinite = await nativeWork(
       cancellation,
       () =>
         addon.embed(
@@ -282,15 +279,18 @@ export class Embedder {
           this.#loaded.device.threads,
         ),
       async (ticket) => {
-        const add = ({ ids, lengths }: TokenIds) => addon.addTexts(ticket, ids, lengths);
+        const add = ({ ids, lengths }: TokenIds) => {
+          const added = newVectors(lengths.length, request.dimensions);
+          addon.addTexts(ticket, ids, lengths, added);
+          vectors.push(...added);
+        };
         await addTokenIds(inputs, request, limits, this.#tokenizer, cancellation, add);
         addon.submit(ticket);
       },
     );
-    const rows = await rowsOf(vectors, request.dimensions);
-    if (nonFinite.length === 0) return inputs.isSingle ? (rows[0] as Float32Array) : rows;
+    if (nonFinite.length === 0) return inputs.isSingle ? (vectors[0] as Vector) : vectors;
     const named = `${nonFinite.slice(0, 10).join(', ')}${nonFinite.length > 10 ? ', ...' : ''}`;
-    const finite: (Float32Array | null)[] = rows;
+    const finite: (Vector | null)[] = vectors;
     for (const index of nonFinite) finite[index] = null;
     throw new EmbedderError(
       'NON_FINITE',
@@ -300,11 +300,15 @@ export class Embedder {
   }
 }
 
-async function rowsOf(vectors: Float32Array, dimensions: number): Promise<Float32Array[]> {
-  const rows: Float32Array[] = [];
-  for (let start = 0; start < vectors.length; start += dimensions) {
-    rows.push(vectors.subarray(start, start + dimensions));
-    if (rows.length % viewsPerTurn === 0) await yieldToEventLoop();
+/** New vectors, each with memory of its own. The constructor throws if there is none left. */
+function newVectors(count: number, dimensions: number): Vector[] {
+  try {
+    return Array.from({ length: count }, () => new Float32Array(dimensions));
+  } catch (cause) {
+    throw new EmbedderError(
+      'OUT_OF_MEMORY',
+      'The host has no memory left for the vectors of this call: embed fewer texts.',
+      { cause },
+    );
   }
-  return rows;
 }

@@ -1,5 +1,7 @@
 // The package's error class and its codes. native/error.h has the same list of codes.
 
+import type { Vector } from './addon/types';
+
 export const errorCodes = [
   'MODEL_NOT_FOUND',
   'MODEL_INVALID',
@@ -43,7 +45,7 @@ export class EmbedderError extends Error {
   /** With `NON_FINITE` only: indices, ascending, of the inputs that have no finite vector. */
   readonly indices?: readonly number[];
   /** With `NON_FINITE` only: one entry per input, `null` for the inputs in `indices`. */
-  readonly vectors?: readonly (Float32Array | null)[];
+  readonly vectors?: readonly (Vector | null)[];
 
   constructor(
     code: ErrorCode,
@@ -51,7 +53,7 @@ export class EmbedderError extends Error {
     details: {
       cause?: unknown;
       indices?: readonly number[];
-      vectors?: readonly (Float32Array | null)[];
+      vectors?: readonly (Vector | null)[];
     } = {},
   ) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);

@@ -1,6 +1,7 @@
 // The package's public API.
 
-export type { DeviceInfo, Precision } from './addon/types';
+export type { DeviceInfo, Precision, Vector } from './addon/types';
+export type { AbortSignalLike } from './cancellation';
 export { Embedder } from './embedder';
 export { EmbedderError, type ErrorCode } from './errors';
 export type { CountOptions, EmbedOptions, SpecialTokens } from './options/embed';

@@ -104,12 +104,12 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'native/engine',
   ],
 
-  'lib/errors': [],
-  'lib/cancellation': [],
   'lib/addon/types': [],
+  'lib/errors': ['lib/addon/types'],
+  'lib/cancellation': [],
   'lib/addon': ['lib/errors', 'lib/cancellation', 'lib/addon/types'],
   'lib/checkpoint': ['lib/errors', 'lib/addon/types'],
-  'lib/options': ['lib/addon/types'],
+  'lib/options': ['lib/cancellation', 'lib/addon/types'],
   'lib/text': ['lib/errors', 'lib/cancellation', 'lib/addon/types', 'lib/options'],
   'lib/embedder': [
     'lib/errors',
@@ -120,7 +120,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'lib/options',
     'lib/text',
   ],
-  'lib/index': ['lib/errors', 'lib/addon/types', 'lib/options', 'lib/embedder'],
+  'lib/index': ['lib/errors', 'lib/cancellation', 'lib/addon/types', 'lib/options', 'lib/embedder'],
 };
 
 /** The layer of a file: the longest name in the table that matches its path. */

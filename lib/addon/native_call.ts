@@ -40,9 +40,11 @@ function nativeCall<T>(call: () => T): T {
   }
 }
 
+// Native errors are recognized by their code. They are no instances of this file's `Error` if it
+// runs in a realm of its own (jest, node:vm).
 function toEmbedderError(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof EmbedderError) return error;
-  const { code } = error as { code?: unknown };
+  if (error instanceof EmbedderError) return error;
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (!errorCodes.includes(code as ErrorCode)) return error;
-  return new EmbedderError(code as ErrorCode, error.message, { cause: error });
+  return new EmbedderError(code as ErrorCode, String(message), { cause: error });
 }

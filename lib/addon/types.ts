@@ -7,6 +7,9 @@
  */
 export type Precision = 'f32' | 'bf16' | 'f16' | 'int8';
 
+/** A `Float32Array`. Compilers since TypeScript 5.7 see that its buffer is an `ArrayBuffer`. */
+export type Vector = ReturnType<Float32ArrayConstructor['of']>;
+
 /** Data type of a tensor in the checkpoint. */
 export type StoredType = 'f32' | 'bf16' | 'f16';
 
@@ -112,13 +115,6 @@ export interface Pending<T> {
   readonly promise: Promise<T | undefined>;
 }
 
-export interface Vectors {
-  /** [texts, dimensions], without gaps. Rows that are not finite are written as zeros. */
-  readonly vectors: Float32Array;
-  /** Indices of the rows that are not finite, ascending. */
-  readonly nonFinite: Uint32Array;
-}
-
 /**
  * The exports of the native addon. Functions throw, and promises reject with, an Error whose `code`
  * is an `ErrorCode`, or a RangeError for an invalid argument.
@@ -136,9 +132,10 @@ export interface Addon {
   /** Releases a model. Its memory is freed when no work and no other embedder uses it. */
   unload(model: number): void;
   /**
-   * Begins a call with `texts` texts, at least 1, and allocates its vectors. `maxBatchTokens` is
-   * the largest batch, in tokens, that its texts may be part of. With `batchInvariant`, no bit of a
-   * vector depends on its batch. `threads`: the most CPU threads that compute it.
+   * Begins a call with `texts` texts, at least 1, whose vectors have `dimensions` values.
+   * `maxBatchTokens` is the largest batch, in tokens, that its texts may be part of. With
+   * `batchInvariant`, no bit of a vector depends on its batch. `threads`: the most CPU threads that
+   * compute it. Resolves with the indices, ascending, of the texts without a finite vector.
    */
   embed(
     model: number,
@@ -147,12 +144,19 @@ export interface Addon {
     maxBatchTokens: number,
     batchInvariant: boolean,
     threads: number,
-  ): Pending<Vectors>;
+  ): Pending<Uint32Array>;
   /**
    * Adds texts to a call that has not been submitted: copies their token ids, which follow one
-   * another in `ids`. `lengths` has the count of each text, at least 1.
+   * another in `ids`. `lengths` has the count of each text, at least 1. The vector of each text is
+   * written into its array of `vectors`, which must not be transferred before the call settles. A
+   * vector that is not finite is written as zeros.
    */
-  addTexts(ticket: number, ids: Uint32Array, lengths: Uint32Array): void;
+  addTexts(
+    ticket: number,
+    ids: Uint32Array,
+    lengths: Uint32Array,
+    vectors: readonly Float32Array[],
+  ): void;
   /** Queues a call to which all texts have been added. */
   submit(ticket: number): void;
   /** Drops work. Does nothing if it has already settled. */

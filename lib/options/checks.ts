@@ -1,5 +1,7 @@
 // Shared checks of arguments. Each message states what is expected and what was passed.
 
+import type { AbortSignalLike } from '../cancellation';
+
 /** Options whose names have been checked and whose values have not. */
 export type Given<Name extends string> = Readonly<Partial<Record<Name, unknown>>>;
 
@@ -70,12 +72,16 @@ export function checkInteger(name: string, value: unknown, low: number, high: nu
   throw new RangeError(`${name} is ${value}: it must be an integer from ${low} to ${high}.`);
 }
 
-export function checkSignal(signal: unknown): AbortSignal | undefined {
-  // Not instanceof: test runners and Electron have more than one AbortSignal class.
-  const given = signal as Partial<AbortSignal> | null | undefined;
+export function checkSignal(signal: unknown): AbortSignalLike | undefined {
+  const given = signal as Partial<AbortSignalLike> | null | undefined;
   if (given === undefined) return undefined;
-  if (typeof given?.aborted === 'boolean' && typeof given.addEventListener === 'function')
-    return given as AbortSignal;
+  const { aborted, addEventListener, removeEventListener } = given ?? {};
+  if (
+    typeof aborted === 'boolean' &&
+    typeof addEventListener === 'function' &&
+    typeof removeEventListener === 'function'
+  )
+    return given as AbortSignalLike;
   throw wrongType('signal', 'an AbortSignal', signal);
 }
 

@@ -1,6 +1,7 @@
 // Options of embed and countTokens: types, defaults, checks. No other file of lib/ repeats the
 // checks; native/addon checks again, against bugs.
 
+import type { AbortSignalLike } from '../cancellation';
 import { checkInteger, checkNames, checkOneOf, checkSignal, type Given } from './checks';
 import { type Prefix, prefixOf } from './prompt';
 
@@ -33,7 +34,7 @@ export interface CountOptions {
    */
   readonly specialTokens?: SpecialTokens;
   /** Cancels the call, which rejects at once with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
 }
 
 /** Options of `Embedder.embed`. */
@@ -64,7 +65,7 @@ const minDimensions = 32;
 export interface CountRequest {
   readonly prefix: Prefix | undefined;
   readonly specialTokens: SpecialTokens;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignalLike | undefined;
 }
 
 export interface EmbedRequest extends CountRequest {

@@ -2,6 +2,7 @@
 // native/addon checks again, against bugs.
 
 import type { Precision } from '../addon/types';
+import type { AbortSignalLike } from '../cancellation';
 import {
   checkInteger,
   checkNames,
@@ -74,7 +75,7 @@ export interface LoadOptions {
    */
   readonly batchInvariant?: boolean;
   /** Cancels loading, which rejects at once with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
   /**
    * Called repeatedly while the weights are read. Not called if the weights are shared with a model
    * that is already loaded. If it throws, loading rejects with that error.
@@ -101,7 +102,7 @@ export interface LoadRequest {
   /** Undefined: as many as the device needs to reach its full speed. */
   readonly maxBatchTokens: number | undefined;
   readonly batchInvariant: boolean;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignalLike | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 

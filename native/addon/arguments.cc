@@ -41,6 +41,17 @@ std::vector<uint32_t> integers(const Napi::Value& value, const char* name) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+Napi::Float32Array floats(const Napi::Value& value, const char* name, size_t length) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array)
+    throw std::invalid_argument(std::string(name) + " is not a Float32Array");
+  const auto array = value.As<Napi::Float32Array>();
+  if (array.ElementLength() != length)
+    throw std::invalid_argument(std::string(name) + " has " +
+                                std::to_string(array.ElementLength()) + " values, not " +
+                                std::to_string(length));
+  return array;
+}
+
 namespace {
 
 TensorSource tensor(const Napi::Value& value, const char* name) {

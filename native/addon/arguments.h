@@ -21,6 +21,8 @@ Napi::Object object(const Napi::Value& value, const char* name);
 std::string text(const Napi::Value& value, const char* name);
 // A copy of a Uint32Array.
 std::vector<uint32_t> integers(const Napi::Value& value, const char* name);
+// A Float32Array of `length` values.
+Napi::Float32Array floats(const Napi::Value& value, const char* name, size_t length);
 ModelSource model_source(const Napi::Object& from);
 
 }  // namespace qwen3::addon

@@ -27,34 +27,20 @@ void finish_embed(Environment& here, uint32_t ticket) {
   }
   Napi::Uint32Array non_finite = Napi::Uint32Array::New(here.env, request.non_finite.size());
   std::copy(request.non_finite.begin(), request.non_finite.end(), non_finite.Data());
-  Napi::Object result = Napi::Object::New(here.env);
-  result.Set("vectors", work->vectors.Value());
-  result.Set("nonFinite", non_finite);
-  work->promise.Resolve(result);
+  work->promise.Resolve(non_finite);
 }
 
 // Asking the system for its free memory takes 160 us, so only calls with large results do.
 constexpr size_t kLargeBytes = size_t{1} << 20;
 
-// Calls the JavaScript constructor, which throws when memory is short; Node-API's function would
-// end the process.
-Napi::Float32Array new_vectors(Napi::Env env, size_t values) {
-  const size_t bytes = values * sizeof(float);
-  const auto refuse = [&] {
-    const std::string need = std::to_string(bytes >> 20) + " MiB";
-    const std::string free = std::to_string(available_memory() >> 20) + " MiB are free";
-    throw Error(ErrorCode::out_of_memory,
-                "the vectors of this call need " + need + ", " + free + ": embed fewer texts");
-  };
-  if (bytes >= kLargeBytes && bytes > available_memory()) refuse();
-  try {
-    const auto constructor = env.Global().Get("Float32Array").As<Napi::Function>();
-    return constructor.New({Napi::Number::New(env, static_cast<double>(values))})
-        .As<Napi::Float32Array>();
-  } catch (const Napi::Error&) {
-    refuse();
-    throw;
-  }
+// Throws if the vectors of a call would not fit into the free memory.
+void refuse_too_large(size_t bytes) {
+  if (bytes < kLargeBytes) return;
+  const size_t free = available_memory();
+  if (bytes <= free) return;
+  throw Error(ErrorCode::out_of_memory,
+              "the vectors of this call need " + std::to_string(bytes >> 20) + " MiB, " +
+                  std::to_string(free >> 20) + " MiB are free: embed fewer texts");
 }
 
 // A call that has not been submitted.
@@ -84,16 +70,12 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
   request->batch_invariant = info[4].ToBoolean();
   request->threads = static_cast<uint32_t>(integer(info[5], "threads", 1, kMaxThreads));
 
-  // V8 owns this memory. JavaScript cannot reach it before the promise settles, so it cannot be
-  // detached or resized.
-  Napi::Float32Array vectors = new_vectors(here.env, texts * request->dimensions);
+  refuse_too_large(texts * request->dimensions * sizeof(float));
   request->texts.reserve(texts);
-  request->out = vectors.Data();
+  request->out.reserve(texts);
   request->owner = here.link->owner;
-  const uint32_t ticket = here.add({.promise = Napi::Promise::Deferred::New(here.env),
-                                    .request = request,
-                                    .text_count = texts,
-                                    .vectors = Napi::Persistent(vectors)});
+  const uint32_t ticket = here.add(
+      {.promise = Napi::Promise::Deferred::New(here.env), .request = request, .text_count = texts});
   request->finish = [link = here.link, ticket](Request&) {
     link->post([ticket](Environment& there) { finish_embed(there, ticket); });
   };
@@ -119,7 +101,13 @@ void AddTexts(const Napi::CallbackInfo& info) {
     if (id >= config.vocabulary)
       throw std::invalid_argument("a token id is outside of the embedding table");
   }
-  call.request->add(std::move(ids), lengths);
+  const Napi::Object vectors = object(info[3], "vectors");
+  std::vector<float*> out;
+  for (uint32_t i = 0; i < lengths.size(); ++i)
+    out.push_back(floats(vectors.Get(i), "a vector", call.request->dimensions).Data());
+  // V8 owns the memory. lib/ neither detaches it nor changes the list before the promise settles.
+  call.vectors.push_back(Napi::Persistent(vectors));
+  call.request->add(std::move(ids), lengths, out);
 }
 
 void Submit(const Napi::CallbackInfo& info) {

@@ -92,8 +92,7 @@ void Engine::pool(LoadedModel& loaded, const Batch& batch, const std::vector<Tex
   for (uint32_t row = 0; row < texts.size(); ++row) {
     Request& request = *texts[row].request;
     if (!request.owner->alive || request.cancelled || request.error) continue;
-    outputs.push_back(
-        {row, request.dimensions, request.out + texts[row].index * request.dimensions, false});
+    outputs.push_back({row, request.dimensions, request.out[texts[row].index], false});
     pooled.push_back(&texts[row]);
   }
   if (outputs.empty()) return;

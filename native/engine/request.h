@@ -23,27 +23,29 @@ struct MemoryOwner {
 };
 
 struct Request {
-  // Adds texts: their token ids one after another, and the length of each. The caller has checked
-  // that the ids are in the vocabulary, that a text has 1 to max_positions tokens, and that the
-  // lengths sum up to the ids.
-  void add(std::vector<uint32_t> ids, std::span<const uint32_t> lengths) {
+  // Adds texts: their token ids one after another, the length of each, and the memory for each
+  // vector. The caller has checked that the ids are in the vocabulary, that a text has 1 to
+  // max_positions tokens, and that the lengths sum up to the ids.
+  void add(std::vector<uint32_t> ids, std::span<const uint32_t> lengths,
+           std::span<float* const> vectors) {
     const std::span all(slices.emplace_back(std::move(ids)));
     size_t begin = 0;
     for (const uint32_t length : lengths) {
       texts.push_back(all.subspan(begin, length));
       begin += length;
     }
+    out.insert(out.end(), vectors.begin(), vectors.end());
   }
 
   std::shared_ptr<LoadedModel> loaded;
   std::vector<std::vector<uint32_t>> slices;     // token ids, as they were added
   std::vector<std::span<const uint32_t>> texts;  // of the slices
+  std::vector<float*> out;                       // per text, [dimensions], memory of the owner
   uint32_t dimensions;
   uint32_t max_batch_tokens;  // largest batch, in tokens, that these texts may be part of
   uint32_t threads = 1;       // see Backend::limit_threads
   // No bit of a vector may depend on the other texts of its batch, on any backend.
   bool batch_invariant = false;
-  float* out;  // [texts, dimensions], memory of the owner
   std::shared_ptr<MemoryOwner> owner;
   // Called once on the engine thread, unless the request is cancelled before.
   std::function<void(Request&)> finish;

@@ -118,10 +118,9 @@ void a_query_makes_few_calls() {
     std::atomic<bool> finished = false;
     const auto request = std::make_shared<Request>();
     request->loaded = model;
-    request->add(random_ids(1, 32, 64), std::array{32u});
+    request->add(random_ids(1, 32, 64), std::array{32u}, std::array{vector.data()});
     request->dimensions = static_cast<uint32_t>(vector.size());
     request->max_batch_tokens = 1000;
-    request->out = vector.data();
     request->owner = std::make_shared<MemoryOwner>();
     request->finish = [&](Request&) { finished = true; };
     Engine engine;

@@ -83,3 +83,66 @@ it('lets a thousand calls wait on one signal without a warning', async () => {
   process.off('warning', listen);
   expect(warnings).toEqual([]);
 });
+
+/** A signal as written before signals had reasons. `event` is what its listeners receive. */
+function oldSignal(event?: object) {
+  const listeners = new Set<(event?: object) => void>();
+  const signal = {
+    aborted: false,
+    addEventListener: (_: 'abort', listener: () => void) => void listeners.add(listener),
+    removeEventListener: (_: 'abort', listener: () => void) => void listeners.delete(listener),
+  };
+  const abort = () => {
+    signal.aborted = true;
+    for (const listener of listeners) listener(event);
+  };
+  return { signal, listeners, abort };
+}
+
+it.each([
+  ['no event', undefined],
+  ['an event without a target', { type: 'abort' }],
+  ['an event of another target', { type: 'abort', target: new AbortController().signal }],
+])('a signal of another library that passes %s cancels all its calls', async (_, event) => {
+  const { signal, listeners, abort } = oldSignal(event);
+  await expect(cancellable(signal, async () => 5)).resolves.toBe(5);
+  expect(listeners.size).toBe(0);
+  const calls = [cancellable(signal, () => never), cancellable(signal, () => never)];
+  expect(listeners.size).toBe(1);
+  abort();
+  for (const call of [...calls, cancellable(signal, () => never)]) {
+    await expect(call).rejects.toBeInstanceOf(DOMException);
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+  }
+  expect(listeners.size).toBe(0);
+});
+
+it('rejects with the reason of another library’s signal', async () => {
+  const { signal, abort } = oldSignal();
+  const call = cancellable(Object.assign(signal, { reason: null }), () => never);
+  abort();
+  await expect(call).rejects.toBe(null);
+});
+
+it('a proxy of a signal cancels calls', async () => {
+  const controller = new AbortController();
+  const proxy = new Proxy(controller.signal, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const call = cancellable(proxy, () => never);
+  controller.abort('enough');
+  await expect(call).rejects.toBe('enough');
+  expect(listeners(controller.signal)).toBe(0);
+});
+
+it('a signal that refuses listeners is an error, each time', async () => {
+  const { signal } = oldSignal();
+  signal.addEventListener = () => {
+    throw new TypeError('not here');
+  };
+  for (let i = 0; i < 2; i++)
+    await expect(cancellable(signal, () => never)).rejects.toThrow('not here');
+});

@@ -110,6 +110,7 @@ describe('embed options', () => {
     [{ signal: {} }, /signal must be an AbortSignal, not Object/],
     [{ signal: null }, /not null/],
     [{ signal: new AbortController() }, /not AbortController/],
+    [{ signal: { aborted: false, addEventListener() {} } }, /signal must be an AbortSignal/],
   ])('%j are a TypeError', (options, message) => {
     expect(() => embedOptions(options)).toThrow(TypeError);
     expect(() => embedOptions(options)).toThrow(message);

@@ -27,11 +27,12 @@ struct Call {
        uint32_t max_batch_tokens = 200)
       : memory(texts.size() * kDimensions, -7), request(std::make_shared<Request>()) {
     request->loaded = std::move(model);
-    for (const Ids& text : texts)
-      request->add(text, std::array{static_cast<uint32_t>(text.size())});
+    for (size_t i = 0; i < texts.size(); ++i) {
+      request->add(texts[i], std::array{static_cast<uint32_t>(texts[i].size())},
+                   std::array{memory.data() + i * kDimensions});
+    }
     request->dimensions = kDimensions;
     request->max_batch_tokens = max_batch_tokens;
-    request->out = memory.data();
     request->owner = std::make_shared<MemoryOwner>();
     request->finish = [finished = finished](Request&) { ++*finished; };
   }

@@ -20,7 +20,8 @@ std::shared_ptr<Request> request(std::shared_ptr<LoadedModel> model,
   made->loaded = std::move(model);
   made->max_batch_tokens = max_batch_tokens;
   made->threads = threads;
-  made->add(std::vector<uint32_t>(std::accumulate(lengths.begin(), lengths.end(), 0u)), lengths);
+  made->add(std::vector<uint32_t>(std::accumulate(lengths.begin(), lengths.end(), 0u)), lengths,
+            std::vector<float*>(lengths.size()));
   return made;
 }
 
