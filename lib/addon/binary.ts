@@ -1,8 +1,14 @@
 // The loaded native addon. Importing this file loads it and throws if that fails, so only code that
 // calls the addon imports it.
 
-import path from 'node:path';
+import { join } from 'node:path';
 import { loadAddon } from './load_addon';
 import type { Addon } from './types';
 
-export const addon = loadAddon(path.join(__dirname, '..', '..')) as Addon;
+// Tools that collect the files of a program (@vercel/nft, Next.js, ncc) evaluate these expressions
+// and take all files of the two folders, the CUDA library included. Keep the form: they all know
+// `join`, imported by name, of one string with `__dirname`, and other forms only some of them.
+export const addon = loadAddon(
+  join(`${__dirname}/../../build/Release`),
+  join(`${__dirname}/../../prebuilds`),
+) as Addon;

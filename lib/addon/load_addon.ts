@@ -1,6 +1,6 @@
 // Finds and loads the native addon for this platform. If none is found, the error lists where it
-// was searched for; if it fails to load, the file and the cause. Both name the command that builds
-// one. types.ts has its types.
+// was searched for; if it fails to load, the file and the cause. Both say what to do: build one, or
+// exclude the package from a bundle. types.ts has its types.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,52 +12,55 @@ import findAddon from 'node-gyp-build';
 const debug = debuglog('qwen3-embed');
 
 /**
- * Loads the addon of the package in `folder`: the one in build/Release if there is one, else the
- * prebuilt one for this platform. Throws an Error if none is found or it fails to load.
+ * Loads the addon of a package: the one in `built` if there is one, else the one for this platform
+ * in `prebuilds`. These are the folders build/Release and prebuilds of the package, where
+ * node-gyp-build looks. Throws an Error if none is found or it fails to load.
  */
-export function loadAddon(folder: string): unknown {
-  const home = unpacked(folder);
-  const file = find(home);
+export function loadAddon(built: string, prebuilds: string): unknown {
+  const file = find(built, prebuilds);
   try {
     refuseTruncated(file);
-    const addon: unknown = createRequire(__filename)(file);
-    if (debug.enabled) debug('%s for %s: %s', version(folder), machine(), file);
+    const addon: unknown = createRequire(file)(file);
+    // Without NODE_DEBUG it is false in Node, which saves the time of `machine`; Bun has none.
+    if (debug.enabled !== false) {
+      debug('%s for %s: %s', version(path.dirname(prebuilds)) ?? 'bundled', machine(), file);
+    }
     return addon;
   } catch (cause) {
     // With --no-addons, Node's own message is clear enough.
     if ((cause as NodeJS.ErrnoException).code === 'ERR_DLOPEN_DISABLED') throw cause;
     throw failure(
       `${file} does not load on ${machine()}: ${(cause as Error).message}`,
-      home,
+      prebuilds,
+      cause,
+    );
+  }
+}
+
+function find(built: string, prebuilds: string): string {
+  const outside = unpacked(prebuilds);
+  try {
+    return findAddon.resolve(path.dirname(outside));
+  } catch (cause) {
+    const searched = [
+      `${path.join(built, '*.node')}: built from source`,
+      `${path.join(outside, target(), '*.node')}: prebuilt; ${contents(outside, target())}`,
+    ];
+    throw failure(
+      `there is no binary for ${machine()}. Looked for:\n  ${searched.join('\n  ')}`,
+      prebuilds,
       cause,
     );
   }
 }
 
 /**
- * The folder that has the package's native files. Electron keeps them outside of its archive, in
+ * The folder with the package's prebuilds. Electron keeps them outside of its archive, in
  * app.asar.unpacked; native libraries find each other only there.
  */
-function unpacked(folder: string): string {
-  const outside = folder.replace(`app.asar${path.sep}`, `app.asar.unpacked${path.sep}`);
-  return existsSync(path.join(outside, 'prebuilds')) ? outside : folder;
-}
-
-function find(folder: string): string {
-  try {
-    return findAddon.resolve(folder);
-  } catch (cause) {
-    const prebuilds = path.join(folder, 'prebuilds');
-    const searched = [
-      `${path.join(folder, 'build', 'Release', '*.node')}: built from source`,
-      `${path.join(prebuilds, target(), '*.node')}: prebuilt; ${contents(prebuilds, target())}`,
-    ];
-    throw failure(
-      `there is no binary for ${machine()}. Looked for:\n  ${searched.join('\n  ')}`,
-      folder,
-      cause,
-    );
-  }
+function unpacked(prebuilds: string): string {
+  const outside = prebuilds.replace(`app.asar${path.sep}`, `app.asar.unpacked${path.sep}`);
+  return existsSync(outside) ? outside : prebuilds;
 }
 
 /**
@@ -72,13 +75,24 @@ function refuseTruncated(file: string): void {
   if (end > bytes.length) throw new Error('the file is truncated');
 }
 
-function failure(message: string, folder: string, cause: unknown): Error {
+function failure(problem: string, prebuilds: string, cause: unknown): Error {
+  const message = version(path.dirname(prebuilds))
+    ? `qwen3-embed: ${problem}\n${howToBuild(path.dirname(unpacked(prebuilds)))}`
+    : `${bundled}\nAs it is, ${problem}`;
+  return new Error(message, { cause });
+}
+
+const bundled = `qwen3-embed was bundled. Its binaries cannot be, so mark it as external:
+  esbuild: --external:qwen3-embed
+  webpack: externals: { 'qwen3-embed': 'commonjs qwen3-embed' }
+  others: "Bundlers" in qwen3-embed's README`;
+
+function howToBuild(folder: string): string {
   const script = path.join(folder, 'scripts', 'install', 'build-native.mjs');
-  const command = `node ${JSON.stringify(script)}`;
-  return new Error(
-    `qwen3-embed: ${message}\nTo build it here (C++20 compiler, CMake 3.18): ${command}`,
-    { cause },
-  );
+  // Tools that copy only what a program needs leave it out.
+  if (!existsSync(script))
+    return 'To build one, install the package where it runs: this copy has no build script.';
+  return `To build it here (C++20 compiler, CMake 3.18): node ${JSON.stringify(script)}`;
 }
 
 /** Name of the folder of this platform's prebuilds: "linux-x64". */
@@ -88,16 +102,34 @@ function target(): string {
 
 /** Platform, C library and runtime, for messages: "linux-x64-glibc, Node 20.20.2". */
 function machine(): string {
-  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
-  const library =
-    process.platform === 'linux' ? (header.glibcVersionRuntime ? '-glibc' : '-musl') : '';
-  const { electron, node } = process.versions;
-  return `${target()}${library}, ${electron ? `Electron ${electron}` : `Node ${node}`}`;
+  const { bun, deno, electron, node } = process.versions;
+  const runtime =
+    (bun && `Bun ${bun}`) ||
+    (deno && `Deno ${deno}`) ||
+    (electron && `Electron ${electron}`) ||
+    `Node ${node}`;
+  return `${target()}${library()}, ${runtime}`;
 }
 
-function version(folder: string): string {
-  return (createRequire(__filename)(path.join(folder, 'package.json')) as { version: string })
-    .version;
+function library(): string {
+  if (process.platform !== 'linux') return '';
+  try {
+    const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+    return header.glibcVersionRuntime ? '-glibc' : '-musl';
+  } catch {
+    return ''; // Deno refuses the report without --allow-sys.
+  }
+}
+
+/** Version of the package in `folder`. Undefined if it is not there: this code was bundled. */
+function version(folder: string): string | undefined {
+  try {
+    const file = path.join(folder, 'package.json');
+    const { name, version } = JSON.parse(readFileSync(file, 'utf8'));
+    return name === 'qwen3-embed' ? version : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function contents(prebuilds: string, platform: string): string {
@@ -107,8 +139,6 @@ function contents(prebuilds: string, platform: string): string {
     return `the package contains ${readdirSync(path.join(prebuilds, platform)).join(', ')}`;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT'
-      ? 'the package contains none'
-      : `the folder cannot be read (${message})`;
+    return code === 'ENOENT' ? 'the folder is missing' : `the folder cannot be read (${message})`;
   }
 }

@@ -1,11 +1,14 @@
 // Which addon the loader finds, and its errors if there is none or it does not load. `npm run
 // check:package` tests the same with a package that was packed and installed.
 
+import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -13,20 +16,36 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { loadAddon } from '../../lib/addon/load_addon';
 import { temporaryFolder } from '../support/temporary_folder';
 
 const root = path.join(__dirname, '..', '..');
 const built = path.join(root, 'build', 'Release', 'qwen3_embed.node');
 const target = `${process.platform}-${process.arch}`;
+const manifest = '{ "name": "qwen3-embed", "version": "1.2.3" }';
+
+/** Loads the addon of the package in `folder`. */
+function loadFrom(folder: string): unknown {
+  return loadAddon(path.join(folder, 'build', 'Release'), path.join(folder, 'prebuilds'));
+}
+
+/** The message with which loading from `folder` fails. */
+function failureIn(folder: string): string {
+  try {
+    loadFrom(folder);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error('it loaded');
+}
 
 /** Creates a package folder with a prebuilt addon below `parent`. */
 function packageIn(parent: string): { folder: string; file: string } {
   const folder = path.join(parent, 'node_modules', 'qwen3-embed');
   const prebuilds = path.join(folder, 'prebuilds', target);
   mkdirSync(prebuilds, { recursive: true });
-  writeFileSync(path.join(folder, 'package.json'), '{ "version": "1.2.3" }');
+  writeFileSync(path.join(folder, 'package.json'), manifest);
   const file = path.join(prebuilds, 'node.napi.node');
   copyFileSync(built, file);
   return { folder, file };
@@ -34,21 +53,86 @@ function packageIn(parent: string): { folder: string; file: string } {
 
 it('loads the prebuild, from a path with spaces and umlauts too', () => {
   const { folder } = packageIn(path.join(temporaryFolder(), 'a folder with ümläuts'));
-  expect(loadAddon(folder)).toMatchObject({ embed: expect.any(Function) });
+  expect(loadFrom(folder)).toMatchObject({ embed: expect.any(Function) });
 });
 
 it('without an addon, the error has the platform, the searched paths and the build command', () => {
   const folder = temporaryFolder();
   mkdirSync(path.join(folder, 'prebuilds', 'plan9-mips'), { recursive: true });
+  writeFileSync(path.join(folder, 'package.json'), manifest);
   const script = path.join(folder, 'scripts', 'install', 'build-native.mjs');
-  const command = `node ${JSON.stringify(script)}`;
-  const expected = [
+  mkdirSync(path.dirname(script), { recursive: true });
+  writeFileSync(script, '');
+  const message = failureIn(folder);
+  for (const part of [
     target,
     path.join(folder, 'build', 'Release'),
     'the package contains plan9-mips',
-    command,
-  ];
-  for (const part of expected) expect(() => loadAddon(folder)).toThrow(part);
+    `node ${JSON.stringify(script)}`,
+  ])
+    expect(message).toContain(part);
+  expect(message).not.toContain('bundled');
+});
+
+it('a copy without the build script does not propose it', () => {
+  const { folder, file } = packageIn(temporaryFolder());
+  truncateSync(file, 100);
+  const message = failureIn(folder);
+  expect(message).toContain('does not load on');
+  expect(message).toContain('this copy has no build script');
+  expect(message).not.toContain('build-native.mjs');
+});
+
+it.each([
+  ['no package.json', undefined],
+  ["another package's package.json", '{ "name": "app", "version": "1.0.0" }'],
+])('in a bundle, with %s, the error says how to exclude the package', (_, text) => {
+  const folder = temporaryFolder();
+  if (text) writeFileSync(path.join(folder, 'package.json'), text);
+  const message = failureIn(folder);
+  for (const part of [
+    'qwen3-embed was bundled',
+    '--external:qwen3-embed',
+    "externals: { 'qwen3-embed': 'commonjs qwen3-embed' }",
+    'there is no binary for',
+    path.join(folder, 'prebuilds', target),
+  ])
+    expect(message).toContain(part);
+  expect(message).not.toContain('build-native.mjs');
+});
+
+it('a bundle beside the prebuilds loads them, and NODE_DEBUG says that it was bundled', () => {
+  const { folder, file } = packageIn(temporaryFolder());
+  rmSync(path.join(folder, 'package.json'));
+  const program = `
+    const { loadAddon } = require(${JSON.stringify(path.join(root, 'dist/addon/load_addon.js'))});
+    const folder = ${JSON.stringify(folder)};
+    console.log(typeof loadAddon(folder + '/build/Release', folder + '/prebuilds').embed);`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], {
+    env: { ...process.env, NODE_DEBUG: 'qwen3-embed' },
+    encoding: 'utf8',
+  });
+  expect(stdout.trim(), stderr).toBe('function');
+  expect(stderr).toMatch(/bundled for /);
+  expect(stderr).toContain(file);
+});
+
+it('a report that the system refuses does not hide the error', () => {
+  const report = vi.spyOn(process.report, 'getReport').mockImplementation(() => {
+    throw new Error('Requires sys access');
+  });
+  onTestFinished(() => report.mockRestore());
+  const { folder, file } = packageIn(temporaryFolder());
+  truncateSync(file, 100);
+  expect(failureIn(folder)).toMatch(/does not load on/);
+});
+
+// Tools read the paths from the code. check:package runs some of them, but not Next.js, which is
+// large. All know this form.
+it('the paths of the native files are written out', () => {
+  const code = readFileSync(path.join(root, 'dist', 'addon', 'binary.js'), 'utf8');
+  for (const folder of ['build/Release', 'prebuilds'])
+    expect(code).toContain(`(0, node_path_1.join)(\`\${__dirname}/../../${folder}\`)`);
 });
 
 it.each([0, 40, 100, 10_000, 500_000, -1])(
@@ -56,14 +140,14 @@ it.each([0, 40, 100, 10_000, 500_000, -1])(
   (bytes) => {
     const { folder, file } = packageIn(temporaryFolder());
     truncateSync(file, bytes < 0 ? statSync(file).size + bytes : bytes);
-    expect(() => loadAddon(folder)).toThrow(/does not load on/);
+    expect(() => loadFrom(folder)).toThrow(/does not load on/);
   },
 );
 
 it('a file that is not an addon is an error', () => {
   const { folder, file } = packageIn(temporaryFolder());
   writeFileSync(file, 'MZ '.repeat(1000));
-  expect(() => loadAddon(folder)).toThrow(/does not load on/);
+  expect(() => loadFrom(folder)).toThrow(/does not load on/);
 });
 
 it('in an Electron archive, the files unpacked beside it are used', () => {
@@ -71,8 +155,8 @@ it('in an Electron archive, the files unpacked beside it are used', () => {
   packageIn(path.join(parent, 'app.asar.unpacked'));
   const inside = path.join(parent, 'app.asar', 'node_modules', 'qwen3-embed');
   mkdirSync(inside, { recursive: true });
-  writeFileSync(path.join(inside, 'package.json'), '{ "version": "1.2.3" }');
-  expect(loadAddon(inside)).toMatchObject({ embed: expect.any(Function) });
+  writeFileSync(path.join(inside, 'package.json'), manifest);
+  expect(loadFrom(inside)).toMatchObject({ embed: expect.any(Function) });
 });
 
 it('only modules that call native need the addon', () => {
