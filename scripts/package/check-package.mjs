@@ -1,6 +1,7 @@
 // npm run check:package: checks the package as its users get it. Packs it in a clean copy of the
-// checkout, installs it without a compiler, loads it by require and import, and tests how it fails
-// when it is damaged. Prints sizes and the dependencies of each binary.
+// checkout, installs it without a compiler, loads it by require and import, in Bun and Deno, and as
+// bundlers and tracers leave it, and tests how it fails when it is damaged. Prints sizes and the
+// dependencies of each binary.
 //
 //   --prebuilt     use the binaries in prebuilds/ as they are and build none
 //   --glibc=2.28   fail if a binary requires a newer glibc; a release sets this, because a build on
@@ -10,7 +11,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { fail } from '../install/report.mjs';
 import { root } from '../install/stamp.mjs';
 import { nodeBinary, tool } from '../tools.mjs';
@@ -25,6 +26,7 @@ import {
   temporaryFolder,
 } from './tarball.mjs';
 
+const require = createRequire(import.meta.url);
 const folder = temporaryFolder();
 const checkout = path.join(folder, 'checkout');
 const consumer = path.join(folder, 'a folder with ümläuts');
@@ -69,16 +71,19 @@ function bareFolder() {
 }
 
 /**
- * Runs a script of test/package in a consumer's folder, so that it imports the installed package.
+ * Runs a script in a consumer's folder, so that it imports the installed package. A script of
+ * test/package is copied there first.
  */
-function runInside(home, script, args, { env = {}, flags = [], ...options } = {}) {
-  fs.copyFileSync(path.join(root, 'test', 'package', script), path.join(home, script));
+function runInside(home, script, args, options = {}) {
+  const { env = {}, flags = [], program = process.execPath, ...others } = options;
+  const source = path.join(root, 'test', 'package', script);
+  if (fs.existsSync(source)) fs.copyFileSync(source, path.join(home, script));
   const all = { ...bare, ...env };
-  const result = spawnSync(process.execPath, [...flags, script, ...args], {
+  const result = spawnSync(program, [...flags, script, ...args], {
     cwd: home,
     env: all,
     encoding: 'utf8',
-    ...options,
+    ...others,
   });
   return { ...result, output: `${result.stdout}${result.stderr}`.trim() };
 }
@@ -90,8 +95,8 @@ function embeds(home, script, args = embedArguments, options = {}) {
 }
 
 /** Runs a program whose `require` must fail with a message that matches all `patterns`. */
-function failsToLoad(home, patterns, options) {
-  const { status, signal, output } = runInside(home, 'embed.cjs', embedArguments, options);
+function failsToLoad(home, patterns, { script = 'embed.cjs', ...options } = {}) {
+  const { status, signal, output } = runInside(home, script, embedArguments, options);
   if (status !== 1)
     throw new Error(`it ended with ${signal ?? status}, not with exit code 1: ${output}`);
   for (const pattern of patterns)
@@ -101,9 +106,19 @@ function failsToLoad(home, patterns, options) {
 
 /** The path of the prebuild for this machine in an installed package. */
 function prebuildOf(home) {
-  return createRequire(import.meta.url)('node-gyp-build').resolve(
-    path.join(home, 'node_modules', 'qwen3-embed'),
-  );
+  return require('node-gyp-build').resolve(path.join(home, 'node_modules', 'qwen3-embed'));
+}
+
+/**
+ * Copies the consumer, with a file in place of the CUDA library if none was built. Returns the
+ * library's path from `home`.
+ */
+function copyConsumer(home) {
+  fs.cpSync(consumer, home, { recursive: true });
+  fs.rmSync(path.join(home, 'node_modules', '.bin'), { recursive: true });
+  const library = path.join(path.dirname(prebuildOf(home)), 'libqwen3_embed_cuda.so');
+  if (!fs.existsSync(library)) fs.writeFileSync(library, 'in place of the library');
+  return path.relative(home, library);
 }
 
 let packed;
@@ -233,8 +248,101 @@ async function useIt() {
   });
 }
 
+/** Runtimes other than Node. */
+async function runElsewhere() {
+  const { glibcVersionRuntime } = process.report.getReport().header;
+  const avx2 = machine === 'linux-x64' && /\bavx2\b/.test(fs.readFileSync('/proc/cpuinfo', 'utf8'));
+  if (!avx2 || !glibcVersionRuntime) {
+    console.log('skipped Bun and Deno: the check has their binaries for linux-x64, glibc, AVX2');
+    return;
+  }
+  const permissions = ['--allow-ffi', '--allow-env', '--allow-read'];
+  for (const [name, spec, file, flags] of [
+    ['Bun', '@oven/bun-linux-x64@1.4.5', path.join('bin', 'bun'), []],
+    ['Deno', '@deno/linux-x64-glibc@2.9.6', 'deno', ['run', ...permissions]],
+  ]) {
+    await check(`${name} ${spec.split('@').at(-1)}`, () => {
+      const env = { NODE_DEBUG: 'qwen3-embed', DENO_DIR: path.join(folder, 'deno') };
+      const options = { program: path.join(tool(spec), file), flags, env };
+      const { output } = runInside(consumer, 'runtime.cjs', embedArguments, options);
+      if (!/^embedded$/m.test(output) || !output.includes(prebuildOf(consumer)))
+        throw new Error(output);
+    });
+  }
+}
+
+/** Tools that collect the files of a program, with all that it needs. */
+async function trace() {
+  const app = path.join(folder, 'to trace');
+  const library = copyConsumer(app);
+  await check('@vercel/nft', async () => {
+    const { nodeFileTrace } = require(tool('@vercel/nft@1.11.5'));
+    const { fileList } = await nodeFileTrace([path.join(app, 'embed.cjs')], { base: app });
+    const traced = path.join(folder, 'traced');
+    for (const file of fileList) fs.cpSync(path.join(app, file), path.join(traced, file));
+    if (!fileList.has(library)) throw new Error(`it leaves out ${library}`);
+    embeds(traced, 'embed.cjs');
+    return `${fileList.size} files, ${megabytes(bytesBelow(traced))}`;
+  });
+  await check('@vercel/ncc', () => {
+    const ncc = path.join(tool('@vercel/ncc@0.45.0'), 'dist', 'ncc', 'cli.js');
+    const built = path.join(folder, 'built by ncc');
+    run(process.execPath, [ncc, 'build', 'embed.cjs', '--out', built], { cwd: app });
+    const target = path.basename(path.dirname(library));
+    if (!fs.existsSync(path.join(built, 'prebuilds', target, path.basename(library))))
+      throw new Error(`it leaves out ${library}`);
+    embeds(built, 'index.cjs');
+  });
+}
+
+/** Bundles embed.cjs, as README.md says and as it warns. */
+async function bundle() {
+  const entry = path.join(consumer, 'embed.cjs');
+  // The compiled code expects its package two folders above: here a package.json with another name.
+  const script = (name) => path.join('bundles', name, 'embed.cjs');
+  const bundlers = {
+    esbuild: (outfile, external) => {
+      const { buildSync } = require(tool('esbuild@0.28.2'));
+      const options = { bundle: true, platform: 'node', logLevel: 'silent' };
+      buildSync({ ...options, entryPoints: [entry], external: [external], outfile });
+    },
+    webpack: async (outfile, external) => {
+      const webpack = promisify(require(tool('webpack@5.113.0')));
+      const stats = await webpack({
+        context: consumer,
+        mode: 'production',
+        target: 'node',
+        entry,
+        externals: { [external]: `commonjs ${external}` },
+        output: { path: path.dirname(outfile), filename: path.basename(outfile) },
+      });
+      if (stats.hasErrors()) throw new Error(stats.toString('errors-only'));
+    },
+  };
+  for (const [name, build] of Object.entries(bundlers)) {
+    await check(`${name}, with the package external`, async () => {
+      await build(path.join(consumer, script(name)), 'qwen3-embed');
+      embeds(consumer, script(name));
+    });
+    await check(`${name}, with the package bundled`, async () => {
+      await build(path.join(consumer, script(name)), 'tokenizers');
+      // From the start of a line, because Node also prints the line of code that throws.
+      const patterns = [/^Error: qwen3-embed was bundled/m, /^ {2}esbuild: /m, /^ {2}webpack: /m];
+      return failsToLoad(consumer, patterns, { script: script(name) });
+    });
+    await check(`${name}, with the prebuilds copied`, () => {
+      const prebuilds = path.join(consumer, 'prebuilds');
+      fs.cpSync(path.join(consumer, 'node_modules', 'qwen3-embed', 'prebuilds'), prebuilds, {
+        recursive: true,
+      });
+      const env = { NODE_DEBUG: 'qwen3-embed' };
+      embeds(consumer, script(name), embedArguments, { env });
+      fs.rmSync(prebuilds, { recursive: true });
+    });
+  }
+}
+
 async function packIntoElectron() {
-  const require = createRequire(import.meta.url);
   const { createPackageWithOptions, extractFile, listPackage, statFile } = require(
     tool('@electron/asar@3.4.1'),
   );
@@ -271,14 +379,7 @@ async function packIntoElectron() {
   await check('app.asar, native files unpacked as in docs/electron.md', async () => {
     const home = path.join(folder, 'electron');
     const app = path.join(home, 'app');
-    fs.cpSync(consumer, app, { recursive: true });
-    fs.rmSync(path.join(app, 'node_modules', '.bin'), { recursive: true });
-    const cudaLibrary = path.join(
-      path.relative(consumer, path.dirname(prebuildOf(consumer))),
-      'libqwen3_embed_cuda.so',
-    );
-    if (!fs.existsSync(path.join(app, cudaLibrary)))
-      fs.writeFileSync(path.join(app, cudaLibrary), 'in place of the library');
+    const cudaLibrary = copyConsumer(app);
     const documented = /unpack: '(.*)'/.exec(
       fs.readFileSync(path.join(root, 'docs', 'electron.md'), 'utf8'),
     )[1];
@@ -376,6 +477,9 @@ async function breakIt() {
 await makeTarball();
 if (!packed) fail(new Error('npm pack failed, so there is no package to check'));
 await useIt();
+await runElsewhere();
+await trace();
+await bundle();
 await packIntoElectron();
 await breakIt();
 console.log(failures === 0 ? '\nAll checks passed.' : `\n${failures} checks failed.`);
