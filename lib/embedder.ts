@@ -19,6 +19,7 @@ import {
 } from './options/embed';
 import { type Input, Inputs } from './options/inputs';
 import { checkFolder, checkLoadOptions, type LoadOptions, type LoadRequest } from './options/load';
+import { list } from './show';
 import { addTokenIds, countTokens, type TokenIds } from './text/token_ids';
 import { Tokenizer } from './text/tokenizer';
 
@@ -289,13 +290,13 @@ export class Embedder {
       },
     );
     if (nonFinite.length === 0) return inputs.isSingle ? (vectors[0] as Vector) : vectors;
-    const named = `${nonFinite.slice(0, 10).join(', ')}${nonFinite.length > 10 ? ', ...' : ''}`;
     const finite: (Vector | null)[] = vectors;
-    for (const index of nonFinite) finite[index] = null;
+    const indices = Array.from(nonFinite);
+    for (const index of indices) finite[index] = null;
     throw new EmbedderError(
       'NON_FINITE',
-      `No finite vector for input ${named}: the vectors of the other inputs are in error.vectors.`,
-      { indices: Array.from(nonFinite), vectors: finite },
+      `No finite vector for input ${list(indices)}: error.vectors has those of the other inputs.`,
+      { indices, vectors: finite },
     );
   }
 }

@@ -69,3 +69,11 @@ it.each(readdirSync(folder))('the mutants of %s match the code that they change'
     if (lastLine?.includes('//') && !replacement.includes('//')) expect(after, name).toBe('');
   }
 });
+
+it('the lock file has the hash of every package', () => {
+  const { packages } = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
+  const { '': project, ...others } = packages;
+  expect(Object.keys(others)).toContain('node_modules/vitest');
+  const missing = Object.keys(others).filter((name) => !others[name].integrity);
+  expect(missing).toEqual([]);
+});

@@ -2,6 +2,7 @@
 // checks of options need to know about the model. Only this file knows Hugging Face's tensor names.
 
 import type { LayerSource, ModelSource, StoredType, TensorSource } from '../addon/types';
+import { list, show } from '../show';
 import { readConfig } from './config';
 import { invalid, unsupported } from './errors';
 import { Folder } from './folder';
@@ -96,15 +97,15 @@ function tensorSource(
     stored.shape.some((size, axis) => size !== shape[axis])
   ) {
     throw invalidTensor(
-      `has the shape [${stored.shape.join(', ')}], but config.json requires [${shape.join(', ')}]`,
+      `has the shape ${show(stored.shape)}, but config.json requires ${show(shape)}`,
     );
   }
   const dtype = Object.hasOwn(storedTypes, stored.dtype) ? storedTypes[stored.dtype] : undefined;
   if (!dtype) {
-    const known = Object.keys(storedTypes).join(', ');
+    const known = list(Object.keys(storedTypes));
     throw unsupported(
       folder,
-      `tensor ${name} is stored as ${stored.dtype.slice(0, 20)}; only ${known} are supported`,
+      `tensor ${name} is stored as ${show(stored.dtype)}; only ${known} are supported`,
     );
   }
   const rows = shape.length === 2 ? (shape[0] as number) : 1;

@@ -4,7 +4,8 @@
 
 import type { ModelConfig } from '../addon/types';
 import { EmbedderError } from '../errors';
-import { invalid, show, unsupported } from './errors';
+import { show } from '../show';
+import { invalid, unsupported } from './errors';
 import { type Folder, isObject, type JsonObject } from './folder';
 
 // Bounds far above all published models. They keep sizes in bytes exact in a double. A value

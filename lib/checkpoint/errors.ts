@@ -20,8 +20,3 @@ export function unreadable(file: string, error: unknown): EmbedderError {
     { cause: error },
   );
 }
-
-/** Formats a JSON value for messages, at most 60 characters. */
-export function show(value: unknown): string {
-  return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60);
-}

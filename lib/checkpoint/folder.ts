@@ -4,6 +4,7 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { EmbedderError } from '../errors';
+import { shorten } from '../show';
 import { invalid, unreadable } from './errors';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -42,7 +43,7 @@ export class Folder {
     } catch (error) {
       throw new EmbedderError(
         'MODEL_NOT_FOUND',
-        `There is no model folder ${absolute}: ${(error as Error).message}`,
+        `There is no model folder: ${shorten((error as Error).message, 1_000)}.`,
         { cause: error },
       );
     }
@@ -128,7 +129,8 @@ async function readState(file: string): Promise<FileState | undefined> {
 
 /** Whether `name` is a bare file name, which cannot refer to anything outside of its folder. */
 export function isPlainName(name: string): boolean {
-  return name !== '' && name !== '.' && name !== '..' && !/[/\\\0]/.test(name);
+  const fits = name.length > 0 && name.length <= 255; // the limit of file systems
+  return fits && name !== '.' && name !== '..' && !/[/\\\0]/.test(name);
 }
 
 export function isObject(value: unknown): value is JsonObject {

@@ -1,6 +1,7 @@
 // Reads the prompts of sentence-transformers' configuration.
 
-import { invalid, show } from './errors';
+import { show } from '../show';
+import { invalid } from './errors';
 import { type Folder, isObject } from './folder';
 
 /**

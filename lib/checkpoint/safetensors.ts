@@ -5,6 +5,7 @@
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import type { FileSource } from '../addon/types';
 import { EmbedderError } from '../errors';
+import { show } from '../show';
 import { invalid, unreadable } from './errors';
 import { type Folder, isObject, isPlainName } from './folder';
 
@@ -50,7 +51,7 @@ export async function readTensorTable(folder: Folder): Promise<TensorTable> {
 
   const names = [...new Set(Object.values(weightMap))].map((name) => {
     if (typeof name === 'string' && isPlainName(name)) return name;
-    throw damaged(index, `${JSON.stringify(name)} is not the name of a file in the same folder`);
+    throw damaged(index, `${show(name)} is not the name of a file in the same folder`);
   });
   const files: FileSource[] = [];
   const headers = new Map<unknown, ReadonlyMap<string, StoredTensor>>();
@@ -69,7 +70,7 @@ export async function readTensorTable(folder: Folder): Promise<TensorTable> {
   for (const [tensor, name] of Object.entries(weightMap)) {
     const stored = headers.get(name)?.get(tensor);
     if (!stored)
-      throw damaged(index, `${tensor} should be in ${String(name)}, which does not contain it`);
+      throw damaged(index, `${show(tensor)} should be in ${show(name)}, which does not contain it`);
     tensors.set(tensor, stored);
   }
   return { files, tensors };
@@ -147,19 +148,20 @@ function tensorsOf(
   const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue;
-    if (!isObject(entry)) throw damaged(file, `the header's entry for ${name} is not an object`);
+    if (!isObject(entry))
+      throw damaged(file, `the header's entry for ${show(name)} is not an object`);
     const { dtype, shape, data_offsets: offsets } = entry;
-    if (typeof dtype !== 'string') throw damaged(file, `${name} has no dtype`);
-    if (!isCounts(shape)) throw damaged(file, `${name} has an invalid shape`);
+    if (typeof dtype !== 'string') throw damaged(file, `${show(name)} has no dtype`);
+    if (!isCounts(shape)) throw damaged(file, `${show(name)} has an invalid shape`);
     if (!isCounts(offsets) || offsets.length !== 2)
-      throw damaged(file, `${name} has invalid data_offsets`);
+      throw damaged(file, `${show(name)} has invalid data_offsets`);
     const [begin, end] = offsets as [number, number];
-    if (begin > end || end > size - start) {
+    const data = size - start;
+    if (begin > end || end > data)
       throw damaged(
         file,
-        `${name} has invalid data_offsets [${begin}, ${end}] for ${size - start} bytes of data`,
+        `${show(name)} has invalid data_offsets ${show(offsets)}: the data has ${data} bytes`,
       );
-    }
     tensors.set(name, { file: index, offset: start + begin, bytes: end - begin, dtype, shape });
   }
   refuseOverlap(tensors, file);
@@ -173,7 +175,7 @@ function refuseOverlap(tensors: ReadonlyMap<string, StoredTensor>, file: string)
   let end = 0;
   let before = '';
   for (const [name, tensor] of inOrder) {
-    if (tensor.offset < end) throw damaged(file, `${before} and ${name} overlap`);
+    if (tensor.offset < end) throw damaged(file, `${show(before)} and ${show(name)} overlap`);
     end = tensor.offset + tensor.bytes;
     before = name;
   }

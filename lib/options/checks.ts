@@ -1,6 +1,7 @@
 // Shared checks of arguments. Each message states what is expected and what was passed.
 
 import type { AbortSignalLike } from '../cancellation';
+import { list, shorten, show } from '../show';
 
 /** Options whose names have been checked and whose values have not. */
 export type Given<Name extends string> = Readonly<Partial<Record<Name, unknown>>>;
@@ -12,7 +13,7 @@ export function wrongType(name: string, wanted: string, value: unknown): TypeErr
 
 /** For a string that is not one of the argument's valid values. */
 export function unknownValue(name: string, value: string, remedy: string): RangeError {
-  return new RangeError(`${name} "${value}" is unknown: ${remedy}.`);
+  return new RangeError(`${name} ${show(value)} is unknown: ${remedy}.`);
 }
 
 /** Throws a `TypeError` if an option is unknown; the message suggests the most similar one. */
@@ -25,11 +26,13 @@ export function checkNames<Name extends string>(
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name as Name)) continue;
+    const word = shorten(name);
     const nearest = known.reduce((best, other) =>
-      distance(name, other) < distance(name, best) ? other : best,
+      distance(word, other) < distance(word, best) ? other : best,
     );
     throw new TypeError(
-      `Unknown option "${name}": did you mean "${nearest}"? Known options: ${known.join(', ')}.`,
+      `Unknown option ${show(name)}: did you mean "${nearest}"? ` +
+        `Known options: ${known.join(', ')}.`,
     );
   }
   return options as Given<Name>;
@@ -63,7 +66,7 @@ export function checkOneOf<Value extends string>(
 ): Value {
   const given = checkString(name, value);
   if (values.includes(given as Value)) return given as Value;
-  throw unknownValue(name, given, `use ${values.map((known) => `"${known}"`).join(', ')}`);
+  throw unknownValue(name, given, `use ${list(values)}`);
 }
 
 export function checkInteger(name: string, value: unknown, low: number, high: number): number {
@@ -87,5 +90,7 @@ export function checkSignal(signal: unknown): AbortSignalLike | undefined {
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
-  return typeof value === 'object' ? (value.constructor?.name ?? 'an object') : typeof value;
+  if (typeof value !== 'object') return typeof value;
+  const name: unknown = value.constructor?.name;
+  return typeof name === 'string' ? shorten(name) : 'an object';
 }

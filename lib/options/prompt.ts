@@ -1,5 +1,6 @@
 // The prefix of texts: the caller's instruction, or one of the model's prompts.
 
+import { list } from '../show';
 import { checkString, type Given, unknownValue } from './checks';
 
 /** What is prepended to every text. */
@@ -30,6 +31,6 @@ export function prefixOf(
   const name = checkString('prompt', prompt);
   const text = prompts.get(name);
   if (text !== undefined) return { text, option: 'prompt' };
-  const known = [...prompts.keys()].map((key) => `"${key}"`).join(', ') || 'none';
+  const known = list([...prompts.keys()]) || 'none';
   throw unknownValue('prompt', name, `this model has ${known}; or use instruction`);
 }

@@ -8,6 +8,7 @@ import type { Cancellation } from '../cancellation';
 import { EmbedderError } from '../errors';
 import type { CountRequest, EmbedRequest } from '../options/embed';
 import type { Input, Inputs } from '../options/inputs';
+import { shorten } from '../show';
 import type { Tokenizer } from './tokenizer';
 
 /** Token ids of consecutive inputs, one after another, and the count of each input. */
@@ -159,9 +160,10 @@ function checkEncoded(
   // The last token is the end token, which is not part of the text.
   const special = forbidden && tokens.slice(0, -1).find((id) => forbidden.has(id));
   if (special !== undefined) {
+    const token = shorten(forbidden?.get(special) ?? '');
     throw new RangeError(
-      `${name} contains the special token ${forbidden?.get(special)}: remove it, or set ` +
-        `specialTokens to 'parse' or 'text'.`,
+      `${name} contains the special token ${token}: ` +
+        "remove it, or set specialTokens to 'parse' or 'text'.",
     );
   }
 }

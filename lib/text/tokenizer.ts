@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Tokenizer as Library } from 'tokenizers';
 import { EmbedderError } from '../errors';
+import { shorten } from '../show';
 
 // The token that Qwen3-Embedding pools. The model's template appends it to every text.
 const endToken = '<|endoftext|>';
@@ -175,7 +176,6 @@ function rangeOf(key: string, json: Buffer): { from: number; to: number } {
 
 function invalid(file: string, error: unknown): EmbedderError {
   if (error instanceof EmbedderError) return error;
-  return new EmbedderError('MODEL_INVALID', `${file}: ${(error as Error).message}.`, {
-    cause: error,
-  });
+  const message = shorten((error as Error).message, 200); // the library quotes from the file
+  return new EmbedderError('MODEL_INVALID', `${file}: ${message}.`, { cause: error });
 }

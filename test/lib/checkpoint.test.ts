@@ -231,10 +231,10 @@ describe('modules.json, pooling and prompts', () => {
     [
       pooling,
       { pooling_mode_mean_tokens: true, pooling_mode_lasttoken: false },
-      /pooling is mean_tokens/,
+      /pooling is "mean_tokens"/,
     ],
     [pooling, { pooling_mode_cls_token: true, pooling_mode_lasttoken: true }, /cls_token/],
-    [pooling, { pooling_mode: 'mean' }, /pooling is mean/],
+    [pooling, { pooling_mode: 'mean' }, /pooling is "mean"/],
     [pooling, {}, /pooling is none/],
     ['modules.json', [{ type: 'sentence_transformers.models.Dense', path: '2_Dense' }], /Dense/],
   ])('%s with %j is MODEL_UNSUPPORTED', (name, content, message) =>
@@ -345,7 +345,11 @@ describe('model.safetensors', () => {
   it('that ends early is MODEL_INVALID', async () => {
     const folder = folderOf();
     truncateSync(weights(folder), 20_000);
-    await refused(folder, 'MODEL_INVALID', /invalid data_offsets \[\d+, \d+\] for \d+ bytes/);
+    await refused(
+      folder,
+      'MODEL_INVALID',
+      /invalid data_offsets \[\d+, \d+\]: the data has \d+ bytes/,
+    );
   });
 });
 
@@ -395,4 +399,68 @@ describe('model.safetensors.index.json', () => {
   it.each([[[]], ['a'], [5]])('with the weight_map %j is MODEL_INVALID', (weightMap) =>
     refused(sharded(weightMap), 'MODEL_INVALID', /weight_map/),
   );
+});
+
+describe('what a message quotes of a hostile file is short', () => {
+  const long = 'x'.repeat(1_000_000);
+  const many = Array.from({ length: 100_000 }, (_, i) => i);
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  const config = (value: string) =>
+    folderOf(undefined, (folder) => {
+      const known = JSON.stringify({ ...tinyCheckpoint().config, model_type: undefined });
+      writeFileSync(
+        path.join(folder, 'config.json'),
+        known.replace('{', `{"model_type": ${value},`),
+      );
+    });
+  const header = (text: string) =>
+    folderOf(undefined, (folder) =>
+      writeFileSync(weights(folder), withHeader(text, Buffer.alloc(0))),
+    );
+  const index = (weightMap: object) =>
+    folderOf(undefined, (folder) => {
+      rmSync(weights(folder));
+      writeFileSync(
+        path.join(folder, 'model.safetensors.index.json'),
+        JSON.stringify({ weight_map: weightMap }),
+      );
+    });
+  const tensor = (entry: object) => {
+    const whole = { dtype: 'F32', shape: [0], data_offsets: [0, 0] };
+    return header(JSON.stringify({ 'embed_tokens.weight': { ...whole, ...entry } }));
+  };
+
+  it.each([
+    ['a string', () => config(JSON.stringify(long))],
+    ['an array', () => config(JSON.stringify(many))],
+    ['an array in arrays', () => config(deep)],
+    ['a shape', () => tensor({ shape: many })],
+    ['a data type', () => tensor({ shape: [64, 32], dtype: long })],
+    ['the name of a tensor', () => header(JSON.stringify({ [long]: 5 }))],
+    ['the name of a shard', () => index({ 'norm.weight': `${long}.safetensors` })],
+    ['a tensor of the index', () => index({ [long]: 'model.safetensors' })],
+    ['a shard that is an array', () => index({ 'norm.weight': many })],
+    ['a module', () => withFile('modules.json', [{ type: long }])],
+    ['the path of a module', () => withFile('modules.json', [{ type: 'Pooling', path: long }])],
+    ['pooling modes', () => withFile('1_Pooling/config.json', { pooling_mode: many })],
+    [
+      'a pooling mode',
+      () => withFile('1_Pooling/config.json', `{ "pooling_mode": [${deep}, "lasttoken"] }`),
+    ],
+    ['a flag', () => withFile('1_Pooling/config.json', { [`pooling_mode_${long}`]: true })],
+    [
+      'a prompt’s name',
+      () => withFile('config_sentence_transformers.json', { prompts: { [long]: 5 } }),
+    ],
+    ['a file that is not JSON', () => withFile('config.json', long)],
+    ['a folder', () => path.join(temporaryFolder(), long)],
+  ])('%s', async (_, make) => {
+    const folder = make();
+    const error = await readCheckpoint(folder).then(
+      () => undefined,
+      (error) => error,
+    );
+    expect(error).toMatchObject({ name: 'EmbedderError', code: expect.stringMatching(/^MODEL_/) });
+    expect(error.message.length).toBeLessThan(folder.length > 1_000 ? 1_100 : 300);
+  });
 });

@@ -135,6 +135,24 @@ describe('embed options', () => {
     expect(() => embedOptions(options)).toThrow(message);
   });
 
+  it.each([
+    ['an unknown name', { ['x'.repeat(1e6)]: 1 }],
+    ['an unknown value', { truncate: 'x'.repeat(1e6) }],
+    ['an unknown prompt', { prompt: 'x'.repeat(1e6) }],
+    ['a class', { signal: { constructor: { name: 'x'.repeat(1e6) } } }],
+  ])('%s of a million characters is quoted in part, at once', (_, options) => {
+    const begin = performance.now();
+    expect(() => embedOptions(options)).toThrow(/[^x]x{60}\.\.\./);
+    expect(performance.now() - begin).toBeLessThan(1_000);
+  });
+
+  it('of which there are many prompts name some', () => {
+    const prompts = new Map(Array.from({ length: 100_000 }, (_, i) => [`name ${i}`, '']));
+    expect(() => checkEmbedOptions({ prompt: 'none' }, prompts, 256)).toThrow(
+      /this model has "name 0", .*"name 7", \.\.\.; or/,
+    );
+  });
+
   it('of countTokens are only those that affect the count', () => {
     expect(checkCountOptions({ prompt: 'query', specialTokens: 'text' }, prompts)).toEqual({
       prefix: { text: 'Instruct: find\nQuery:', option: 'prompt' },
