@@ -61,4 +61,14 @@ export class EmbedderError extends Error {
     if (details.indices) this.indices = details.indices;
     if (details.vectors) this.vectors = details.vectors;
   }
+
+  /**
+   * The error without `cause`, `stack` and `vectors`, for logs and messages. `postMessage` of the
+   * error itself would lose its `code`, because a structured clone keeps the message and the stack
+   * only.
+   */
+  toJSON(): Pick<EmbedderError, 'name' | 'code' | 'message' | 'indices'> {
+    const { name, code, message, indices } = this;
+    return { name, code, message, ...(indices && { indices }) };
+  }
 }

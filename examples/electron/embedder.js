@@ -10,6 +10,7 @@ process.parentPort.on('message', async ({ data: { id, texts, instruction } }) =>
     const embedder = await loading;
     process.parentPort.postMessage({ id, vectors: await embedder.embed(texts, { instruction }) });
   } catch (error) {
-    process.parentPort.postMessage({ id, error: error.message });
+    const { code, message } = error; // a clone of the error would lose its code
+    process.parentPort.postMessage({ id, error: { code, message } });
   }
 });

@@ -20,7 +20,7 @@ function startEmbedder() {
   child.on('message', ({ id, vectors, error }) => {
     const { resolve, reject } = waiting.get(id);
     waiting.delete(id);
-    if (error) reject(new Error(error));
+    if (error) reject(Object.assign(new Error(error.message), { code: error.code }));
     else resolve(vectors);
   });
   child.on('exit', (code) => {

@@ -193,25 +193,21 @@ async function useIt() {
     if (status !== 0) throw new Error(output);
     return output;
   });
-  await check('types', () => {
-    for (const name of ['types.cts', 'types.mts']) {
-      fs.copyFileSync(path.join(root, 'test', 'package', name), path.join(consumer, name));
-    }
-    const types = path.join(root, 'node_modules', '@types');
-    const options = [
-      '--strict',
-      '--noEmit',
-      '--target',
-      'es2022',
-      '--lib',
-      'es2022,esnext.disposable',
-    ];
-    const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const resolution = ['--module', 'nodenext', '--typeRoots', types, '--types', 'node'];
-    run(process.execPath, [compiler, ...options, ...resolution, 'types.cts', 'types.mts'], {
-      cwd: consumer,
+  // Without the types of Node and the DOM, and with declaration files checked. 5.2 is the oldest
+  // compiler that knows `await using`.
+  for (const version of ['5.2.2', '7.0.2']) {
+    await check(`types, TypeScript ${version}`, () => {
+      for (const name of ['types.cts', 'types.mts']) {
+        fs.copyFileSync(path.join(root, 'test', 'package', name), path.join(consumer, name));
+      }
+      const compiler = path.join(tool(`typescript@${version}`), 'bin', 'tsc');
+      const options = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022'];
+      const files = ['types.cts', 'types.mts'];
+      run(process.execPath, [compiler, ...options, '--module', 'nodenext', ...files], {
+        cwd: consumer,
+      });
     });
-  });
+  }
   await check('main thread and workers at the same time', () =>
     embeds(consumer, 'worker.cjs', [model]),
   );

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { serialize, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Embedder, EmbedderError, type Input } from '../../lib';
+import { Embedder, EmbedderError, type Input, type Vector } from '../../lib';
 import { addon } from '../../lib/addon/binary';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
 import { idsOf, randomModel, smallModel } from '../support/goldens.cjs';
@@ -251,11 +251,11 @@ describe('embed', () => {
 
   it('gives each vector memory of its own', async () => {
     const vectors = await small.embed(['one', 'two', 'three'], { dimensions: 64 });
-    const [one, two, three] = vectors as [Float32Array, Float32Array, Float32Array];
+    const [one, two, three] = vectors as [Vector, Vector, Vector];
     const copy = Float32Array.from(two);
     expect(Buffer.from(one.buffer)).toHaveLength(64 * 4);
     expect(serialize(one).length).toBeLessThan(64 * 4 + 100);
-    structuredClone(one, { transfer: [one.buffer as ArrayBuffer] });
+    structuredClone(one, { transfer: [one.buffer] });
     expect([one.length, two.length, three.length]).toEqual([0, 64, 64]);
     expect(two).toEqual(copy);
   });

@@ -1,5 +1,5 @@
 // Compiled, not run: checks the types that a program sees.
-import { Embedder, EmbedderError } from 'qwen3-embed';
+import { type AbortSignalLike, Embedder, EmbedderError, type Vector } from 'qwen3-embed';
 
 export async function vectorsOf(folder: string, texts: string[]): Promise<Float32Array[]> {
   await using embedder = await Embedder.load(folder, { device: 'cpu', precision: 'bf16' });
@@ -10,4 +10,12 @@ export async function vectorsOf(folder: string, texts: string[]): Promise<Float3
     if (error instanceof EmbedderError && error.code === 'INPUT_TOO_LONG') return [];
     throw error;
   }
+}
+
+export async function either(
+  embedder: Embedder,
+  input: string | string[],
+  signal: AbortSignalLike,
+): Promise<[Vector | Vector[], number | number[]]> {
+  return [await embedder.embed(input, { signal }), await embedder.countTokens(input, { signal })];
 }
