@@ -8,6 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Embedder, EmbedderError, type Input, type Vector } from '../../lib';
 import { addon } from '../../lib/addon/binary';
+import type { LoadedModel } from '../../lib/addon/types';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
 import { idsOf, randomModel, smallModel } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
@@ -31,6 +32,21 @@ const failure = (call: Promise<unknown>): Promise<Error> =>
     () => expect.fail('the call succeeded'),
     (error) => error,
   );
+
+const nativeRequest = (device: string) =>
+  ({ device, precision: 'f32', threads: 0, instructionSet: '', cudaLibrary: '' }) as const;
+
+/** The small model, loaded without `Embedder`. */
+async function nativeModel(device: string): Promise<number> {
+  const { source } = await readCheckpoint(smallModel);
+  const loaded = await addon.load(source, nativeRequest(device), undefined).promise;
+  return (loaded as LoadedModel).model;
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+}
 
 describe('load', () => {
   it('reports what was loaded', () => {
@@ -140,14 +156,7 @@ describe('load', () => {
     writeCheckpoint(folder, tinyCheckpoint());
     const { source } = await readCheckpoint(folder);
     truncateSync(path.join(folder, 'model.safetensors'), 20_000);
-    const request = {
-      device: 'cpu',
-      precision: 'f32',
-      threads: 0,
-      instructionSet: '',
-      cudaLibrary: '',
-    } as const;
-    const { promise } = addon.load(source, request, undefined);
+    const { promise } = addon.load(source, nativeRequest('cpu'), undefined);
     expect(await failure(promise)).toMatchObject({ code: 'MODEL_INVALID' });
   });
 
@@ -197,11 +206,9 @@ describe('load', () => {
 
     await load(folder);
     expect(read).toBeGreaterThan(0);
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
     await expect
       .poll(async () => {
-        collect();
+        collectGarbage();
         await wait(20);
         await load(folder);
         return read;
@@ -247,6 +254,38 @@ describe('embed', () => {
     expect(addon.addressOf(single)).toBe(addon.lastPooledAddress());
     const many = await small.embed(Array.from({ length: 300 }, (_, i) => `text ${i}`));
     expect(many.map((vector) => addon.addressOf(vector))).toContain(addon.lastPooledAddress());
+  });
+
+  it('keeps the arrays that native code writes to', async () => {
+    const model = await nativeModel('reference');
+    const { ticket, promise } = addon.embed(model, 1, 256, 1, false, 1);
+    const add = () => {
+      const vector = new Float32Array(256);
+      addon.addTexts(ticket, Uint32Array.of(1), Uint32Array.of(1), [vector]);
+      return new WeakRef(vector);
+    };
+    const vector = add();
+    for (let i = 0; i < 5; i++) {
+      await wait(5);
+      collectGarbage();
+    }
+    expect(vector.deref()).toBeDefined();
+    addon.submit(ticket);
+    await promise;
+    expect(Math.hypot(...(vector.deref() as Float32Array))).toBeCloseTo(1, 5);
+    addon.unload(model);
+  });
+
+  // Elsewhere the free memory is not known.
+  it.runIf(process.platform === 'linux')('refuses more vectors than the memory holds', async () => {
+    const model = await nativeModel('cpu');
+    expect(() => addon.embed(model, 2 ** 32 - 1, 256, 1, false, 1)).toThrow(
+      expect.objectContaining({
+        code: 'OUT_OF_MEMORY',
+        message: expect.stringMatching(/need 4194303 MiB, \d+ MiB are free/),
+      }),
+    );
+    addon.unload(model);
   });
 
   it('gives each vector memory of its own', async () => {

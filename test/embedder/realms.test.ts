@@ -48,6 +48,17 @@ it.each([
   expect(found).toEqual({ type: true, code });
 });
 
+it('a Float32Array class that has no memory is OUT_OF_MEMORY', async () => {
+  const inRealm = newRealm({ folder });
+  const code = await inRealm(`
+    const embedder = await Embedder.load(folder);
+    Float32Array = class { constructor() { throw new RangeError('allocation failed'); } };
+    const error = await embedder.embed(['a text', 'another']).catch((error) => error);
+    await embedder.close();
+    return error.code;`);
+  expect(code).toBe('OUT_OF_MEMORY');
+});
+
 it('a Float32Array class of another length is an error, and does not end the process', async () => {
   const ended = await run(
     script(`
