@@ -22,6 +22,7 @@ const never = new Cancellation();
 interface TokenizerJson {
   truncation: unknown;
   padding: unknown;
+  added_tokens: object[];
   post_processor: { type: string; processors: { type: string }[] };
 }
 
@@ -213,6 +214,15 @@ describe('tokenizer.json', () => {
     const json = embeddingTokenizerJson();
     Object.assign(json.post_processor.processors[1] ?? {}, { special_tokens: {} });
     await expect(Tokenizer.open(written(json))).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+  });
+
+  it('with a long special token: a message has its start', async () => {
+    const json = embeddingTokenizerJson();
+    const content = `<|${'x'.repeat(100_000)}|>`;
+    Object.assign(json.added_tokens.at(-1) ?? {}, { content });
+    const tokenizer = await Tokenizer.open(written(json));
+    const call = idsOf(tokenizer, [`a ${content}`], { specialTokens: 'error' });
+    await expect(call).rejects.toThrow(/^input\[0\] .* token <\|x{58}\.\.\.: remove/);
   });
 
   it.each([
