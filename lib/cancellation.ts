@@ -36,8 +36,8 @@ export class Cancellation {
 }
 
 /**
- * What a call needs of a signal. An `AbortSignal` has it, and so has one of another library or
- * realm.
+ * The part of `AbortSignal` that calls use. Signals of other libraries and realms that have it work
+ * too.
  */
 export interface AbortSignalLike {
   readonly aborted: boolean;
@@ -85,7 +85,7 @@ function listen(signal: AbortSignalLike, callback: () => void): () => void {
   let entry = waiting.get(signal);
   if (!entry) {
     const callbacks = new Set<() => void>();
-    // Not by the event's target: events of other libraries have none, or not this signal.
+    // Does not use the event: those of other libraries have no target, or another one.
     const listener = () => {
       for (const each of callbacks) each();
     };

@@ -1,6 +1,8 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 // The public class: a loaded model and the calls on it. This file determines the order of the steps
 // of a call; other files implement the steps.
+
+// For the declaration file, which names Symbol.asyncDispose.
+/// <reference lib="esnext.disposable" preserve="true" />
 
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { debuglog } from 'node:util';
@@ -19,7 +21,7 @@ import {
 } from './options/embed';
 import { type Input, Inputs } from './options/inputs';
 import { checkFolder, checkLoadOptions, type LoadOptions, type LoadRequest } from './options/load';
-import { list } from './show';
+import { showItems } from './show';
 import { addTokenIds, countTokens, type TokenIds } from './text/token_ids';
 import { Tokenizer } from './text/tokenizer';
 
@@ -181,7 +183,7 @@ export class Embedder {
    * settles.
    * @returns For a single input, its vector; for an array, one vector per input, in order. A vector
    * has `options.dimensions` values (default: {@link Embedder.dimensions}) and L2 norm 1. It is the
-   * final hidden state of the last token. It is all of its `buffer`.
+   * final hidden state of the last token. It has a `buffer` of its own.
    * @throws {TypeError} An argument or option has the wrong type, or an option is unknown.
    * @throws {RangeError} An option has an invalid value, an array has more than 16,777,216
    * elements, token ids are empty or outside of the vocabulary, or a text contains special tokens
@@ -295,7 +297,8 @@ export class Embedder {
     for (const index of indices) finite[index] = null;
     throw new EmbedderError(
       'NON_FINITE',
-      `No finite vector for input ${list(indices)}: error.vectors has those of the other inputs.`,
+      `No finite vector for input ${showItems(indices)}: ` +
+        'error.vectors has those of the other inputs.',
       { indices, vectors: finite },
     );
   }

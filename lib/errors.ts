@@ -63,9 +63,8 @@ export class EmbedderError extends Error {
   }
 
   /**
-   * The error without `cause`, `stack` and `vectors`, for logs and messages. `postMessage` of the
-   * error itself would lose its `code`, because a structured clone keeps the message and the stack
-   * only.
+   * A plain object, for logs and messages, without `cause`, `stack` and `vectors`. A structured
+   * clone of the error itself, as `postMessage` makes it, has no `code`.
    */
   toJSON(): Pick<EmbedderError, 'name' | 'code' | 'message' | 'indices'> {
     const { name, code, message, indices } = this;

@@ -9,8 +9,8 @@ export function shorten(text: string, characters = maxCharacters): string {
   return text.length > characters ? `${text.slice(0, characters)}...` : text;
 }
 
-/** The first items, separated by commas. */
-export function list(items: readonly unknown[]): string {
+/** The first items, separated by commas. Arrays among them are shown as [...]. */
+export function showItems(items: readonly unknown[]): string {
   const shown = items
     .slice(0, maxItems)
     .map((item) => (Array.isArray(item) ? '[...]' : show(item)));
@@ -21,6 +21,6 @@ export function list(items: readonly unknown[]): string {
 export function show(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'string') return JSON.stringify(shorten(value));
-  if (Array.isArray(value)) return `[${list(value)}]`;
+  if (Array.isArray(value)) return `[${showItems(value)}]`;
   return typeof value === 'object' && value !== null ? '{...}' : String(value);
 }

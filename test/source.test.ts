@@ -1,4 +1,4 @@
-// The form of the sources: line length, and mutants that still match the code they change.
+// The form of the sources: line length, mutants that still match the code they change, lock file.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -70,6 +70,7 @@ it.each(readdirSync(folder))('the mutants of %s match the code that they change'
   }
 });
 
+// npm ci verifies only packages that have one.
 it('the lock file has the hash of every package', () => {
   const { packages } = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'));
   const { '': project, ...others } = packages;

@@ -10,7 +10,6 @@ process.parentPort.on('message', async ({ data: { id, texts, instruction } }) =>
     const embedder = await loading;
     process.parentPort.postMessage({ id, vectors: await embedder.embed(texts, { instruction }) });
   } catch (error) {
-    const { code, message } = error; // a clone of the error would lose its code
-    process.parentPort.postMessage({ id, error: { code, message } });
+    process.parentPort.postMessage({ id, error: error.message });
   }
 });

@@ -20,7 +20,7 @@ function startEmbedder() {
   child.on('message', ({ id, vectors, error }) => {
     const { resolve, reject } = waiting.get(id);
     waiting.delete(id);
-    if (error) reject(Object.assign(new Error(error.message), { code: error.code }));
+    if (error) reject(new Error(error));
     else resolve(vectors);
   });
   child.on('exit', (code) => {

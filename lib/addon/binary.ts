@@ -6,8 +6,8 @@ import { loadAddon } from './load_addon';
 import type { Addon } from './types';
 
 // Tools that collect the files of a program (@vercel/nft, Next.js, ncc) evaluate these expressions
-// and take all files of the two folders, the CUDA library included. Keep the form: they all know
-// `join`, imported by name, of one string with `__dirname`, and other forms only some of them.
+// and take all files of the two folders, the CUDA library included. Keep the form: `join`, imported
+// by name, with one string that has `__dirname`. It is the only one that all of them understand.
 export const addon = loadAddon(
   join(`${__dirname}/../../build/Release`),
   join(`${__dirname}/../../prebuilds`),

@@ -17,50 +17,45 @@ const debug = debuglog('qwen3-embed');
  * node-gyp-build looks. Throws an Error if none is found or it fails to load.
  */
 export function loadAddon(built: string, prebuilds: string): unknown {
-  const file = find(built, prebuilds);
+  const folder = path.dirname(prebuilds);
+  const home = unpacked(folder);
+  const failure = (problem: string, cause: unknown) => {
+    const remedy = version(folder) ? howToBuild(home) : howToExclude;
+    return new Error(`qwen3-embed: ${problem}\n${remedy}`, { cause });
+  };
+
+  let file: string;
+  try {
+    file = findAddon.resolve(home);
+  } catch (cause) {
+    const searched = [
+      `${path.join(home, path.relative(folder, built), '*.node')}: built from source`,
+      `${path.join(home, 'prebuilds', target(), '*.node')}: prebuilt; ${contents(home)}`,
+    ];
+    const places = searched.join('\n  ');
+    throw failure(`there is no binary for ${machine()}. Looked for:\n  ${places}`, cause);
+  }
   try {
     refuseTruncated(file);
     const addon: unknown = createRequire(file)(file);
-    // Without NODE_DEBUG it is false in Node, which saves the time of `machine`; Bun has none.
-    if (debug.enabled !== false) {
-      debug('%s for %s: %s', version(path.dirname(prebuilds)) ?? 'bundled', machine(), file);
-    }
+    // `enabled` is undefined in Bun. In Node it saves the milliseconds of `machine`.
+    if (debug.enabled !== false)
+      debug('%s for %s: %s', version(folder) ?? 'bundled', machine(), file);
     return addon;
   } catch (cause) {
     // With --no-addons, Node's own message is clear enough.
     if ((cause as NodeJS.ErrnoException).code === 'ERR_DLOPEN_DISABLED') throw cause;
-    throw failure(
-      `${file} does not load on ${machine()}: ${(cause as Error).message}`,
-      prebuilds,
-      cause,
-    );
-  }
-}
-
-function find(built: string, prebuilds: string): string {
-  const outside = unpacked(prebuilds);
-  try {
-    return findAddon.resolve(path.dirname(outside));
-  } catch (cause) {
-    const searched = [
-      `${path.join(built, '*.node')}: built from source`,
-      `${path.join(outside, target(), '*.node')}: prebuilt; ${contents(outside, target())}`,
-    ];
-    throw failure(
-      `there is no binary for ${machine()}. Looked for:\n  ${searched.join('\n  ')}`,
-      prebuilds,
-      cause,
-    );
+    throw failure(`${file} does not load on ${machine()}: ${(cause as Error).message}`, cause);
   }
 }
 
 /**
- * The folder with the package's prebuilds. Electron keeps them outside of its archive, in
+ * The folder that has the package's native files. Electron keeps them outside of its archive, in
  * app.asar.unpacked; native libraries find each other only there.
  */
-function unpacked(prebuilds: string): string {
-  const outside = prebuilds.replace(`app.asar${path.sep}`, `app.asar.unpacked${path.sep}`);
-  return existsSync(outside) ? outside : prebuilds;
+function unpacked(folder: string): string {
+  const outside = folder.replace(`app.asar${path.sep}`, `app.asar.unpacked${path.sep}`);
+  return existsSync(path.join(outside, 'prebuilds')) ? outside : folder;
 }
 
 /**
@@ -75,14 +70,8 @@ function refuseTruncated(file: string): void {
   if (end > bytes.length) throw new Error('the file is truncated');
 }
 
-function failure(problem: string, prebuilds: string, cause: unknown): Error {
-  const message = version(path.dirname(prebuilds))
-    ? `qwen3-embed: ${problem}\n${howToBuild(path.dirname(unpacked(prebuilds)))}`
-    : `${bundled}\nAs it is, ${problem}`;
-  return new Error(message, { cause });
-}
-
-const bundled = `qwen3-embed was bundled. Its binaries cannot be, so mark it as external:
+const howToExclude = `qwen3-embed was bundled. A bundle cannot contain its binaries, so mark it as
+external:
   esbuild: --external:qwen3-embed
   webpack: externals: { 'qwen3-embed': 'commonjs qwen3-embed' }
   others: "Bundlers" in qwen3-embed's README`;
@@ -91,7 +80,7 @@ function howToBuild(folder: string): string {
   const script = path.join(folder, 'scripts', 'install', 'build-native.mjs');
   // Tools that copy only what a program needs leave it out.
   if (!existsSync(script))
-    return 'To build one, install the package where it runs: this copy has no build script.';
+    return 'Install the package on this machine: this copy has no script that builds a binary.';
   return `To build it here (C++20 compiler, CMake 3.18): node ${JSON.stringify(script)}`;
 }
 
@@ -132,13 +121,16 @@ function version(folder: string): string | undefined {
   }
 }
 
-function contents(prebuilds: string, platform: string): string {
+function contents(home: string): string {
+  const [prebuilds, platform] = [path.join(home, 'prebuilds'), target()];
   try {
     const platforms = readdirSync(prebuilds);
     if (!platforms.includes(platform)) return `the package contains ${platforms.join(', ')}`;
     return `the package contains ${readdirSync(path.join(prebuilds, platform)).join(', ')}`;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? 'the folder is missing' : `the folder cannot be read (${message})`;
+    return code === 'ENOENT'
+      ? 'there is no folder prebuilds'
+      : `the folder cannot be read (${message})`;
   }
 }

@@ -40,8 +40,8 @@ function nativeCall<T>(call: () => T): T {
   }
 }
 
-// Native errors are recognized by their code. They are no instances of this file's `Error` if it
-// runs in a realm of its own (jest, node:vm).
+// Native errors are recognized by their code. If this file runs in a realm of its own (jest,
+// node:vm), they are not instances of its `Error`.
 function toEmbedderError(error: unknown): unknown {
   if (error instanceof EmbedderError) return error;
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };

@@ -7,7 +7,10 @@
  */
 export type Precision = 'f32' | 'bf16' | 'f16' | 'int8';
 
-/** A `Float32Array`. Compilers since TypeScript 5.7 see that its buffer is an `ArrayBuffer`. */
+/**
+ * An embedding: a `Float32Array` with a buffer of its own. Since TypeScript 5.7 it is a
+ * `Float32Array<ArrayBuffer>`.
+ */
 export type Vector = ReturnType<Float32ArrayConstructor['of']>;
 
 /** Data type of a tensor in the checkpoint. */
@@ -147,15 +150,15 @@ export interface Addon {
   ): Pending<Uint32Array>;
   /**
    * Adds texts to a call that has not been submitted: copies their token ids, which follow one
-   * another in `ids`. `lengths` has the count of each text, at least 1. The vector of each text is
-   * written into its array of `vectors`, which must not be transferred before the call settles. A
-   * vector that is not finite is written as zeros.
+   * another in `ids`. `lengths` has the count of each text, at least 1. `vectors` has an array of
+   * `dimensions` values for each text, into which its vector is written: zeros if it is not finite.
+   * Do not transfer them before the call settles.
    */
   addTexts(
     ticket: number,
     ids: Uint32Array,
     lengths: Uint32Array,
-    vectors: readonly Float32Array[],
+    vectors: readonly Vector[],
   ): void;
   /** Queues a call to which all texts have been added. */
   submit(ticket: number): void;

@@ -2,7 +2,7 @@
 // checks of options need to know about the model. Only this file knows Hugging Face's tensor names.
 
 import type { LayerSource, ModelSource, StoredType, TensorSource } from '../addon/types';
-import { list, show } from '../show';
+import { show, showItems } from '../show';
 import { readConfig } from './config';
 import { invalid, unsupported } from './errors';
 import { Folder } from './folder';
@@ -102,7 +102,7 @@ function tensorSource(
   }
   const dtype = Object.hasOwn(storedTypes, stored.dtype) ? storedTypes[stored.dtype] : undefined;
   if (!dtype) {
-    const known = list(Object.keys(storedTypes));
+    const known = showItems(Object.keys(storedTypes));
     throw unsupported(
       folder,
       `tensor ${name} is stored as ${show(stored.dtype)}; only ${known} are supported`,

@@ -41,9 +41,10 @@ export class Folder {
       const real = await realpath(absolute);
       if ((await stat(real)).isDirectory()) return new Folder(real);
     } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
       throw new EmbedderError(
         'MODEL_NOT_FOUND',
-        `There is no model folder: ${shorten((error as Error).message, 1_000)}.`,
+        `There is no model folder ${shorten(absolute, 1_000)} (${code}).`,
         { cause: error },
       );
     }

@@ -1,6 +1,6 @@
 // Checks that sentence-transformers' files configure the pooling that is implemented.
 
-import { list, show } from '../show';
+import { show, showItems } from '../show';
 import { invalid, unsupported } from './errors';
 import { type Folder, isObject, isPlainName } from './folder';
 
@@ -42,7 +42,10 @@ async function checkPoolingFile(folder: Folder, subfolder: unknown, hidden: numb
     ...[pooling.pooling_mode ?? []].flat(),
   ];
   if (modes.length === 0 || modes.some((mode) => mode !== 'lasttoken')) {
-    throw unsupported(file, `pooling is ${list(modes) || 'none'}; only "lasttoken" is supported`);
+    throw unsupported(
+      file,
+      `pooling is ${showItems(modes) || 'none'}; only "lasttoken" is supported`,
+    );
   }
   const width = pooling.word_embedding_dimension ?? pooling.embedding_dimension ?? hidden;
   if (width !== hidden)

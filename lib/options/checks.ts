@@ -1,7 +1,7 @@
 // Shared checks of arguments. Each message states what is expected and what was passed.
 
 import type { AbortSignalLike } from '../cancellation';
-import { list, shorten, show } from '../show';
+import { shorten, show, showItems } from '../show';
 
 /** Options whose names have been checked and whose values have not. */
 export type Given<Name extends string> = Readonly<Partial<Record<Name, unknown>>>;
@@ -66,7 +66,7 @@ export function checkOneOf<Value extends string>(
 ): Value {
   const given = checkString(name, value);
   if (values.includes(given as Value)) return given as Value;
-  throw unknownValue(name, given, `use ${list(values)}`);
+  throw unknownValue(name, given, `use ${showItems(values)}`);
 }
 
 export function checkInteger(name: string, value: unknown, low: number, high: number): number {
@@ -78,11 +78,10 @@ export function checkInteger(name: string, value: unknown, low: number, high: nu
 export function checkSignal(signal: unknown): AbortSignalLike | undefined {
   const given = signal as Partial<AbortSignalLike> | null | undefined;
   if (given === undefined) return undefined;
-  const { aborted, addEventListener, removeEventListener } = given ?? {};
   if (
-    typeof aborted === 'boolean' &&
-    typeof addEventListener === 'function' &&
-    typeof removeEventListener === 'function'
+    typeof given?.aborted === 'boolean' &&
+    typeof given.addEventListener === 'function' &&
+    typeof given.removeEventListener === 'function'
   )
     return given as AbortSignalLike;
   throw wrongType('signal', 'an AbortSignal', signal);

@@ -1,6 +1,6 @@
 // The prefix of texts: the caller's instruction, or one of the model's prompts.
 
-import { list } from '../show';
+import { showItems } from '../show';
 import { checkString, type Given, unknownValue } from './checks';
 
 /** What is prepended to every text. */
@@ -31,6 +31,6 @@ export function prefixOf(
   const name = checkString('prompt', prompt);
   const text = prompts.get(name);
   if (text !== undefined) return { text, option: 'prompt' };
-  const known = list([...prompts.keys()]) || 'none';
+  const known = showItems([...prompts.keys()]) || 'none';
   throw unknownValue('prompt', name, `this model has ${known}; or use instruction`);
 }

@@ -37,7 +37,7 @@ struct Pending {
   std::shared_ptr<Request> request = nullptr;
   size_t text_count = 0;   // texts that must be added before it is submitted
   bool submitted = false;  // the engine uses the request
-  std::vector<Napi::ObjectReference> vectors = {};  // arrays of the Float32Arrays to write to
+  std::vector<Napi::ObjectReference> vectors = {};  // lists of the Float32Arrays to write to
   // load
   std::shared_ptr<LoadJob> job = nullptr;
   Napi::FunctionReference progress = {};

@@ -54,7 +54,8 @@ struct Request {
   std::atomic<bool> cancelled = false;
 
   // Written by the engine thread. Other threads may read them after `finish` has been called.
-  std::vector<uint32_t> non_finite;  // texts without a finite vector, ascending; rows are zeros
+  // Texts without a finite vector, ascending. Their vectors are zeros.
+  std::vector<uint32_t> non_finite;
   std::optional<Error> error;        // failure of the whole request
   size_t batched = 0, finished = 0;  // texts put into a batch, texts finished
 };

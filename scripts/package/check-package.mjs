@@ -9,117 +9,35 @@
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { fail } from '../install/report.mjs';
 import { root } from '../install/stamp.mjs';
-import { nodeBinary, tool } from '../tools.mjs';
+import { tool } from '../tools.mjs';
 import { auditPrebuilds } from './audit-binaries.mjs';
+import { bundle, packIntoElectron, runInOtherRuntimes, trace } from './check-tools.mjs';
 import {
-  bytesBelow,
-  cleanCopy,
-  install,
-  megabytes,
-  pack,
-  run,
-  temporaryFolder,
-} from './tarball.mjs';
+  bare,
+  check,
+  consumer,
+  embedArguments,
+  embeds,
+  embedsWith,
+  failsToLoad,
+  folder,
+  machine,
+  model,
+  prebuildOf,
+  reportChecks,
+  runInside,
+} from './consumer.mjs';
+import { bytesBelow, cleanCopy, install, megabytes, pack, run } from './tarball.mjs';
 
-const require = createRequire(import.meta.url);
-const folder = temporaryFolder();
 const checkout = path.join(folder, 'checkout');
-const consumer = path.join(folder, 'a folder with ümläuts');
-const model = path.join(root, 'models', 'qwen3-embedding-small');
-const machine = `${process.platform}-${process.arch}`;
-const bare = { PATH: bareFolder() };
-const golden = JSON.parse(
-  fs.readFileSync(path.join(root, 'test', 'data', 'small-model', 'vectors.json'), 'utf8'),
-).cases[0];
-const embedArguments = [model, golden.text, JSON.stringify(golden.embedding)];
 
 const { prebuilt, glibc } = parseArgs({
   options: { prebuilt: { type: 'boolean' }, glibc: { type: 'string' } },
 }).values;
-
-let failures = 0;
-
-/** Runs one check. `body` throws on failure, and may return a line about what it found. */
-async function check(name, body) {
-  const begin = performance.now();
-  try {
-    const found = await body();
-    const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-    console.log(`ok      ${name}${found ? `: ${found}` : ''} (${seconds} s)`);
-  } catch (error) {
-    failures++;
-    console.log(`FAILED  ${name}: ${error.message}`);
-  }
-}
-
-/** Makes a folder for PATH with node, npm and the two programs that npm needs, and no compiler. */
-function bareFolder() {
-  const bin = path.join(folder, 'bin');
-  fs.mkdirSync(bin, { recursive: true });
-  for (const name of ['node', 'npm', 'sh', 'env']) {
-    fs.symlinkSync(
-      name === 'node' ? process.execPath : run('which', [name]).trim(),
-      path.join(bin, name),
-    );
-  }
-  return bin;
-}
-
-/**
- * Runs a script in a consumer's folder, so that it imports the installed package. A script of
- * test/package is copied there first.
- */
-function runInside(home, script, args, options = {}) {
-  const { env = {}, flags = [], program = process.execPath, ...others } = options;
-  const source = path.join(root, 'test', 'package', script);
-  if (fs.existsSync(source)) fs.copyFileSync(source, path.join(home, script));
-  const all = { ...bare, ...env };
-  const result = spawnSync(program, [...flags, script, ...args], {
-    cwd: home,
-    env: all,
-    encoding: 'utf8',
-    ...others,
-  });
-  return { ...result, output: `${result.stdout}${result.stderr}`.trim() };
-}
-
-function embeds(home, script, args = embedArguments, options = {}) {
-  const { status, stdout, output } = runInside(home, script, args, options);
-  if (status !== 0 || stdout.trim() !== 'embedded')
-    throw new Error(output || `it ended with exit code ${status}`);
-}
-
-/** Runs a program whose `require` must fail with a message that matches all `patterns`. */
-function failsToLoad(home, patterns, { script = 'embed.cjs', ...options } = {}) {
-  const { status, signal, output } = runInside(home, script, embedArguments, options);
-  if (status !== 1)
-    throw new Error(`it ended with ${signal ?? status}, not with exit code 1: ${output}`);
-  for (const pattern of patterns)
-    if (!pattern.test(output)) throw new Error(`${pattern} is missing from:\n${output}`);
-  return output.split('\n').find((line) => /^\w*Error/.test(line));
-}
-
-/** The path of the prebuild for this machine in an installed package. */
-function prebuildOf(home) {
-  return require('node-gyp-build').resolve(path.join(home, 'node_modules', 'qwen3-embed'));
-}
-
-/**
- * Copies the consumer, with a file in place of the CUDA library if none was built. Returns the
- * library's path from `home`.
- */
-function copyConsumer(home) {
-  fs.cpSync(consumer, home, { recursive: true });
-  fs.rmSync(path.join(home, 'node_modules', '.bin'), { recursive: true });
-  const library = path.join(path.dirname(prebuildOf(home)), 'libqwen3_embed_cuda.so');
-  if (!fs.existsSync(library)) fs.writeFileSync(library, 'in place of the library');
-  return path.relative(home, library);
-}
 
 let packed;
 
@@ -195,15 +113,18 @@ async function useIt() {
   });
   // Without the types of Node and the DOM, and with declaration files checked. 5.2 is the oldest
   // compiler that knows `await using`.
-  for (const version of ['5.2.2', '7.0.2']) {
+  for (const compiler of [
+    tool('typescript@5.2.2'),
+    path.join(root, 'node_modules', 'typescript'),
+  ]) {
+    const { version } = JSON.parse(fs.readFileSync(path.join(compiler, 'package.json'), 'utf8'));
     await check(`types, TypeScript ${version}`, () => {
-      for (const name of ['types.cts', 'types.mts']) {
-        fs.copyFileSync(path.join(root, 'test', 'package', name), path.join(consumer, name));
-      }
-      const compiler = path.join(tool(`typescript@${version}`), 'bin', 'tsc');
-      const options = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022'];
       const files = ['types.cts', 'types.mts'];
-      run(process.execPath, [compiler, ...options, '--module', 'nodenext', ...files], {
+      for (const name of files)
+        fs.copyFileSync(path.join(root, 'test', 'package', name), path.join(consumer, name));
+      const tsc = path.join(compiler, 'bin', 'tsc');
+      const options = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022'];
+      run(process.execPath, [tsc, ...options, '--module', 'nodenext', ...files], {
         cwd: consumer,
       });
     });
@@ -211,12 +132,9 @@ async function useIt() {
   await check('main thread and workers at the same time', () =>
     embeds(consumer, 'worker.cjs', [model]),
   );
-  await check('NODE_DEBUG=qwen3-embed', () => {
-    const { output } = runInside(consumer, 'embed.cjs', embedArguments, {
-      env: { NODE_DEBUG: 'qwen3-embed' },
-    });
-    if (!output.includes(prebuildOf(consumer))) throw new Error(output);
-  });
+  await check('NODE_DEBUG=qwen3-embed', () =>
+    embedsWith(prebuildOf(consumer), consumer, 'embed.cjs'),
+  );
   await check('--disallow-code-generation-from-strings', () => {
     const env = { NODE_OPTIONS: '--disallow-code-generation-from-strings' };
     embeds(consumer, 'embed.cjs', embedArguments, { env });
@@ -241,169 +159,6 @@ async function useIt() {
     install(packed.file, home, { args: ['--ignore-scripts'], env: bare });
     embeds(home, 'embed.cjs');
     fs.rmSync(home, { recursive: true });
-  });
-}
-
-/** Runtimes other than Node. */
-async function runElsewhere() {
-  const { glibcVersionRuntime } = process.report.getReport().header;
-  const avx2 = machine === 'linux-x64' && /\bavx2\b/.test(fs.readFileSync('/proc/cpuinfo', 'utf8'));
-  if (!avx2 || !glibcVersionRuntime) {
-    console.log('skipped Bun and Deno: the check has their binaries for linux-x64, glibc, AVX2');
-    return;
-  }
-  const permissions = ['--allow-ffi', '--allow-env', '--allow-read'];
-  for (const [name, spec, file, flags] of [
-    ['Bun', '@oven/bun-linux-x64@1.4.5', path.join('bin', 'bun'), []],
-    ['Deno', '@deno/linux-x64-glibc@2.9.6', 'deno', ['run', ...permissions]],
-  ]) {
-    await check(`${name} ${spec.split('@').at(-1)}`, () => {
-      const env = { NODE_DEBUG: 'qwen3-embed', DENO_DIR: path.join(folder, 'deno') };
-      const options = { program: path.join(tool(spec), file), flags, env };
-      const { output } = runInside(consumer, 'runtime.cjs', embedArguments, options);
-      if (!/^embedded$/m.test(output) || !output.includes(prebuildOf(consumer)))
-        throw new Error(output);
-    });
-  }
-}
-
-/** Tools that collect the files of a program, with all that it needs. */
-async function trace() {
-  const app = path.join(folder, 'to trace');
-  const library = copyConsumer(app);
-  await check('@vercel/nft', async () => {
-    const { nodeFileTrace } = require(tool('@vercel/nft@1.11.5'));
-    const { fileList } = await nodeFileTrace([path.join(app, 'embed.cjs')], { base: app });
-    const traced = path.join(folder, 'traced');
-    for (const file of fileList) fs.cpSync(path.join(app, file), path.join(traced, file));
-    if (!fileList.has(library)) throw new Error(`it leaves out ${library}`);
-    embeds(traced, 'embed.cjs');
-    return `${fileList.size} files, ${megabytes(bytesBelow(traced))}`;
-  });
-  await check('@vercel/ncc', () => {
-    const ncc = path.join(tool('@vercel/ncc@0.45.0'), 'dist', 'ncc', 'cli.js');
-    const built = path.join(folder, 'built by ncc');
-    run(process.execPath, [ncc, 'build', 'embed.cjs', '--out', built], { cwd: app });
-    const target = path.basename(path.dirname(library));
-    if (!fs.existsSync(path.join(built, 'prebuilds', target, path.basename(library))))
-      throw new Error(`it leaves out ${library}`);
-    embeds(built, 'index.cjs');
-  });
-}
-
-/** Bundles embed.cjs, as README.md says and as it warns. */
-async function bundle() {
-  const entry = path.join(consumer, 'embed.cjs');
-  // The compiled code expects its package two folders above: here a package.json with another name.
-  const script = (name) => path.join('bundles', name, 'embed.cjs');
-  const bundlers = {
-    esbuild: (outfile, external) => {
-      const { buildSync } = require(tool('esbuild@0.28.2'));
-      const options = { bundle: true, platform: 'node', logLevel: 'silent' };
-      buildSync({ ...options, entryPoints: [entry], external: [external], outfile });
-    },
-    webpack: async (outfile, external) => {
-      const webpack = promisify(require(tool('webpack@5.113.0')));
-      const stats = await webpack({
-        context: consumer,
-        mode: 'production',
-        target: 'node',
-        entry,
-        externals: { [external]: `commonjs ${external}` },
-        output: { path: path.dirname(outfile), filename: path.basename(outfile) },
-      });
-      if (stats.hasErrors()) throw new Error(stats.toString('errors-only'));
-    },
-  };
-  for (const [name, build] of Object.entries(bundlers)) {
-    await check(`${name}, with the package external`, async () => {
-      await build(path.join(consumer, script(name)), 'qwen3-embed');
-      embeds(consumer, script(name));
-    });
-    await check(`${name}, with the package bundled`, async () => {
-      await build(path.join(consumer, script(name)), 'tokenizers');
-      // From the start of a line, because Node also prints the line of code that throws.
-      const patterns = [/^Error: qwen3-embed was bundled/m, /^ {2}esbuild: /m, /^ {2}webpack: /m];
-      return failsToLoad(consumer, patterns, { script: script(name) });
-    });
-    await check(`${name}, with the prebuilds copied`, () => {
-      const prebuilds = path.join(consumer, 'prebuilds');
-      fs.cpSync(path.join(consumer, 'node_modules', 'qwen3-embed', 'prebuilds'), prebuilds, {
-        recursive: true,
-      });
-      const env = { NODE_DEBUG: 'qwen3-embed' };
-      embeds(consumer, script(name), embedArguments, { env });
-      fs.rmSync(prebuilds, { recursive: true });
-    });
-  }
-}
-
-async function packIntoElectron() {
-  const { createPackageWithOptions, extractFile, listPackage, statFile } = require(
-    tool('@electron/asar@3.4.1'),
-  );
-  // @electron/rebuild needs Node 22. Without a prebuild it builds, which fails without a compiler.
-  const rebuild = [
-    nodeBinary('22.23.3'),
-    path.join(tool('@electron/rebuild@4.2.1'), 'lib', 'cli.js'),
-  ];
-  for (const target of fs.readdirSync(path.join(checkout, 'prebuilds'))) {
-    await check(`@electron/rebuild finds ${target}`, () => {
-      const [platform, arch] = target.split('-');
-      const args = [
-        '--force',
-        '--version',
-        '45.4.1',
-        '--module-dir',
-        '.',
-        '--platform',
-        platform,
-        '--arch',
-        arch,
-      ];
-      const options = {
-        cwd: consumer,
-        env: { ...bare, DEBUG: 'electron-rebuild' },
-        encoding: 'utf8',
-      };
-      const { status, stderr } = spawnSync(rebuild[0], [rebuild[1], ...args], options);
-      if (status !== 0 || !stderr.includes('Found prebuilt Node-API module'))
-        throw new Error(stderr);
-    });
-  }
-
-  await check('app.asar, native files unpacked as in docs/electron.md', async () => {
-    const home = path.join(folder, 'electron');
-    const app = path.join(home, 'app');
-    const cudaLibrary = copyConsumer(app);
-    const documented = /unpack: '(.*)'/.exec(
-      fs.readFileSync(path.join(root, 'docs', 'electron.md'), 'utf8'),
-    )[1];
-    const archive = path.join(home, 'archive');
-    await createPackageWithOptions(app, archive, { unpack: documented });
-    fs.rmSync(app, { recursive: true });
-    fs.renameSync(`${archive}.unpacked`, path.join(home, 'app.asar.unpacked'));
-
-    // Plain Node cannot read the archive: a folder of the same name gets the archived files.
-    const inside = path.join(home, 'app.asar');
-    fs.mkdirSync(inside);
-    for (const name of listPackage(archive).map((each) => each.slice(1))) {
-      const { files, unpacked } = statFile(archive, name);
-      if (files) fs.mkdirSync(path.join(inside, name));
-      else if (!unpacked) fs.writeFileSync(path.join(inside, name), extractFile(archive, name));
-    }
-    fs.copyFileSync(path.join(root, 'test', 'package', 'asar.cjs'), path.join(home, 'asar.cjs'));
-    const options = {
-      env: { NODE_DEBUG: 'qwen3-embed' },
-      flags: ['--require', path.join(home, 'asar.cjs')],
-    };
-    const { status, output } = runInside(inside, 'embed.cjs', embedArguments, options);
-    const loaded = prebuildOf(path.join(home, 'app.asar.unpacked'));
-    if (status !== 0 || !output.includes(loaded)) throw new Error(output);
-    const library = path.join(home, 'app.asar.unpacked', cudaLibrary);
-    if (!fs.existsSync(library) || fs.existsSync(path.join(inside, cudaLibrary)))
-      throw new Error(`${library} is missing, or was packed into the archive`);
-    return `loaded ${path.relative(home, loaded)}, and the CUDA library is in the same folder`;
   });
 }
 
@@ -473,10 +228,9 @@ async function breakIt() {
 await makeTarball();
 if (!packed) fail(new Error('npm pack failed, so there is no package to check'));
 await useIt();
-await runElsewhere();
+await runInOtherRuntimes();
 await trace();
 await bundle();
 await packIntoElectron();
 await breakIt();
-console.log(failures === 0 ? '\nAll checks passed.' : `\n${failures} checks failed.`);
-process.exitCode = failures === 0 ? 0 : 1;
+reportChecks();

@@ -7,7 +7,7 @@ import { newRealm } from '../support/realm';
 
 const folder = smallModel;
 
-it('vectors, their lists, counts and the device are of the realm', async () => {
+it('vectors, lists, the device and promises are of the realm', async () => {
   const inRealm = newRealm({ folder });
   const found = await inRealm(`
     const embedder = await Embedder.load(folder);

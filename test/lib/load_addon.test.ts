@@ -79,7 +79,7 @@ it('a copy without the build script does not propose it', () => {
   truncateSync(file, 100);
   const message = failureIn(folder);
   expect(message).toContain('does not load on');
-  expect(message).toContain('this copy has no build script');
+  expect(message).toContain('this copy has no script that builds');
   expect(message).not.toContain('build-native.mjs');
 });
 
@@ -117,7 +117,7 @@ it('a bundle beside the prebuilds loads them, and NODE_DEBUG says that it was bu
   expect(stderr).toContain(file);
 });
 
-it('a report that the system refuses does not hide the error', () => {
+it('a diagnostic report that Deno refuses does not hide the error', () => {
   const report = vi.spyOn(process.report, 'getReport').mockImplementation(() => {
     throw new Error('Requires sys access');
   });
@@ -129,7 +129,7 @@ it('a report that the system refuses does not hide the error', () => {
 
 // Tools read the paths from the code. check:package runs some of them, but not Next.js, which is
 // large. All know this form.
-it('the paths of the native files are written out', () => {
+it('the paths of the native files have the form that tools evaluate', () => {
   const code = readFileSync(path.join(root, 'dist', 'addon', 'binary.js'), 'utf8');
   for (const folder of ['build/Release', 'prebuilds'])
     expect(code).toContain(`(0, node_path_1.join)(\`\${__dirname}/../../${folder}\`)`);

@@ -146,7 +146,7 @@ describe('embed options', () => {
     expect(performance.now() - begin).toBeLessThan(1_000);
   });
 
-  it('of which there are many prompts name some', () => {
+  it('an unknown prompt: the message lists at most eight of the model’s', () => {
     const prompts = new Map(Array.from({ length: 100_000 }, (_, i) => [`name ${i}`, '']));
     expect(() => checkEmbedOptions({ prompt: 'none' }, prompts, 256)).toThrow(
       /this model has "name 0", .*"name 7", \.\.\.; or/,

@@ -5,7 +5,8 @@ export async function vectorsOf(folder: string, texts: string[]): Promise<Float3
   await using embedder = await Embedder.load(folder, { device: 'cpu', precision: 'bf16' });
   try {
     const one: Float32Array = await embedder.embed('a text');
-    return [one, ...(await embedder.embed(texts, { dimensions: 64 }))];
+    const bytes: ArrayBuffer = (await embedder.embed('another')).buffer;
+    return [one, new Float32Array(bytes), ...(await embedder.embed(texts, { dimensions: 64 }))];
   } catch (error) {
     if (error instanceof EmbedderError && error.code === 'INPUT_TOO_LONG') return [];
     throw error;
