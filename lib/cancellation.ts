@@ -64,13 +64,15 @@ export function cancellable<T>(
       unlisten?.();
       reject(cancellation.reason);
     });
+    // A signal may have been aborted while the listener was added.
+    if (signal?.aborted) return cancellation.cancel(reasonOf(signal));
     work(cancellation).finally(unlisten).then(resolve, reject);
   });
 }
 
 function reasonOf({ reason }: AbortSignalLike): unknown {
   if (reason !== undefined) return reason;
-  return new DOMException('This operation was aborted', 'AbortError');
+  return Object.assign(new Error('The operation was aborted'), { name: 'AbortError' });
 }
 
 // The callbacks and the listener of each signal. All callbacks of a signal share one listener,
@@ -98,6 +100,10 @@ function listen(signal: AbortSignalLike, callback: () => void): () => void {
   return () => {
     if (!callbacks.delete(callback) || callbacks.size > 0) return;
     waiting.delete(signal);
-    signal.removeEventListener('abort', listener);
+    try {
+      signal.removeEventListener('abort', listener);
+    } catch {
+      // The call settles, whatever the signal does.
+    }
   };
 }

@@ -14,13 +14,13 @@ export function showItems(items: readonly unknown[]): string {
   const shown = items
     .slice(0, maxItems)
     .map((item) => (Array.isArray(item) ? '[...]' : show(item)));
-  return [...shown, ...(items.length > maxItems ? ['...'] : [])].join(', ');
+  return shorten([...shown, ...(items.length > maxItems ? ['...'] : [])].join(', '), 200);
 }
 
 /** A JSON value: strings in quotes, arrays by their first items, objects not by their content. */
 export function show(value: unknown): string {
   if (value === undefined) return 'missing';
-  if (typeof value === 'string') return JSON.stringify(shorten(value));
+  if (typeof value === 'string') return shorten(JSON.stringify(value.slice(0, maxCharacters)));
   if (Array.isArray(value)) return `[${showItems(value)}]`;
   return typeof value === 'object' && value !== null ? '{...}' : String(value);
 }

@@ -3,7 +3,6 @@
 
 import { join } from 'node:path';
 import { loadAddon } from './load_addon';
-import type { Addon } from './types';
 
 // Tools that collect the files of a program (@vercel/nft, Next.js, ncc) evaluate these expressions
 // and take all files of the two folders, the CUDA library included. Keep the form: `join`, imported
@@ -11,4 +10,4 @@ import type { Addon } from './types';
 export const addon = loadAddon(
   join(`${__dirname}/../../build/Release`),
   join(`${__dirname}/../../prebuilds`),
-) as Addon;
+);

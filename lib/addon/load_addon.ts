@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { debuglog } from 'node:util';
 import findAddon from 'node-gyp-build';
+import type { Addon } from './types';
 
 // NODE_DEBUG=qwen3-embed logs the package version, the platform and the file that was loaded.
 const debug = debuglog('qwen3-embed');
@@ -16,7 +17,7 @@ const debug = debuglog('qwen3-embed');
  * in `prebuilds`. These are the folders build/Release and prebuilds of the package, where
  * node-gyp-build looks. Throws an Error if none is found or it fails to load.
  */
-export function loadAddon(built: string, prebuilds: string): unknown {
+export function loadAddon(built: string, prebuilds: string): Addon {
   const folder = path.dirname(prebuilds);
   const home = unpacked(folder);
   const failure = (problem: string, cause: unknown) => {
@@ -37,11 +38,12 @@ export function loadAddon(built: string, prebuilds: string): unknown {
   }
   try {
     refuseTruncated(file);
-    const addon: unknown = createRequire(file)(file);
+    const addon = createRequire(file)(file) as Partial<Addon>;
+    if (typeof addon.embed !== 'function') throw new Error('it is the addon of another package');
     // `enabled` is undefined in Bun. In Node it saves the milliseconds of `machine`.
     if (debug.enabled !== false)
       debug('%s for %s: %s', version(folder) ?? 'bundled', machine(), file);
-    return addon;
+    return addon as Addon;
   } catch (cause) {
     // With --no-addons, Node's own message is clear enough.
     if ((cause as NodeJS.ErrnoException).code === 'ERR_DLOPEN_DISABLED') throw cause;

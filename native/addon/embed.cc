@@ -33,10 +33,23 @@ void finish_embed(Environment& here, uint32_t ticket) {
 // Asking the system for its free memory takes 160 us, so only calls with large results do.
 constexpr size_t kLargeBytes = size_t{1} << 20;
 
-// Throws if the vectors of a call would not fit into the free memory.
-void refuse_too_large(size_t bytes) {
+// Bytes of a vector: its values, V8's objects around them, and what allocators round up.
+size_t vector_bytes(const Request& request) {
+  return request.dimensions * sizeof(float) * 9 / 8 + 512;
+}
+
+// Throws if the vectors of a call would not fit into the free memory, beside those that other calls
+// have yet to allocate. Without memory V8 ends the process.
+void refuse_too_large(const Environment& here, const Request& request, size_t texts) {
+  const size_t bytes = texts * vector_bytes(request);
   if (bytes < kLargeBytes) return;
-  const size_t free = available_memory();
+  size_t others = 0;
+  for (const auto& [ticket, work] : here.pending) {
+    if (work.request)
+      others += (work.text_count - work.request->texts.size()) * vector_bytes(*work.request);
+  }
+  const size_t available = available_memory();
+  const size_t free = available > others ? available - others : 0;
   if (bytes <= free) return;
   throw Error(ErrorCode::out_of_memory,
               "the vectors of this call need " + std::to_string(bytes >> 20) + " MiB, " +
@@ -70,7 +83,7 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
   request->batch_invariant = info[4].ToBoolean();
   request->threads = static_cast<uint32_t>(integer(info[5], "threads", 1, kMaxThreads));
 
-  refuse_too_large(texts * request->dimensions * sizeof(float));
+  refuse_too_large(here, *request, texts);
   request->texts.reserve(texts);
   request->out.reserve(texts);
   request->owner = here.link->owner;

@@ -37,8 +37,9 @@ Isa instruction_set(const std::string& word) {
     std::string words;
     for (const Isa each : available)
       words += std::string(words.empty() ? "" : ", ") + to_string(each);
-    throw Error(ErrorCode::device_unavailable,
-                "QWEN3_EMBED_CPU=" + word + " is not available: this machine supports " + words);
+    throw Error(ErrorCode::device_unavailable, "QWEN3_EMBED_CPU=" + word.substr(0, 60) +
+                                                   " is not available: this machine supports " +
+                                                   words);
   }
   return *isa;
 }

@@ -12,7 +12,8 @@ namespace qwen3 {
 void* allocate_aligned(size_t bytes) noexcept;
 void release_aligned(void* memory) noexcept;
 
-// Bytes that this process can still allocate, limited by the system and by its control group.
+// Bytes that this process can still allocate, limited by the system, its control group and its
+// address space.
 // SIZE_MAX: unknown.
 size_t available_memory() noexcept;
 

@@ -1,6 +1,7 @@
 // Calls with many inputs, and many calls at once: what they cost the event loop and how much memory
 // they hold while they wait. Each test uses its own process, whose event loop does nothing else.
 
+import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { run, script } from '../support/child';
 
@@ -157,3 +158,44 @@ it('a call whose last input is refused leaves nothing that keeps the process ali
     await embedder.embed([...inputs, late]).catch((error) => console.log(error.name));`);
   expect(output).toBe('TypeError\nRangeError\n');
 });
+
+// V8 ends the process if it finds no memory for itself.
+it('a call that the JavaScript heap has no room for is OUT_OF_MEMORY', async () => {
+  const output = await printed(
+    `
+    const embedder = await Embedder.load(folder);
+    const inputs = Array(1e6).fill(Uint32Array.of(1));
+    const error = await embedder.embed(inputs, { dimensions: 32 }).catch((error) => error);
+    console.log(error.code, /JavaScript heap/.test(error.message));
+    console.log((await embedder.embed('a text')).length);`,
+    ['--max-old-space-size=100'],
+  );
+  expect(output).toBe('OUT_OF_MEMORY true\n256\n');
+});
+
+// prlimit is part of Debian's base system.
+it.runIf(existsSync('/usr/bin/prlimit'))(
+  'large calls that the address space has no room for are OUT_OF_MEMORY, others succeed',
+  async () => {
+    const output = await printed(`
+    const { execFileSync } = require('node:child_process');
+    const { readFileSync } = require('node:fs');
+    const embedder = await Embedder.load(folder);
+    await embedder.embed('a text');
+    const used = Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))[1]);
+    const limit = used * 1024 + 500 * 2 ** 20;
+    execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + limit]);
+    const inputs = Array(100_000).fill(Uint32Array.of(1));
+    const controller = new AbortController();
+    const { signal } = controller;
+    // Each takes 160 MB.
+    const calls = Array.from({ length: 8 }, () => embedder.embed(inputs, { signal }));
+    setTimeout(() => controller.abort('enough'), 3_000);
+    const results = await Promise.allSettled(calls);
+    const outcomes = results.map(({ reason }) => reason?.code ?? reason ?? 'embedded');
+    console.log(outcomes.filter((outcome) => outcome === 'OUT_OF_MEMORY').length >= 5);
+    console.log(outcomes.some((outcome) => outcome !== 'OUT_OF_MEMORY'));
+    console.log((await embedder.embed('a text')).length);`);
+    expect(output).toBe('true\ntrue\n256\n');
+  },
+);

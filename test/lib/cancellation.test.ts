@@ -111,7 +111,7 @@ it.each([
   expect(listeners.size).toBe(1);
   abort();
   for (const call of [...calls, cancellable(signal, () => never)]) {
-    await expect(call).rejects.toBeInstanceOf(DOMException);
+    await expect(call).rejects.toBeInstanceOf(Error);
     await expect(call).rejects.toMatchObject({ name: 'AbortError' });
   }
   expect(listeners.size).toBe(0);
@@ -145,4 +145,31 @@ it('a signal that refuses listeners is an error, each time', async () => {
   };
   for (let i = 0; i < 2; i++)
     await expect(cancellable(signal, () => never)).rejects.toThrow('not here');
+});
+
+it('a signal that is aborted while a listener is added cancels the call', async () => {
+  const { signal, listeners } = oldSignal();
+  const { addEventListener } = signal;
+  signal.addEventListener = (type, listener) => {
+    addEventListener(type, listener);
+    signal.aborted = true;
+  };
+  let started = false;
+  const work = async () => {
+    started = true;
+  };
+  await expect(cancellable(signal, work)).rejects.toMatchObject({ name: 'AbortError' });
+  expect(started).toBe(false);
+  expect(listeners.size).toBe(0);
+});
+
+it('a signal that keeps its listeners does not change the result', async () => {
+  const { signal, abort } = oldSignal();
+  signal.removeEventListener = () => {
+    throw new TypeError('not here');
+  };
+  await expect(cancellable(signal, async () => 5)).resolves.toBe(5);
+  const call = cancellable(signal, () => never);
+  abort();
+  await expect(call).rejects.toMatchObject({ name: 'AbortError' });
 });

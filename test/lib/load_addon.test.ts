@@ -150,6 +150,14 @@ it('a file that is not an addon is an error', () => {
   expect(() => loadFrom(folder)).toThrow(/does not load on/);
 });
 
+it('the addon of another package is an error', () => {
+  const { folder, file } = packageIn(temporaryFolder());
+  const other = require.resolve('tokenizers').replace(/[^/\\]*$/, '');
+  const name = readdirSync(other).find((each) => each.includes(`${target}-gnu`)) as string;
+  copyFileSync(path.join(other, name), file);
+  expect(() => loadFrom(folder)).toThrow('it is the addon of another package');
+});
+
 it('in an Electron archive, the files unpacked beside it are used', () => {
   const parent = temporaryFolder();
   packageIn(path.join(parent, 'app.asar.unpacked'));

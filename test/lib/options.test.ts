@@ -142,8 +142,13 @@ describe('embed options', () => {
     ['a class', { signal: { constructor: { name: 'x'.repeat(1e7) } } }],
   ])('%s of ten million characters is quoted in part, at once', (_, options) => {
     const begin = performance.now();
-    expect(() => embedOptions(options)).toThrow(/[^x]x{60}\.\.\./);
+    expect(() => embedOptions(options)).toThrow(/[^x]x{59,60}\.\.\./);
     expect(performance.now() - begin).toBeLessThan(1_000);
+  });
+
+  it('characters that must be escaped make a message no longer', () => {
+    const options = { truncate: '\0'.repeat(1_000) };
+    expect(() => embedOptions(options)).toThrow(/^truncate "[\\u0]{55,60}\.\.\. is unknown/);
   });
 
   it('an unknown prompt: the message lists at most eight of the model’s', () => {
