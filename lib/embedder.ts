@@ -6,7 +6,6 @@
 
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { debuglog } from 'node:util';
-import { getHeapStatistics } from 'node:v8';
 import { addon } from './addon/binary';
 import { nativeWork } from './addon/native_call';
 import type { DeviceInfo, LoadedModel, Precision, Vector } from './addon/types';
@@ -25,6 +24,7 @@ import { checkFolder, checkLoadOptions, type LoadOptions, type LoadRequest } fro
 import { showItems } from './show';
 import { addTokenIds, countTokens, type TokenIds } from './text/token_ids';
 import { Tokenizer } from './text/tokenizer';
+import { newVectors, refuseTooMany } from './vectors';
 
 // NODE_DEBUG=qwen3-embed logs which CUDA library was opened, or why `auto` did not select a GPU.
 const debug = debuglog('qwen3-embed');
@@ -302,37 +302,6 @@ export class Embedder {
       `No finite vector for input ${showItems(indices)}: ` +
         'error.vectors has those of the other inputs.',
       { indices, vectors: finite },
-    );
-  }
-}
-
-// What a vector takes of V8's heap: the array, its buffer, its place in the list.
-const heapBytesPerVector = 250;
-// The part of V8's heap limit in which objects do not stay.
-const youngGenerationBytes = 48 * 2 ** 20;
-
-/** Throws if V8's heap has no room for the vectors of a call: V8 would end the process. */
-function refuseTooMany(count: number): void {
-  const bytes = count * heapBytesPerVector;
-  if (bytes < 2 ** 20) return;
-  const { heap_size_limit: limit, used_heap_size: used } = getHeapStatistics();
-  if (bytes <= limit - used - youngGenerationBytes) return;
-  throw new EmbedderError(
-    'OUT_OF_MEMORY',
-    `The JavaScript heap has no room for ${count} vectors: embed fewer texts in one call, or ` +
-      'raise its limit with --max-old-space-size.',
-  );
-}
-
-/** New vectors, each with memory of its own. */
-function newVectors(count: number, dimensions: number): Vector[] {
-  try {
-    return Array.from({ length: count }, () => new Float32Array(dimensions));
-  } catch (cause) {
-    throw new EmbedderError(
-      'OUT_OF_MEMORY',
-      'The host has no memory left for the vectors of this call: embed fewer texts.',
-      { cause },
     );
   }
 }
