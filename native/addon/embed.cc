@@ -33,6 +33,9 @@ void finish_embed(Environment& here, uint32_t ticket) {
 // Asking the system for its free memory takes 160 us, so only calls with large results do.
 constexpr size_t kLargeBytes = size_t{1} << 20;
 
+// What V8 takes beside the vectors to collect garbage, at most: it grows with them.
+constexpr size_t kCollectorBytes = size_t{256} << 20;
+
 // Bytes of a vector: its values, V8's objects around them, and what allocators round up.
 size_t vector_bytes(const Request& request) {
   return request.dimensions * sizeof(float) * 9 / 8 + 512;
@@ -48,11 +51,12 @@ void refuse_too_large(const Environment& here, const Request& request, size_t te
     if (work.request)
       others += (work.text_count - work.request->texts.size()) * vector_bytes(*work.request);
   }
+  const size_t needed = bytes + std::min(bytes + others, kCollectorBytes);
   const size_t available = available_memory();
   const size_t free = available > others ? available - others : 0;
-  if (bytes <= free) return;
+  if (needed <= free) return;
   throw Error(ErrorCode::out_of_memory,
-              "the vectors of this call need " + std::to_string(bytes >> 20) + " MiB, " +
+              "the vectors of this call need " + std::to_string(needed >> 20) + " MiB, " +
                   std::to_string(free >> 20) + " MiB are free: embed fewer texts");
 }
 
