@@ -120,8 +120,8 @@ async function useIt() {
     const { version } = JSON.parse(fs.readFileSync(path.join(compiler, 'package.json'), 'utf8'));
     await check(`types, TypeScript ${version}`, () => {
       const files = ['types.cts', 'types.mts'];
-      for (const name of files)
-        fs.copyFileSync(path.join(root, 'test', 'package', name), path.join(consumer, name));
+      const source = path.join(root, 'test', 'package', 'types.cts');
+      for (const name of files) fs.copyFileSync(source, path.join(consumer, name));
       const tsc = path.join(compiler, 'bin', 'tsc');
       const options = ['--strict', '--noEmit', '--target', 'es2022', '--lib', 'es2022'];
       run(process.execPath, [tsc, ...options, '--module', 'nodenext', ...files], {

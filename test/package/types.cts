@@ -1,4 +1,4 @@
-// Compiled, not run: checks the types that a program sees.
+// Compiled, not run: checks the types that a program sees. Also compiled as types.mts.
 import { type AbortSignalLike, Embedder, EmbedderError, type Vector } from 'qwen3-embed';
 
 export async function vectorsOf(folder: string, texts: string[]): Promise<Float32Array[]> {
