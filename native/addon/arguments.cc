@@ -15,6 +15,14 @@ double number(const Napi::Value& value, const char* name, double low, double hig
   return n;
 }
 
+template <typename Array>
+Array typed_array(const Napi::Value& value, const char* name, napi_typedarray_type type,
+                  const char* type_name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type)
+    throw std::invalid_argument(std::string(name) + " is not a " + type_name);
+  return value.As<Array>();
+}
+
 }  // namespace
 
 uint64_t integer(const Napi::Value& value, const char* name, double low, double high) {
@@ -34,17 +42,13 @@ std::string text(const Napi::Value& value, const char* name) {
 }
 
 std::vector<uint32_t> integers(const Napi::Value& value, const char* name) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
-    throw std::invalid_argument(std::string(name) + " is not a Uint32Array");
-  }
-  const auto array = value.As<Napi::Uint32Array>();
+  const auto array = typed_array<Napi::Uint32Array>(value, name, napi_uint32_array, "Uint32Array");
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
 Napi::Float32Array floats(const Napi::Value& value, const char* name, size_t length) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array)
-    throw std::invalid_argument(std::string(name) + " is not a Float32Array");
-  const auto array = value.As<Napi::Float32Array>();
+  const auto array =
+      typed_array<Napi::Float32Array>(value, name, napi_float32_array, "Float32Array");
   if (array.ElementLength() != length)
     throw std::invalid_argument(std::string(name) + " has " +
                                 std::to_string(array.ElementLength()) + " values, not " +

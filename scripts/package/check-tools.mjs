@@ -23,6 +23,7 @@ import {
 import { bytesBelow, megabytes, run } from './tarball.mjs';
 
 const require = createRequire(import.meta.url);
+const prebuilds = path.join(consumer, 'node_modules', 'qwen3-embed', 'prebuilds');
 
 /** Runtimes other than Node. */
 export async function runInOtherRuntimes() {
@@ -107,9 +108,8 @@ export async function bundle() {
     await check(`${name}, with the package bundled and the prebuilds beside it`, async () => {
       await build(path.join(consumer, script(name)), 'tokenizers');
       const copy = path.join(consumer, 'prebuilds');
-      const original = path.dirname(path.dirname(prebuildOf(consumer)));
-      fs.cpSync(original, copy, { recursive: true });
-      const file = path.join(copy, path.relative(original, prebuildOf(consumer)));
+      fs.cpSync(prebuilds, copy, { recursive: true });
+      const file = path.join(copy, path.relative(prebuilds, prebuildOf(consumer)));
       embedsWith(file, consumer, script(name));
       fs.rmSync(copy, { recursive: true });
     });
@@ -125,7 +125,7 @@ export async function packIntoElectron() {
     nodeBinary('22.23.3'),
     path.join(tool('@electron/rebuild@4.2.1'), 'lib', 'cli.js'),
   ];
-  for (const target of fs.readdirSync(path.dirname(path.dirname(prebuildOf(consumer))))) {
+  for (const target of fs.readdirSync(prebuilds)) {
     await check(`@electron/rebuild finds ${target}`, () => {
       const [platform, arch] = target.split('-');
       const args = [

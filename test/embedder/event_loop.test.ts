@@ -48,6 +48,10 @@ async function longestHold(start) {
   return Math.max(0, ...turns.map((held) => held[1] - held[0] - paused(held)));
 }`;
 
+const collector = `
+require('node:v8').setFlagsFromString('--expose-gc');
+const collect = require('node:vm').runInNewContext('gc');`;
+
 // Copying the list cannot be interrupted, so a machine that takes long for that may hold longer.
 // Other processes take the core away for longer, so the best round counts; the process raises its
 // priority where the system allows it.
@@ -91,9 +95,7 @@ it.each([
 );
 
 it('ten thousand waiting calls hold little more than their vectors', async () => {
-  const held = await printed(`
-    require('node:v8').setFlagsFromString('--expose-gc');
-    const collect = require('node:vm').runInNewContext('gc');
+  const held = await printed(`${collector}
     const embedder = await Embedder.load(folder);
     await embedder.embed('a text');
     collect();
@@ -108,9 +110,7 @@ it('ten thousand waiting calls hold little more than their vectors', async () =>
 });
 
 it('a waiting call holds neither its inputs nor their list', async () => {
-  const held = await printed(`
-    require('node:v8').setFlagsFromString('--expose-gc');
-    const collect = require('node:vm').runInNewContext('gc');
+  const held = await printed(`${collector}
     const embedder = await Embedder.load(folder, { device: 'reference' });
     embedder.embed(new Uint32Array(8_000)); // takes minutes
     await new Promise((done) => setTimeout(done, 50));

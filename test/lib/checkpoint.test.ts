@@ -38,6 +38,21 @@ const withFile = (name: string, content: unknown) =>
     );
   });
 const weights = (folder: string) => path.join(folder, 'model.safetensors');
+const withWeights = (bytes: Buffer) =>
+  folderOf(undefined, (folder) => writeFileSync(weights(folder), bytes));
+
+/** A folder with the tiny checkpoint's tensors in a.safetensors and an index with `weightMap`. */
+function sharded(weightMap: unknown): string {
+  const folder = temporaryFolder();
+  const { config, tensors } = tinyCheckpoint();
+  writeFileSync(path.join(folder, 'config.json'), JSON.stringify(config));
+  writeFileSync(path.join(folder, 'a.safetensors'), safetensors(tensors));
+  writeFileSync(
+    path.join(folder, 'model.safetensors.index.json'),
+    JSON.stringify({ weight_map: weightMap }),
+  );
+  return folder;
+}
 
 async function refused(folder: string, code: ErrorCode, message: string | RegExp) {
   const matcher = expect.stringMatching(message);
@@ -264,8 +279,6 @@ describe('modules.json, pooling and prompts', () => {
 });
 
 describe('model.safetensors', () => {
-  const written = (bytes: Buffer) =>
-    folderOf(undefined, (folder) => writeFileSync(weights(folder), bytes));
   const q = 'layers.0.self_attn.q_proj.weight';
 
   it.each([
@@ -295,11 +308,11 @@ describe('model.safetensors', () => {
     ],
     ['without tensors', withHeader('{}', Buffer.alloc(9)), /embed_tokens.weight is missing/],
   ])('%s is MODEL_INVALID', (_, bytes, message) =>
-    refused(written(bytes), 'MODEL_INVALID', message),
+    refused(withWeights(bytes), 'MODEL_INVALID', message),
   );
 
   it('with a header of more than 100 MB is MODEL_INVALID, and is not read', async () => {
-    const folder = written(withHeader('{}', Buffer.alloc(0), 100_000_001n));
+    const folder = withWeights(withHeader('{}', Buffer.alloc(0), 100_000_001n));
     truncateSync(weights(folder), 300_000_000);
     await refused(folder, 'MODEL_INVALID', /header should have 100000001 bytes/);
   });
@@ -354,17 +367,6 @@ describe('model.safetensors', () => {
 });
 
 describe('model.safetensors.index.json', () => {
-  function sharded(weightMap: unknown): string {
-    const folder = temporaryFolder();
-    const { config, tensors } = tinyCheckpoint();
-    writeFileSync(path.join(folder, 'config.json'), JSON.stringify(config));
-    writeFileSync(path.join(folder, 'a.safetensors'), safetensors(tensors));
-    writeFileSync(
-      path.join(folder, 'model.safetensors.index.json'),
-      JSON.stringify({ weight_map: weightMap }),
-    );
-    return folder;
-  }
   const everything = (file: unknown) =>
     Object.fromEntries(Object.keys(tinyCheckpoint().tensors).map((name) => [name, file]));
 
@@ -405,26 +407,11 @@ describe('what a message quotes of a hostile file is short', () => {
   const long = 'x'.repeat(1_000_000);
   const many = Array.from({ length: 100_000 }, (_, i) => i);
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-  const config = (value: string) =>
-    folderOf(undefined, (folder) => {
-      const known = JSON.stringify({ ...tinyCheckpoint().config, model_type: undefined });
-      writeFileSync(
-        path.join(folder, 'config.json'),
-        known.replace('{', `{"model_type": ${value},`),
-      );
-    });
-  const header = (text: string) =>
-    folderOf(undefined, (folder) =>
-      writeFileSync(weights(folder), withHeader(text, Buffer.alloc(0))),
-    );
-  const index = (weightMap: object) =>
-    folderOf(undefined, (folder) => {
-      rmSync(weights(folder));
-      writeFileSync(
-        path.join(folder, 'model.safetensors.index.json'),
-        JSON.stringify({ weight_map: weightMap }),
-      );
-    });
+  const config = (value: string) => {
+    const known = JSON.stringify({ ...tinyCheckpoint().config, model_type: undefined });
+    return withFile('config.json', known.replace('{', `{"model_type": ${value},`));
+  };
+  const header = (text: string) => withWeights(withHeader(text, Buffer.alloc(0)));
   const tensor = (entry: object) => {
     const whole = { dtype: 'F32', shape: [0], data_offsets: [0, 0] };
     return header(JSON.stringify({ 'embed_tokens.weight': { ...whole, ...entry } }));
@@ -438,9 +425,9 @@ describe('what a message quotes of a hostile file is short', () => {
     ['a shape', () => tensor({ shape: many })],
     ['a data type', () => tensor({ shape: [64, 32], dtype: long })],
     ['the name of a tensor', () => header(JSON.stringify({ [long]: 5 }))],
-    ['the name of a shard', () => index({ 'norm.weight': `${long}.safetensors` })],
-    ['a tensor of the index', () => index({ [long]: 'model.safetensors' })],
-    ['a shard that is an array', () => index({ 'norm.weight': many })],
+    ['the name of a shard', () => sharded({ 'norm.weight': `${long}.safetensors` })],
+    ['a tensor of the index', () => sharded({ [long]: 'a.safetensors' })],
+    ['a shard that is an array', () => sharded({ 'norm.weight': many })],
     ['a module', () => withFile('modules.json', [{ type: long }])],
     ['the path of a module', () => withFile('modules.json', [{ type: 'Pooling', path: long }])],
     ['pooling modes', () => withFile('1_Pooling/config.json', { pooling_mode: many })],

@@ -9,8 +9,8 @@ import vm from 'node:vm';
 const root = path.join(__dirname, '..', '..');
 const dist = path.join(root, 'dist');
 const parameters = ['module', 'exports', 'require', '__filename', '__dirname'];
-// Node's classes that jest passes into its realms.
-const shared = { process, Buffer, AbortController, AbortSignal, DOMException, TextDecoder };
+// What the package needs of Node.
+const shared = { process, Buffer, TextDecoder };
 
 /**
  * A new realm with the package and `globals`. The returned function runs statements there, which
