@@ -1,6 +1,6 @@
 // The form of the sources: line length, mutants that still match the code they change, lock file.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
@@ -47,19 +47,29 @@ it(`no line has more than ${maxColumns} columns, table rows excepted`, () => {
   expect(tooLong).toEqual([]);
 });
 
-interface MutantsOfFile {
-  readonly file: string;
-  readonly mutants: readonly { name: string; text: string; replacement: string }[];
+interface Mutant {
+  readonly name: string;
+  readonly text: string;
+  readonly replacement: string;
+  readonly suite?: string;
 }
 
-const folder = path.join(root, 'scripts', 'check', 'mutants');
+interface MutantsOfFile {
+  readonly file: string;
+  readonly suite?: string;
+  readonly mutants: readonly Mutant[];
+}
 
-it.each(readdirSync(folder))('the mutants of %s match the code that they change', async (list) => {
-  const { file, mutants }: MutantsOfFile = await import(
-    pathToFileURL(path.join(folder, list)).href
+const lists = filesBelow('scripts/check/mutants');
+
+it.each(lists)('the mutants of %s match the code that they change', async (list) => {
+  const { file, suite, mutants }: MutantsOfFile = await import(
+    pathToFileURL(path.join(root, list)).href
   );
-  const code = readFileSync(path.join(root, 'cuda', file), 'utf8');
-  for (const { name, text, replacement } of mutants) {
+  const code = readFileSync(path.join(root, file), 'utf8');
+  for (const { name, text, replacement, suite: own = suite } of mutants) {
+    const isSuite = own?.endsWith('_tests') || existsSync(path.join(root, `test/${own}.test.ts`));
+    expect(isSuite, `the suite ${own} of '${name}' exists`).toBe(true);
     const found = code.indexOf(text);
     expect(found, `${name}: ${text}`).not.toBe(-1);
     expect(replacement, name).not.toBe(text);

@@ -1,21 +1,32 @@
-// npm run check:mutants [-- WORD ...]: mutation testing of the CUDA code. Applies one mutant at a
-// time to a copy of the code and runs tests on the emulated device: at least one must fail. Takes
-// about an hour for all mutants. WORDs select the mutants whose name and file contain all of them.
+// npm run check:mutants [-- WORD ...]: mutation testing. Applies one mutant at a time to a copy of
+// the project, builds it, and runs the tests that should kill it: at least one of them must fail.
+// Takes about two hours for all mutants. WORDs select the mutants whose name and file contain all
+// of them: "lib/" or "native/engine", for example.
 //
-// mutants/ has a file of mutants for each file of cuda/ that they change. A mutant's fields:
+// mutants/ has a list for each source file that has mutants. A list exports `file`, the path of the
+// source, and `mutants`, each of which has these fields:
 //   name          the fault
 //   text          the text whose first occurrence in the file is replaced
 //   replacement   the new text
+//   suite         where the tests are: a C++ test program ('native_tests', 'emulator_tests'), or a
+//                 test file of vitest without its folder and ending ('lib/options'). If all mutants
+//                 of a list have the same one, the list exports it instead
 //   tests         part of the names of the tests to run, one or more of which must fail
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
+import { buildDirectory } from '../install/build-native.mjs';
 import { fail } from '../install/report.mjs';
 import { root } from '../install/stamp.mjs';
 
-const copy = path.join(root, 'build', 'mutants', 'cuda');
-const build = path.join(root, 'build', 'mutants', 'cmake');
+const copy = path.join(root, 'build', 'mutants');
+const build = path.join(copy, path.relative(root, buildDirectory));
+const results = path.join(copy, 'build', 'test-results.json');
+// Not copied: what is built or installed, and biome.json, which may exist once only.
+const excluded = ['.git', 'biome.json', 'build', 'dist', 'node_modules', 'prebuilds'];
+const sources = fs.readdirSync(root).filter((name) => !excluded.includes(name));
 
 try {
   const words = process.argv.slice(2);
@@ -26,11 +37,12 @@ try {
   if (chosen.length === 0)
     throw new Error(`no mutant has '${words.join(' ')}' in its name or file`);
   prepare();
-  for (const tests of new Set(chosen.map((mutant) => mutant.tests))) {
-    if (testsFail(tests)) throw new Error(`the tests '${tests}' fail without any mutant`);
+  for (const key of new Set(chosen.map(({ suite, tests }) => JSON.stringify([suite, tests])))) {
+    const [suite, tests] = JSON.parse(key);
+    if (testsFail(suite, tests)) throw new Error(`'${tests}' of ${suite} fails without any mutant`);
   }
   const survivors = chosen.filter((mutant) => {
-    const killed = withMutant(mutant, () => testsFail(mutant.tests));
+    const killed = isKilled(mutant);
     const outcome = killed ? 'killed by' : 'SURVIVED';
     console.log(`${outcome} '${mutant.tests}'  ${mutant.file}: ${mutant.name}`);
     return !killed;
@@ -42,28 +54,52 @@ try {
   fail(error);
 }
 
-/** The mutants of all files, each with its `file`. */
+/** The mutants of all lists, each with its file and suite. */
 async function allMutants() {
-  const lists = fs.readdirSync(path.join(root, 'scripts', 'check', 'mutants'));
-  const modules = await Promise.all(lists.map((list) => import(`./mutants/${list}`)));
-  return modules.flatMap(({ file, mutants }) => mutants.map((mutant) => ({ file, ...mutant })));
+  const folder = path.join(root, 'scripts', 'check', 'mutants');
+  const lists = fs
+    .readdirSync(folder, { recursive: true })
+    .filter((name) => name.endsWith('.mjs'))
+    .sort();
+  const modules = await Promise.all(lists.map((list) => import(path.join(folder, list))));
+  return modules.flatMap(({ file, suite, mutants }) =>
+    mutants.map((mutant) => ({ file, suite, ...mutant })),
+  );
 }
 
 function prepare() {
-  fs.rmSync(copy, { recursive: true, force: true });
-  // The copies are newer than the objects of an earlier run, so that all are rebuilt.
-  fs.cpSync(path.join(root, 'cuda'), copy, { recursive: true });
-  const options = [
-    '-DQWEN3_EMBED_TESTS=ON',
-    '-DQWEN3_EMBED_CUDA=OFF',
-    `-DQWEN3_EMULATOR_KERNELS=${copy}`,
-  ];
-  run('cmake', ['-S', root, '-B', build, ...options]);
+  for (const name of sources) synchronize(name);
+  const packages = path.join(copy, 'node_modules');
+  if (!fs.existsSync(packages)) fs.symlinkSync(path.join(root, 'node_modules'), packages);
+  const options = ['-DQWEN3_EMBED_TESTS=ON', '-DQWEN3_EMBED_CUDA=OFF', '-DCMAKE_CXX_FLAGS=-w'];
+  run('cmake', ['-S', copy, '-B', build, ...options]);
   compile();
 }
 
+/**
+ * Makes a file or folder of the copy the same as in the project. Files that are the same already
+ * are not written, so that only the code of an interrupted run is built again.
+ */
+function synchronize(name) {
+  const [from, to] = [path.join(root, name), path.join(copy, name)];
+  if (fs.statSync(from).isDirectory()) {
+    fs.mkdirSync(to, { recursive: true });
+    const names = fs.readdirSync(from);
+    for (const old of fs.readdirSync(to))
+      if (!names.includes(old)) fs.rmSync(path.join(to, old), { recursive: true });
+    for (const each of names) synchronize(path.join(name, each));
+  } else if (!fs.existsSync(to) || !fs.readFileSync(from).equals(fs.readFileSync(to))) {
+    fs.copyFileSync(from, to);
+  }
+}
+
+/** Builds what has changed since the last call. */
 function compile() {
-  run('cmake', ['--build', build, '--target', 'emulator_tests', '--parallel', '2']);
+  run('cmake', ['--build', build, '--parallel', String(os.availableParallelism())]);
+  // A mutant may leave a variable unused, which must be no error.
+  const options = ['--noUnusedLocals', 'false', '--noUnusedParameters', 'false'];
+  const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  run(process.execPath, [compiler, '-p', copy, ...options]);
 }
 
 function run(command, args) {
@@ -72,28 +108,46 @@ function run(command, args) {
     throw new Error(`${command} ${args.join(' ')} failed:\n${result.stdout}${result.stderr}`);
 }
 
-function withMutant({ file, text, replacement }, check) {
+function isKilled({ file, text, replacement, suite, tests }) {
   const target = path.join(copy, file);
   const original = fs.readFileSync(target, 'utf8');
   if (!original.includes(text))
     throw new Error(`${file} no longer contains '${text}': update the list of mutants`);
-  const mutated = original.replace(text, () => replacement);
-  fs.writeFileSync(target, mutated);
+  fs.writeFileSync(
+    target,
+    original.replace(text, () => replacement),
+  );
   try {
     compile();
-    return check();
+    return testsFail(suite, tests);
   } finally {
     fs.writeFileSync(target, original);
   }
 }
 
-/** Whether a test whose name contains `part` fails, or the test program crashes or times out. */
-function testsFail(part) {
-  const result = spawnSync(path.join(build, 'bin', 'emulator_tests'), ['--filter', part], {
-    encoding: 'utf8',
-    timeout: 300_000,
-  });
-  if (result.status === 0 && !result.stdout.includes('"ok":true'))
-    throw new Error(`no test has '${part}' in its name`);
-  return result.status !== 0;
+/**
+ * Whether a test of the suite whose name contains `part` fails, or the test program crashes or does
+ * not end.
+ */
+function testsFail(suite, part) {
+  const timeout = 300_000;
+  if (!suite.includes('/')) {
+    const program = path.join(build, 'bin', suite);
+    const options = { encoding: 'utf8', timeout };
+    const { status, stdout } = spawnSync(program, ['--filter', part], options);
+    if (status === 0 && !stdout.includes('"ok":true')) throw noTest(suite, part);
+    return status !== 0;
+  }
+  const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs');
+  const name = part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const args = [vitest, 'run', `test/${suite}.test.ts`, '--testNamePattern', name];
+  fs.rmSync(results, { force: true });
+  const { status } = spawnSync(process.execPath, args, { cwd: copy, timeout, stdio: 'ignore' });
+  if (status !== 0) return true;
+  if (JSON.parse(fs.readFileSync(results, 'utf8')).numPassedTests === 0) throw noTest(suite, part);
+  return false;
+}
+
+function noTest(suite, part) {
+  return new Error(`no test of ${suite} has '${part}' in its name`);
 }

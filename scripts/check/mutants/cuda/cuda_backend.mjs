@@ -1,4 +1,5 @@
-export const file = 'cuda_backend.cu';
+export const file = 'cuda/cuda_backend.cu';
+export const suite = 'emulator_tests';
 
 const records = 'cuda: records no more launches than fit';
 const graphs = 'cuda: short batches run as graphs';

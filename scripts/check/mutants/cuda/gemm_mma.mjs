@@ -1,4 +1,5 @@
-export const file = 'gemm_mma.cu';
+export const file = 'cuda/gemm_mma.cu';
+export const suite = 'emulator_tests';
 
 const linear = 'cuda: linear ops read only their operands';
 const large = 'cuda bf16: linear ops: large shapes';

@@ -1,4 +1,5 @@
-export const file = 'rope.cu';
+export const file = 'cuda/rope.cu';
+export const suite = 'emulator_tests';
 
 export const mutants = [
   {

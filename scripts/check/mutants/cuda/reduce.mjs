@@ -1,4 +1,5 @@
-export const file = 'reduce.cuh';
+export const file = 'cuda/reduce.cuh';
+export const suite = 'emulator_tests';
 
 export const mutants = [
   {

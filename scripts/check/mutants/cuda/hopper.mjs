@@ -1,4 +1,5 @@
-export const file = 'hopper.cuh';
+export const file = 'cuda/hopper.cuh';
+export const suite = 'emulator_tests';
 
 export const mutants = [
   {

@@ -1,4 +1,5 @@
-export const file = 'launches.h';
+export const file = 'cuda/launches.h';
+export const suite = 'emulator_tests';
 
 const graphs = 'cuda: short batches run as graphs';
 

@@ -1,4 +1,5 @@
-export const file = 'quantize.cu';
+export const file = 'cuda/quantize.cu';
+export const suite = 'emulator_tests';
 
 const rows = 'cuda: int8: rows are as defined';
 const large = 'cuda int8: linear ops: large shapes';

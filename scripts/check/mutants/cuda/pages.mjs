@@ -1,4 +1,5 @@
-export const file = 'pages.cuh';
+export const file = 'cuda/pages.cuh';
+export const suite = 'emulator_tests';
 
 export const mutants = [
   {

@@ -1,4 +1,5 @@
-export const file = 'tuning.cu';
+export const file = 'cuda/tuning.cu';
+export const suite = 'emulator_tests';
 
 const tuning = 'cuda: tuning is read';
 

@@ -1,4 +1,5 @@
-export const file = 'kernels.h';
+export const file = 'cuda/kernels.h';
+export const suite = 'emulator_tests';
 
 export const mutants = [
   {

@@ -1,4 +1,5 @@
-export const file = 'graph_cache.h';
+export const file = 'cuda/graph_cache.h';
+export const suite = 'emulator_tests';
 
 const failures = 'survives the failure';
 

@@ -1,4 +1,5 @@
-export const file = 'attention.cuh';
+export const file = 'cuda/attention.cuh';
+export const suite = 'emulator_tests';
 
 export const mutants = [
   {

@@ -1,4 +1,5 @@
-export const file = 'gemm_wgmma.cu';
+export const file = 'cuda/gemm_wgmma.cu';
+export const suite = 'emulator_tests';
 
 const hopper = 'cuda: hopper: tiles and schedules change no bit: bf16';
 const wgmma = 'hopper bf16: linear ops: large shapes';

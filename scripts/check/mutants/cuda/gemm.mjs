@@ -1,4 +1,5 @@
-export const file = 'gemm.cuh';
+export const file = 'cuda/gemm.cuh';
+export const suite = 'emulator_tests';
 
 const sums = 'cuda: int8: sums are exact';
 

@@ -1,4 +1,5 @@
-export const file = 'attention_mma.cu';
+export const file = 'cuda/attention_mma.cu';
+export const suite = 'emulator_tests';
 
 const manyTexts = 'cuda bf16: attention: many texts';
 const attention = 'cuda bf16: attention: one text of any length';

@@ -1,4 +1,5 @@
-export const file = 'row_ops.cu';
+export const file = 'cuda/row_ops.cu';
+export const suite = 'emulator_tests';
 
 export const mutants = [
   {

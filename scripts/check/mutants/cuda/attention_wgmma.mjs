@@ -1,4 +1,5 @@
-export const file = 'attention_wgmma.cu';
+export const file = 'cuda/attention_wgmma.cu';
+export const suite = 'emulator_tests';
 
 const hopperAttention = 'hopper bf16: attention: one text of any length';
 const hopperTexts = 'hopper bf16: attention: many texts';
