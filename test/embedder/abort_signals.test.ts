@@ -3,44 +3,61 @@
 
 import { getEventListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Embedder } from '../../lib';
+import { Folder } from '../../lib/checkpoint/folder';
 import { longText, smallModel } from '../support/goldens.cjs';
+import { temporaryFolder } from '../support/temporary_folder';
+import { tinyCheckpoint, writeCheckpoint } from '../support/tiny_checkpoint';
 
 let embedder: Embedder;
+/** The same model on the reference device, which takes seconds for 500 tokens. */
+let slow: Embedder;
 const text = 'a program that keeps photos in order';
+const long = new Uint32Array(4_000);
 let expected: Float32Array;
 
 beforeAll(async () => {
   embedder = await Embedder.load(smallModel);
+  slow = await Embedder.load(smallModel, { device: 'reference' });
   expected = await embedder.embed(text);
 });
 
-afterAll(() => embedder.close());
+afterAll(() => Promise.all([embedder.close(), slow.close()]));
 
+// None of the cancelled calls can finish before it is cancelled.
 it.each([0, 1, 5, 20, 100])(
-  'a call cancelled after %i ms rejects with the reason, concurrent calls succeed',
+  'calls cancelled after %i ms reject with the reason, concurrent calls succeed',
   async (delay) => {
     const controller = new AbortController();
     const { signal } = controller;
     const reason = new Error('changed my mind');
     const cancelled = [
-      embedder.embed(longText(4_000), { signal }),
-      embedder.embed(Array(100).fill(text), { signal, dimensions: 32 }),
-      embedder.countTokens(longText(50_000), { signal }),
+      slow.embed(long, { signal }),
+      slow.embed([text, long], { signal, dimensions: 32 }),
+      embedder.countTokens(Array(10_000).fill(longText(500)), { signal }),
     ];
     const concurrent = Array.from({ length: 10 }, () => embedder.embed(text));
     const settled = Promise.allSettled(cancelled);
     if (delay > 0) await wait(delay);
     controller.abort(reason);
-    for (const result of await settled) {
-      if (delay === 0 || result.status === 'rejected')
-        expect(result).toEqual({ status: 'rejected', reason });
-    }
+    expect(await settled).toEqual(cancelled.map(() => ({ status: 'rejected', reason })));
     for (const vector of await Promise.all(concurrent)) expect(vector).toEqual(expected);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   },
 );
+
+it('a cancelled call is not computed further', { timeout: 20_000 }, async () => {
+  const calls = Array.from({ length: 20 }, () => {
+    const controller = new AbortController();
+    const call = slow.embed(long, { signal: controller.signal });
+    return { call, controller };
+  });
+  await wait(20); // the first is being computed
+  for (const { controller } of calls) controller.abort('enough');
+  await Promise.allSettled(calls.map(({ call }) => call));
+  expect(await embedder.embed(text)).toEqual(expected);
+});
 
 it('a cancelled call rejects before the work queued ahead of it ends', async () => {
   const controller = new AbortController();
@@ -83,18 +100,47 @@ it('a call that fails leaves no listener on its signal', async () => {
 
 it('loading can be cancelled, and works the next time', async () => {
   const controller = new AbortController();
+  let reports = 0;
   const call = Embedder.load(smallModel, {
     precision: 'f32',
     signal: controller.signal,
-    onProgress: () => controller.abort('enough'),
+    onProgress: () => {
+      reports++;
+      controller.abort('enough');
+    },
   });
   await expect(call).rejects.toBe('enough');
   const later = Embedder.load(smallModel, { precision: 'f32', signal: controller.signal });
   await expect(later).rejects.toBe('enough');
   await using loaded = await Embedder.load(smallModel, { precision: 'f32' });
   expect(loaded.precision).toBe('f32');
+  expect(reports).toBe(1);
   expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
 });
+
+// After three microtasks the load has settled.
+it.each([0, 1, 2])(
+  'a load that is aborted %i microtasks after its files were compared keeps no model',
+  async (turns) => {
+    const folder = temporaryFolder();
+    writeCheckpoint(folder, tinyCheckpoint());
+    const controller = new AbortController();
+    const { signal } = controller;
+    vi.spyOn(Folder.prototype, 'refuseChanges').mockImplementationOnce(async () => {
+      (async () => {
+        for (let turn = 0; turn < turns; turn++) await undefined;
+        controller.abort('enough');
+      })();
+    });
+    await expect(Embedder.load(folder, { signal })).rejects.toBe('enough');
+    let read = 0;
+    await using again = await Embedder.load(folder, {
+      onProgress: ({ loaded }) => (read = loaded),
+    });
+    expect(read).toBeGreaterThan(0); // not shared with a model that was kept
+    expect(await again.embed(Uint32Array.of(1, 2))).toHaveLength(32);
+  },
+);
 
 it('closing does not wait for calls that are cancelled', async () => {
   const controller = new AbortController();

@@ -35,7 +35,8 @@ const load = (model: string, options: LoadOptions = {}) =>
 
 describe.each(randomModelNames)('%s', (name) => {
   const model = randomModel(name);
-  const cases = model.cases.filter(({ length }) => length <= 129);
+  const longest = name === 'layers28-bf16' ? 66 : 129; // the emulated device is slow
+  const cases = model.cases.filter(({ length }) => length <= longest);
 
   it.each(['bf16', 'f16', 'int8'] as const)(
     'in %s, in a batch and alone',

@@ -1,15 +1,16 @@
 // The public API, with the real addon.
 
-import { readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { serialize, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Embedder, EmbedderError, type Input, type Vector } from '../../lib';
 import { addon } from '../../lib/addon/binary';
 import type { LoadedModel } from '../../lib/addon/types';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
+import { Tokenizer } from '../../lib/text/tokenizer';
 import { idsOf, randomModel, smallModel } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
 import {
@@ -116,11 +117,24 @@ describe('load', () => {
     );
   });
 
-  it('rejects a broken tokenizer', async () => {
+  it('rejects a broken tokenizer, and keeps no model', async () => {
     const folder = temporaryFolder();
     writeCheckpoint(folder, tinyCheckpoint());
-    writeFileSync(path.join(folder, 'tokenizer.json'), '{}');
+    const tokenizer = path.join(folder, 'tokenizer.json');
+    writeFileSync(tokenizer, '{}');
     expect(await failure(Embedder.load(folder))).toMatchObject({ code: 'MODEL_INVALID' });
+
+    // Here the weights are loaded before the tokenizer fails.
+    vi.spyOn(Tokenizer, 'open').mockImplementationOnce(async () => {
+      await wait(200);
+      throw new EmbedderError('MODEL_INVALID', 'late');
+    });
+    expect((await failure(Embedder.load(folder))).message).toBe('late');
+    rmSync(tokenizer);
+    let read = 0;
+    const onProgress = ({ loaded }: { loaded: number }) => (read = loaded);
+    await using _ = await Embedder.load(folder, { onProgress });
+    expect(read).toBeGreaterThan(0); // not shared with a model that was kept
   });
 
   it('rejects a model that is larger than the memory, and reports both sizes', async () => {

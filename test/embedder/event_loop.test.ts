@@ -131,6 +131,20 @@ it('a waiting call holds neither its inputs nor their list', async () => {
   expect(held).toBe('false 0\n');
 });
 
+it('a call that has settled holds nothing', async () => {
+  const held = await printed(`${collector}
+    const embedder = await Embedder.load(folder);
+    const call = async () => new WeakRef(await embedder.embed('a text'));
+    const counting = async () => new WeakRef(await embedder.countTokens(['a text']));
+    const results = await Promise.all([call(), call(), counting()]);
+    for (let i = 0; i < 20 && results.some((result) => result.deref()); i++) {
+      await new Promise((done) => setTimeout(done, 50));
+      collect();
+    }
+    console.log(results.filter((result) => result.deref()).length);`);
+  expect(held).toBe('0\n');
+});
+
 // /proc/self/io counts the system calls that read.
 it.runIf(process.platform === 'linux')(
   'a call with a small result does not ask the system for its free memory',

@@ -1,7 +1,8 @@
-import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
+import { Folder } from '../../lib/checkpoint/folder';
 import type { ErrorCode } from '../../lib/errors';
 import { randomModel, smallModel } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
@@ -179,6 +180,15 @@ describe('config.json', () => {
     refused(withFile('config.json', content), 'MODEL_INVALID', message),
   );
 
+  it('of more than 64 MB is MODEL_INVALID, and is not read', async () => {
+    const folder = folderOf(undefined, (folder) =>
+      truncateSync(path.join(folder, 'config.json'), 64 * 2 ** 20 + 1),
+    );
+    await refused(folder, 'MODEL_INVALID', /has 67108865 bytes; at most 67108864 are accepted/);
+    truncateSync(path.join(folder, 'config.json'), 64 * 2 ** 20);
+    await refused(folder, 'MODEL_INVALID', /not JSON/);
+  });
+
   it('as a folder is MODEL_INVALID', () => {
     const folder = temporaryFolder();
     mkdirSync(path.join(folder, 'config.json'));
@@ -234,6 +244,7 @@ describe('config.json', () => {
     [{ rope_parameters: { rope_type: 'linear', rope_theta: 1e6 } }, /rope scaling is "linear"/],
     [{ head_dim: 64 }, /head_dim is 64/],
     [{ is_causal: false }, /is_causal/],
+    [{ use_bidirectional_attention: true }, /use_bidirectional_attention is true/],
     [{ quantization_config: { quant_method: 'gptq' } }, /quantized/],
   ])('%j is MODEL_UNSUPPORTED', (changes, message) =>
     refused(withConfig(changes), 'MODEL_UNSUPPORTED', message),
@@ -401,6 +412,37 @@ describe('model.safetensors.index.json', () => {
   it.each([[[]], ['a'], [5]])('with the weight_map %j is MODEL_INVALID', (weightMap) =>
     refused(sharded(weightMap), 'MODEL_INVALID', /weight_map/),
   );
+});
+
+describe('files', () => {
+  it('that cannot be read are MODEL_NOT_FOUND', async () => {
+    const folder = folderOf(undefined, (folder) => {
+      const loop = path.join(folder, 'modules.json');
+      symlinkSync(loop, loop);
+    });
+    await refused(folder, 'MODEL_NOT_FOUND', /modules.json cannot be read: .*ELOOP/);
+  });
+
+  it('that change are refused, also after a second look at them', async () => {
+    const name = folderOf();
+    const folder = await Folder.open(name);
+    const file = folder.file('config.json');
+    await folder.stateOf(file);
+    await folder.refuseChanges();
+    truncateSync(file, 10);
+    await folder.stateOf(file);
+    await expect(folder.refuseChanges()).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+  });
+
+  it.runIf(process.platform === 'linux')('are closed, whether valid or not', async () => {
+    const open = () => readdirSync('/proc/self/fd').length;
+    const invalid = withWeights(withHeader('{"a"', Buffer.alloc(9)));
+    const folders = [folderOf(), invalid];
+    const before = open();
+    for (let i = 0; i < 50; i++)
+      await Promise.allSettled(folders.map((folder) => readCheckpoint(folder)));
+    expect(open()).toBeLessThan(before + 50);
+  });
 });
 
 describe('what a message quotes of a hostile file is short', () => {

@@ -354,6 +354,15 @@ describe('token ids of a call', () => {
     await expect(counted).rejects.toMatchObject({ code: 'MODEL_INVALID' });
   });
 
+  it('that are invalid are named by their place in the call', async () => {
+    const inputs = Array<Uint32Array>(1_000).fill(Uint32Array.of(1));
+    const failing = (last: Uint32Array | number) =>
+      idsOf(undefined, [...inputs, last] as Input[], {}, 32_768);
+    await expect(failing(Uint32Array.of(151_669))).rejects.toThrow(/^input\[1000\] has the token/);
+    await expect(failing(new Uint32Array(40_000))).rejects.toThrow(/^input\[1000\] has 40000 tok/);
+    await expect(failing(5)).rejects.toThrow(/^input\[1000\] must be/);
+  });
+
   it('need a tokenizer.json for texts', async () => {
     await expect(idsOf(undefined, ['text'])).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
   });

@@ -7,7 +7,7 @@ const { readFileSync } = require('node:fs');
 const path = require('node:path');
 
 /**
- * @typedef {'gqa2-bf16' | 'wide-heads-f16' | 'mha-sharded-f32' | 'massive-bf16'} RandomModelName
+ * @typedef {(typeof randomModelNames)[number]} RandomModelName
  */
 
 /**
@@ -112,6 +112,8 @@ const randomModelNames = /** @type {const} */ ([
   'wide-heads-f16',
   'mha-sharded-f32',
   'massive-bf16',
+  'layers6-bf16',
+  'layers28-bf16',
 ]);
 
 /**
