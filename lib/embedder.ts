@@ -115,7 +115,7 @@ export class Embedder {
       onProgress &&
       ((loaded: number, total: number) => {
         try {
-          if (!cancellation.cancelled) onProgress({ loaded, total });
+          onProgress({ loaded, total });
         } catch (error) {
           cancellation.cancel(error);
         }

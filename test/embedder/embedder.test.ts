@@ -534,6 +534,7 @@ describe('close', () => {
     const settled: string[] = [];
     Promise.all([...running, counting]).then(() => settled.push('calls'));
     const closing = embedder.close().then(() => settled.push('close'));
+    expect(embedder.close()).toBe(embedder.close());
     const late = [embedder.embed('a text'), embedder.countTokens('a text')];
     for (const call of late) expect(await failure(call)).toMatchObject({ code: 'CLOSED' });
     await closing;

@@ -171,15 +171,25 @@ describe('the small model', () => {
 // short texts run all of them.
 const instructionSets =
   process.arch === 'x64'
-    ? ['scalar', 'avx2', 'avx512', 'avx512bf16']
-    : ['scalar', 'neon', 'neonbf16'];
+    ? [
+        ['scalar', 'scalar'],
+        ['avx2', 'AVX2'],
+        ['avx512', 'AVX-512'],
+        ['avx512bf16', 'AVX-512 BF16'],
+      ]
+    : [
+        ['scalar', 'scalar'],
+        ['neon', 'NEON'],
+        ['neonbf16', 'NEON BF16'],
+      ];
 
-describe.each(instructionSets)('%s', (isa) => {
+describe.each(instructionSets)('%s', (isa, name) => {
   let isSupported = false;
 
   beforeAll(async () => {
     try {
-      await (await load(smallModel, {}, isa)).close();
+      await using embedder = await load(smallModel, { precision: 'bf16' }, isa);
+      expect(embedder.device.instructionSet).toBe(name);
       isSupported = true;
     } catch (error) {
       const isMissing = error instanceof EmbedderError && error.code === 'DEVICE_UNAVAILABLE';

@@ -223,6 +223,7 @@ describe('config.json', () => {
     [{ rope_parameters: 7 }, /rope_parameters/],
     [{ rope_scaling: 'yarn' }, /rope_scaling/],
     [{ num_attention_heads: 2, num_key_value_heads: 4 }, /is not a multiple/],
+    [{ num_attention_heads: 3, num_key_value_heads: 2 }, /is not a multiple/],
     [{ layer_types: 'full_attention' }, /layer_types/],
     [{ head_dim: 0 }, /head_dim/],
     [{ head_dim: 'wide' }, /head_dim/],
@@ -240,6 +241,7 @@ describe('config.json', () => {
     [{ attention_bias: true }, /attention_bias is true/],
     [{ use_sliding_window: true }, /use_sliding_window is true/],
     [{ layer_types: ['sliding_attention'] }, /sliding_attention/],
+    [{ layer_types: ['full_attention', 'sliding_attention'] }, /sliding_attention/],
     [{ rope_scaling: { type: 'yarn', factor: 4 } }, /rope scaling is "yarn"/],
     [{ rope_parameters: { rope_type: 'linear', rope_theta: 1e6 } }, /rope scaling is "linear"/],
     [{ head_dim: 64 }, /head_dim is 64/],
@@ -331,6 +333,7 @@ describe('model.safetensors', () => {
   it.each([
     ['of another shape', { shape: [32, 128] }, /shape \[32, 128\]/],
     ['with too few axes', { shape: [4096] }, /shape \[4096\]/],
+    ['with an axis more', { shape: [128, 32, 1] }, /shape \[128, 32, 1\]/],
     ['with a negative axis', { shape: [-1, 32] }, /invalid shape/],
     ['with a fractional axis', { shape: [1.5] }, /invalid shape/],
     ['without a dtype', { dtype: undefined }, /no dtype/],

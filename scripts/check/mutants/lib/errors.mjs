@@ -11,7 +11,7 @@ export const mutants = [
   {
     name: 'an error as JSON has its vectors',
     text: 'return { name, code, message, ...(indices && { indices }) };',
-    replacement: 'return { name, code, message, ...this };',
+    replacement: 'return { ...this, name, code, message };',
     tests: 'an error as JSON',
   },
 ];

@@ -28,7 +28,7 @@ export const mutants = [
     replacement:
       'if (!(error instanceof Error && errorCodes.includes(code as ErrorCode))) return error;',
     suite: 'embedder/realms',
-    tests: 'rejects with',
+    tests: 'an error is the EmbedderError of the realm',
   },
   {
     name: 'the message of a native error is lost',
