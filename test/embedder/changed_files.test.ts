@@ -38,6 +38,7 @@ beforeEach(async () => {
   otherVector = await embedder.embed(ids);
   // A file system may count time in steps of 10 ms; any write is later than this.
   for (const file of readdirSync(folder)) utimesSync(path.join(folder, file), 1, 1);
+  utimesSync(other, 1, 1); // so its size and time do not tell it from `weights`
 });
 
 afterEach(() => {
@@ -102,6 +103,13 @@ it.each(['config.json', 'config_sentence_transformers.json', 'tokenizer.json', '
     await expect(Embedder.load(folder)).rejects.toMatchObject(refused(file));
   },
 );
+
+it('a load refuses a file that disappears', async () => {
+  const file = path.join(folder, 'modules.json');
+  writeFileSync(file, '[]');
+  beforeNativeOpens(() => rmSync(file));
+  await expect(Embedder.load(folder)).rejects.toMatchObject(refused('modules.json'));
+});
 
 it('a load refuses a shard that has changed', async () => {
   const sharded = path.join(temporaryFolder(), 'sharded');

@@ -14,7 +14,8 @@ export const mutants = [
     name: 'the path of a folder is not resolved',
     text: 'return new Folder(real);',
     replacement: 'return new Folder(absolute);',
-    tests: 'behind a symbolic link is resolved',
+    suite: 'embedder/changed_files',
+    tests: 'a load reads one folder, although the link to it changes',
   },
   {
     name: 'a file is a folder',
@@ -82,7 +83,7 @@ export const mutants = [
     name: 'the parent folder is a plain name',
     text: "name !== '.' && name !== '..'",
     replacement: "name !== '.'",
-    tests: 'modules.json, pooling and prompts',
+    tests: 'model.safetensors.index.json',
   },
   {
     name: 'an array is an object',

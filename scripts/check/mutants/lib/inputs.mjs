@@ -30,7 +30,7 @@ export const mutants = [
   {
     name: 'other typed arrays are token ids',
     text: 'if (!types.isUint32Array(input))\n',
-    replacement: 'if (!types.isTypedArray(input))\n',
+    replacement: 'if (!types.isUint32Array(input) && !types.isInt32Array(input))\n',
     tests: 'inputs',
   },
   {
