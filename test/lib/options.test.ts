@@ -179,7 +179,8 @@ describe('load options', () => {
       signal: undefined,
       onProgress: undefined,
     });
-    expect(checkLoadOptions({ device: 'cuda:3' }).device).toBe('cuda:3');
+    for (const device of ['cuda:3', 'cuda:15'])
+      expect(checkLoadOptions({ device }).device).toBe(device);
   });
 
   it.each([

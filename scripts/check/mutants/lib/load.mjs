@@ -24,8 +24,8 @@ export const mutants = [
   },
   {
     name: 'batchInvariant may be anything',
-    text: "if (typeof batchInvariant !== 'boolean')",
-    replacement: 'if (batchInvariant === null)',
+    text: "throw wrongType('batchInvariant', 'a boolean', batchInvariant);",
+    replacement: 'return checkLoadOptions({ ...(options as object), batchInvariant: true });',
     tests,
   },
   {

@@ -11,9 +11,9 @@ export const mutants = [
     tests,
   },
   {
-    name: 'a prompt may be a number',
+    name: 'a prompt that is a number is ignored',
     text: "if (typeof text !== 'string') throw",
-    replacement: 'if (text === undefined) throw',
+    replacement: "if (typeof text === 'number') continue;\n    if (typeof text !== 'string') throw",
     tests,
   },
 ];
