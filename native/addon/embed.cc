@@ -30,7 +30,7 @@ void finish_embed(Environment& here, uint32_t ticket) {
   work->promise.Resolve(non_finite);
 }
 
-// Asking the system for its free memory takes 160 us, so only calls with large results do.
+// Asking the system for its free memory takes 0.2 ms, so only calls with large results do.
 constexpr size_t kLargeBytes = size_t{1} << 20;
 
 // What V8 takes beside the vectors to collect garbage, at most: it grows with them.

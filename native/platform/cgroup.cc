@@ -21,25 +21,45 @@ bool contains(const std::string& list, const std::string& word) {
   return false;
 }
 
-// Folders of this process's group and of all its ancestors, each of which may set a limit. cgroup
-// version 1 has one tree per controller. In a container the path in /proc/self/cgroup may not
-// exist; the group is then the root of the mount.
-std::vector<std::string> group_folders(const std::string& controller) {
-  std::vector<std::string> folders;
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
+// This process's group in the tree of a controller, or in that of version 2 if `controller` is
+// empty.
+std::string group_of(const std::string& system, const std::string& controller) {
+  std::ifstream groups(system + "/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {  // NUMBER:CONTROLLERS:PATH
     const size_t first = line.find(':');
     const size_t second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string list = line.substr(first + 1, second - first - 1);
-    const bool unified = list.empty();
-    if (!unified && !contains(list, controller)) continue;
-    const std::string root = unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + controller;
-    for (std::string path = line.substr(second + 1); path.size() > 1;
-         path.resize(path.rfind('/'))) {
-      folders.push_back(root + path);
+    if (controller.empty() ? list.empty() : contains(list, controller))
+      return line.substr(second + 1);
+  }
+  return "";
+}
+
+// Folders of this process's group and of all its ancestors that are mounted, each of which may set
+// a limit. Version 1 has a tree for each controller or for a few, version 2 one for all; a system
+// may have both.
+std::vector<std::string> group_folders(const std::string& system, const std::string& controller) {
+  std::vector<std::string> folders;
+  std::ifstream mounts(system + "/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    // ID PARENT DEVICE ROOT FOLDER OPTIONS ... - TYPE SOURCE OPTIONS
+    const size_t separator = line.find(" - cgroup");
+    if (separator == std::string::npos) continue;
+    std::istringstream place(line), tree(line.substr(separator + 3));
+    std::string skipped, root, folder, type, options;
+    place >> skipped >> skipped >> skipped >> root >> folder;
+    tree >> type >> skipped >> options;
+    const bool unified = type == "cgroup2";
+    if (!unified && !(type == "cgroup" && contains(options, controller))) continue;
+    std::string path = group_of(system, unified ? "" : controller);
+    // In a container `root` may be the group of the container, or a path that does not exist there.
+    if (root != "/" && (path + '/').starts_with(root + '/')) path.erase(0, root.size());
+    folders.push_back(system + folder);
+    for (size_t end = path.size(); end != 0 && end != std::string::npos;
+         end = path.rfind('/', end - 1)) {
+      folders.push_back(system + folder + path.substr(0, end));
     }
-    folders.push_back(root);
   }
   return folders;
 }
@@ -59,23 +79,35 @@ std::optional<double> number_in(const std::string& path) {
   return numbers.front();
 }
 
+// The files of a version.
+struct MemoryFiles {
+  const char *limit, *usage;
+  const char* total;  // before those keys of memory.stat that include the groups below
+};
+constexpr MemoryFiles kMemoryFiles[] = {
+    {"/memory.max", "/memory.current", ""},
+    {"/memory.limit_in_bytes", "/memory.usage_in_bytes", "total_"},
+};
+
 // Memory that the kernel frees when memory is short, which counts as available: cached files and
 // the kernel's own caches.
-double reclaimable(const std::string& folder) {
+double reclaimable(const std::string& folder, const std::string& total) {
   std::ifstream file(folder + "/memory.stat");
   std::string key;
   double bytes = 0;
   for (double value; file >> key >> value;) {
-    if (key == "inactive_file" || key == "active_file" || key == "slab_reclaimable") bytes += value;
+    for (const char* each : {"inactive_file", "active_file", "slab_reclaimable"}) {
+      if (key == total + each) bytes += value;
+    }
   }
   return bytes;
 }
 
 }  // namespace
 
-double cgroup_cpus() {
+double cgroup_cpus(const std::string& system) {
   double cpus = std::numeric_limits<double>::infinity();
-  for (const std::string& folder : group_folders("cpu")) {
+  for (const std::string& folder : group_folders(system, "cpu")) {
     const std::vector<double> limit = numbers_in(folder + "/cpu.max");
     if (limit.size() == 2) cpus = std::min(cpus, limit[0] / limit[1]);
     const auto quota = number_in(folder + "/cpu.cfs_quota_us");
@@ -85,15 +117,13 @@ double cgroup_cpus() {
   return cpus;
 }
 
-size_t cgroup_available_bytes() {
+size_t cgroup_available_bytes(const std::string& system) {
   double least = std::numeric_limits<double>::infinity();
-  for (const std::string& folder : group_folders("memory")) {
-    for (const auto& [limit_file, usage_file] :
-         {std::pair{"/memory.max", "/memory.current"},
-          std::pair{"/memory.limit_in_bytes", "/memory.usage_in_bytes"}}) {
-      const auto limit = number_in(folder + limit_file), usage = number_in(folder + usage_file);
+  for (const std::string& folder : group_folders(system, "memory")) {
+    for (const MemoryFiles& files : kMemoryFiles) {
+      const auto limit = number_in(folder + files.limit), usage = number_in(folder + files.usage);
       if (limit && usage)
-        least = std::min(least, std::max(*limit - *usage + reclaimable(folder), 0.0));
+        least = std::min(least, std::max(*limit - *usage + reclaimable(folder, files.total), 0.0));
     }
   }
   // Version 1 has a number near 2^63 if there is no limit.

@@ -5,6 +5,7 @@
 // took 2 s more of CPU time.
 #pragma once
 #include <cstddef>
+#include <string>
 
 namespace qwen3 {
 
@@ -13,8 +14,8 @@ void* allocate_aligned(size_t bytes) noexcept;
 void release_aligned(void* memory) noexcept;
 
 // Bytes that this process can still allocate, limited by the system, its control group and its
-// address space.
-// SIZE_MAX: unknown.
-size_t available_memory() noexcept;
+// address space. SIZE_MAX: unknown. `system`: the folder that has the system's /proc and /sys,
+// another one in tests.
+size_t available_memory(const std::string& system = "") noexcept;
 
 }  // namespace qwen3

@@ -1,6 +1,8 @@
 #include "platform/processor.h"
 
 #include <algorithm>
+#include <fstream>
+#include <set>
 #include <thread>
 
 #include "platform/cgroup.h"
@@ -8,11 +10,6 @@
 #ifdef __linux__
 #include <sched.h>
 #include <sys/auxv.h>
-
-#include <fstream>
-#include <set>
-#include <string>
-#include <utility>
 #endif
 #ifdef __APPLE__
 #include <sys/sysctl.h>
@@ -21,33 +18,36 @@
 namespace qwen3 {
 namespace {
 
+// The logical CPUs of the affinity of this thread. Empty if the system does not report it.
+std::vector<int> bound_cpus() {
+  std::vector<int> cpus;
 #ifdef __linux__
-// Physical cores in this process's CPU affinity, or its logical CPUs if the kernel reports no
-// topology. 0 if the kernel does not report the affinity.
-uint32_t bound_cores() {
   cpu_set_t bound;
-  if (sched_getaffinity(0, sizeof bound, &bound) != 0) return 0;
-  std::set<std::pair<int, int>> cores;
+  if (sched_getaffinity(0, sizeof bound, &bound) != 0) return {};
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &bound)) continue;
-    const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-    int package, core;
-    if (!(std::ifstream(topology + "physical_package_id") >> package)) return CPU_COUNT(&bound);
-    if (!(std::ifstream(topology + "core_id") >> core)) return CPU_COUNT(&bound);
-    cores.emplace(package, core);
+    if (CPU_ISSET(cpu, &bound)) cpus.push_back(cpu);
   }
-  return static_cast<uint32_t>(cores.size());
-}
-#else
-uint32_t bound_cores() { return 0; }
 #endif
+  return cpus;
+}
 
 }  // namespace
 
-uint32_t physical_cores() {
-  uint32_t cores = bound_cores();
-  if (!cores) cores = std::thread::hardware_concurrency();
-  if (const double quota = cgroup_cpus(); quota < cores) cores = static_cast<uint32_t>(quota);
+uint32_t physical_cores() { return physical_cores(bound_cpus(), ""); }
+
+uint32_t physical_cores(const std::vector<int>& cpus, const std::string& system) {
+  // The numbers that Linux gives to cores are unique within a cluster only.
+  std::set<std::string> siblings;  // the logical CPUs of a core, "0,4"
+  for (const int cpu : cpus) {
+    const std::string name = std::to_string(cpu);
+    const std::string topology = system + "/sys/devices/system/cpu/cpu" + name + "/topology/";
+    std::string list;
+    std::ifstream(topology + "thread_siblings_list") >> list;
+    siblings.insert(list.empty() ? name : list);
+  }
+  auto cores = static_cast<uint32_t>(siblings.size());
+  if (cores == 0) cores = std::thread::hardware_concurrency();
+  if (const double quota = cgroup_cpus(system); quota < cores) cores = static_cast<uint32_t>(quota);
   return std::max(cores, 1u);
 }
 

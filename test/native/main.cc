@@ -2,10 +2,13 @@
 // ops and Node.
 #include "models/model_tests.h"
 #include "ops/op_tests.h"
+#include "platform/platform_tests.h"
 
 int main(int argc, char** argv) {
   using namespace qwen3::test;
   Tests tests;
+  add_file_tests(tests);
+  add_limit_tests(tests);
   add_batch_tests(tests);
   add_thread_pool_tests(tests);
   add_engine_tests(tests);

@@ -1,17 +1,14 @@
 #include "models/tiny_model.h"
 
-#include <chrono>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <limits>
-#include <string>
 
 #include "harness.h"
 #include "model/forward.h"
 #include "models/model_family.h"
 #include "ops/number.h"
 #include "random.h"
+#include "temporary_folder.h"
 
 namespace qwen3::test {
 namespace {
@@ -41,26 +38,6 @@ class Weights {
   Random random_;
 };
 
-// A file that is removed with this object.
-class TemporaryFile {
- public:
-  // The name has the time: std::random_device would require a newer glibc than a GPU host may have.
-  explicit TemporaryFile(const std::vector<uint16_t>& values)
-      : path_(std::filesystem::temp_directory_path() /
-              ("qwen3-test-" +
-               std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()))) {
-    std::ofstream file(path_, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(values.data()),
-               static_cast<std::streamsize>(values.size() * 2));
-    expect(file.good(), "cannot write " + path_.string());
-  }
-  ~TemporaryFile() { std::filesystem::remove(path_); }
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace
 
 std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
@@ -85,10 +62,12 @@ std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
     weights.values[size_t{*tiny.nan_row} * config.hidden + 5] =
         to_bf16(std::numeric_limits<float>::quiet_NaN());
   }
-  const TemporaryFile file(weights.values);
-  source.files = {{file.path(), ""}};
+  const TemporaryFolder folder;
+  folder.write("/weights", {reinterpret_cast<const char*>(weights.values.data()),
+                            weights.values.size() * sizeof weights.values[0]});
+  source.files = {{folder.path() + "/weights", ""}};
   std::vector<std::unique_ptr<File>> files;
-  files.push_back(std::make_unique<File>(file.path()));
+  files.push_back(std::make_unique<File>(source.files[0].path));
   return load_with_workspace(source, files, std::move(backend), {});
 }
 
