@@ -91,7 +91,7 @@ void Engine::pool(LoadedModel& loaded, const Batch& batch, const std::vector<Tex
 
   for (uint32_t row = 0; row < texts.size(); ++row) {
     Request& request = *texts[row].request;
-    if (!request.owner->alive || request.cancelled || request.error) continue;
+    if (!request.owner->alive || request.cancelled) continue;
     outputs.push_back({row, request.dimensions, request.out[texts[row].index], false});
     pooled.push_back(&texts[row]);
   }
