@@ -62,7 +62,8 @@ void a_workspace_uses_available_memory() {
     const size_t left = loaded->model->backend->available_bytes();
     const std::vector<Ids> texts{random_ids(1, 65, 64), random_ids(2, 3, 64)};
     for (const Vector& vector : embed(*loaded, texts, 72)) expect(vector.finite, "no vector");
-    expect(loaded->model->backend->available_bytes() == left, "a batch allocates");
+    loaded->workspace->shrink();
+    expect(loaded->model->backend->available_bytes() == left, "a batch allocates or frees");
     bool refused = false;
     try {
       embed(*loaded, {random_ids(3, limits.tokens + 1, 64)}, 72);
@@ -71,6 +72,17 @@ void a_workspace_uses_available_memory() {
     }
     expect(refused, "a text that does not fit the memory is not refused");
   }
+}
+
+// Each text starts a new page, so the pages of the longest text are too few for a full chunk.
+void a_batch_has_pages_for_short_texts() {
+  emulator::reset();
+  const std::shared_ptr<LoadedModel> loaded = load_tiny_model(open_emulated(DType::bf16));
+  const BatchSize limits = loaded->limits;
+  const uint32_t rows = loaded->model->backend->traits().batch_rows;
+  expect(limits.texts == rows && limits.tokens == rows, "other limits than a chunk");
+  expect(limits.pages == rows / 8,
+         "there are pages for " + std::to_string(limits.pages) + " texts");
 }
 
 void allocates_no_more_memory_than_available() {
@@ -118,6 +130,7 @@ void add_memory_tests(Tests& tests) {
   tests.push_back({"cuda: the 8B fits 24 GB in bf16 and 12 GB in int8", the_8b_fits_intended_gpus});
   tests.push_back(
       {"cuda: a workspace uses the memory available at load", a_workspace_uses_available_memory});
+  tests.push_back({"cuda: a batch has pages for short texts", a_batch_has_pages_for_short_texts});
   tests.push_back(
       {"cuda: allocates no more memory than available", allocates_no_more_memory_than_available});
   tests.push_back(

@@ -167,6 +167,11 @@ describe('a process', () => {
     ],
     ['has a truncated one', truncated(emulated), /is truncated: install the package again/],
     [
+      'has one of another project',
+      path.join(__dirname, '..', '..', 'build', 'Release', 'qwen3_embed.node'),
+      /is not a CUDA library of this package/,
+    ],
+    [
       'has one of another release',
       path.join(bin, 'libother_version.so'),
       /has interface version 0, this package needs \d+/,
@@ -181,6 +186,17 @@ describe('a process', () => {
     process.env.NODE_DEBUG = 'qwen3-embed'; // children inherit it
     const debugged = await run(cuda(file, body)).finally(() => delete process.env.NODE_DEBUG);
     expect(debugged.stderr).toMatch(message);
+  });
+
+  it('opens one library, whatever the variable says later', async () => {
+    const model = JSON.stringify(randomModel('gqa2-bf16').folder);
+    const body = `
+      await Embedder.load(${model}, { device: 'cuda' });
+      process.env.QWEN3_EMBED_CUDA_LIBRARY = 'nothing.so';
+      const embedder = await Embedder.load(${model}, { device: 'cuda', precision: 'f16' });
+      console.log(embedder.device.name);`;
+    const { stdout } = await run(cuda(emulated, body));
+    expect(stdout).toBe('cuda\n');
   });
 
   it('rejects invalid tuning with the list of valid values, and applies valid tuning', async () => {

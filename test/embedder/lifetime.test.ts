@@ -19,6 +19,11 @@ it('a process ends when its calls have settled, without close', async () => {
   expect(ended).toEqual({ code: 0, signal: null, stdout: 'settled 320\n', stderr: '' });
 });
 
+it('a process that only imports the package ends', async () => {
+  const ended = await run(script(`console.log(typeof Embedder);`), { seconds: 10 });
+  expect(ended).toEqual({ code: 0, signal: null, stdout: 'function\n', stderr: '' });
+});
+
 it('an idle embedder does not keep a process alive', async () => {
   const ended = await run(script(`${busy} console.log('loaded');`));
   expect(ended).toEqual({ code: 0, signal: null, stdout: 'loaded\n', stderr: '' });
@@ -105,6 +110,26 @@ it('terminating 200 workers at random times does not affect the main thread', {
     { args: [worker], seconds: 200 },
   );
   expect(ended).toEqual({ code: 0, signal: null, stdout: '200 times\n', stderr: '' });
+});
+
+it('work of a worker that has ended is dropped', async () => {
+  const worker = script(`
+    const embedder = await Embedder.load(folder);
+    for (let i = 0; i < 300; i++) embedder.embed(new Uint32Array(8_000)); // takes minutes
+    const { parentPort } = require('node:worker_threads');
+    setTimeout(() => parentPort.postMessage('busy'), 50);`);
+  const ended = await run(
+    script(`
+      const { Worker } = require('node:worker_threads');
+      const { once } = require('node:events');
+      const worker = new Worker(process.argv[1], { eval: true });
+      await once(worker, 'message');
+      await worker.terminate();
+      const embedder = await Embedder.load(folder);
+      console.log((await embedder.embed('a text')).length);`),
+    { args: [worker], seconds: 30 },
+  );
+  expect(ended).toEqual({ code: 0, signal: null, stdout: '256\n', stderr: '' });
 });
 
 it('workers load the addon one after another, and the main thread does not', async () => {

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   add_thread_pool_tests(tests);
   add_engine_tests(tests);
   add_loader_tests(tests);
+  add_device_tests(tests);
   for (const BackendEntry& entry : all_backends()) {
     add_op_tests(tests, entry);
     add_forward_tests(tests, entry);

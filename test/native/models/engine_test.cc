@@ -5,6 +5,9 @@
 #include <array>
 #include <chrono>
 #include <ctime>
+#include <iterator>
+#include <map>
+#include <set>
 #include <thread>
 
 #include "cpu/cpu_backend.h"
@@ -27,9 +30,17 @@ struct Call {
        uint32_t max_batch_tokens = 200)
       : memory(texts.size() * kDimensions, -7), request(std::make_shared<Request>()) {
     request->loaded = std::move(model);
-    for (size_t i = 0; i < texts.size(); ++i) {
-      request->add(texts[i], std::array{static_cast<uint32_t>(texts[i].size())},
-                   std::array{memory.data() + i * kDimensions});
+    // In slices of up to two texts.
+    for (size_t i = 0; i < texts.size(); i += 2) {
+      Ids ids;
+      std::vector<uint32_t> lengths;
+      std::vector<float*> vectors;
+      for (size_t k = i; k < std::min(i + 2, texts.size()); ++k) {
+        ids.insert(ids.end(), texts[k].begin(), texts[k].end());
+        lengths.push_back(static_cast<uint32_t>(texts[k].size()));
+        vectors.push_back(memory.data() + k * kDimensions);
+      }
+      request->add(std::move(ids), lengths, vectors);
     }
     request->dimensions = kDimensions;
     request->max_batch_tokens = max_batch_tokens;
@@ -44,8 +55,8 @@ struct Call {
   void cancel() {
     const std::lock_guard lock(request->owner->mutex);
     request->cancelled = true;
-    memory = {};
   }
+  bool is_untouched() const { return memory == std::vector<float>(memory.size(), -7); }
   std::vector<float> vector(size_t text) const {
     return {memory.begin() + text * kDimensions, memory.begin() + (text + 1) * kDimensions};
   }
@@ -61,6 +72,30 @@ std::unique_ptr<Backend> open_backend() {
 
 std::shared_ptr<LoadedModel> open_model(const TinyModel& tiny = {}) {
   return load_tiny_model(open_backend(), tiny);
+}
+
+// Submits calls so that their texts run in one batch: the engine is busy with another model until
+// all are queued.
+void submit_together(Engine& engine, const std::vector<const Call*>& calls) {
+  const auto faults = std::make_shared<FaultyBackend::Faults>();
+  std::atomic<bool> busy = false, queued = false;
+  faults->at_limit_threads = [&](uint32_t) {
+    busy = true;
+    while (!queued) std::this_thread::yield();
+  };
+  const Call first(load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults)), {{1}});
+  engine.submit(first.request);
+  while (!busy) std::this_thread::yield();
+  for (const Call* call : calls) engine.submit(call->request);
+  queued = true;
+  first.wait();
+}
+
+// Waits until something holds that another thread will soon do.
+bool eventually(const std::function<bool()>& holds) {
+  for (int i = 0; i < 5000 && !holds(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return holds();
 }
 
 // The engine must be idle, because it limits the backend's threads.
@@ -122,12 +157,22 @@ void failures_affect_their_own_calls_only() {
     expect_vectors(beside, texts, "the other model's call");
     return call.request->error ? to_string(call.request->error->code) : "";
   };
+  const std::vector<Ids> small{{1, 2, 3}};
   Engine engine;
+  expect(code_of(engine, small) == std::string(), "a small batch");
   faults->no_memory = true;
   expect(code_of(engine, texts) == std::string("OUT_OF_MEMORY"), "no memory");
   faults->no_memory = false;
+  expect(code_of(engine, small) == std::string(), "memory again, for a small batch");
+  faults->available = 1000;
+  expect(code_of(engine, texts) == std::string("OUT_OF_MEMORY"), "no memory available");
+  faults->available = SIZE_MAX;
   expect(code_of(engine, texts) == std::string(), "memory again");
-  faults->broken = true;
+  expect(!faulty->failed, "a model without memory counts as failed");
+  faults->at_pool = [&] { faults->broken = true; };
+  expect(code_of(engine, texts) == std::string("DEVICE_FAILED"), "a device that breaks in the end");
+  expect(faulty->failed, "a model whose device failed can be shared");
+  faults->at_pool = [] {};
   expect(code_of(engine, texts) == std::string("DEVICE_FAILED"), "a broken device");
 }
 
@@ -166,8 +211,16 @@ void cancelled_calls_are_dropped() {
   engine.submit(orphan.request);
   engine.submit(after.request);
   after.wait();
-  expect(orphan.memory == std::vector<float>(orphan.memory.size(), -7),
-         "wrote into memory whose owner is gone");
+  expect(orphan.is_untouched(), "wrote into memory whose owner is gone");
+}
+
+bool is_locked(MemoryOwner& owner) {
+  bool locked = true;
+  std::thread([&] {
+    locked = !owner.mutex.try_lock();
+    if (!locked) owner.mutex.unlock();
+  }).join();
+  return locked;
 }
 
 // Moments that rarely occur by chance: a cancellation in the middle of a batch, and an owner that
@@ -176,26 +229,152 @@ void cancelling_is_safe_at_any_moment() {
   const auto faults = std::make_shared<FaultyBackend::Faults>();
   const auto model = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
   const std::vector<Ids> texts{{1, 2, 3}, {4, 5}};
-  Call call(model, texts), beside(model, texts);
-  bool locked = false;
+  Call call(model, texts), beside(model, texts), other(model, texts);
+  bool locked = false, locked_at_finish = true;
   faults->at_attention = [&] {
     if (!call.request->cancelled) call.cancel();
   };
   faults->at_pool = [&] {
-    std::thread([&] {
-      std::mutex& mutex = beside.request->owner->mutex;
-      locked = !mutex.try_lock();
-      if (!locked) mutex.unlock();
-    }).join();
+    locked = is_locked(*beside.request->owner) && is_locked(*other.request->owner);
+  };
+  beside.request->finish = [&, finished = beside.finished](Request& request) {
+    locked_at_finish = is_locked(*request.owner);
+    ++*finished;
   };
   Engine engine;
-  engine.submit(call.request);
-  engine.submit(beside.request);
+  submit_together(engine, {&call, &other, &beside});
   beside.wait();
   expect(*call.finished == 0, "a cancelled call was finished");
-  expect(locked, "the owner could free its memory while vectors were written to it");
+  expect(call.is_untouched(), "a cancelled call's vectors were written");
+  expect(locked, "an owner could free its memory while vectors were written to it");
+  expect(!locked_at_finish, "a call finished while its owner was locked");
   faults->at_attention = faults->at_pool = [] {};
   expect_vectors(beside, texts, "the call beside the cancelled one");
+}
+
+// Neither with an error of its batch, nor if another call of its batch, which finishes first,
+// cancels it.
+void a_cancelled_call_never_finishes() {
+  const auto faults = std::make_shared<FaultyBackend::Faults>();
+  const auto model = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
+  Engine engine;
+  Call first(model, {{1, 2, 3}}), second(model, {{4, 5}});
+  first.request->finish = [&, finished = first.finished](Request&) {
+    second.cancel();
+    ++*finished;
+  };
+  submit_together(engine, {&first, &second});
+  first.wait();
+  Call cancelled(model, {{1, 2, 3}}), failed(model, {{4, 5}});
+  faults->at_attention = [&] {
+    if (!cancelled.request->cancelled) cancelled.cancel();
+    faults->broken = true;
+  };
+  submit_together(engine, {&cancelled, &failed});
+  failed.wait();
+  expect(failed.request->error.has_value(), "the batch did not fail");
+  expect(*second.finished == 0, "a call finished that another has cancelled");
+  expect(*cancelled.finished == 0, "a cancelled call failed");
+}
+
+void a_batch_that_nobody_waits_for_ends() {
+  const auto faults = std::make_shared<FaultyBackend::Faults>();
+  const auto model = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
+  Engine engine;
+  Call call(model, {random_ids(12, 30, 64)}), next(model, {{1}});
+  int layers = 0;
+  faults->at_attention = [&] {
+    if (!call.request->cancelled) call.cancel();
+    ++layers;
+  };
+  next.request->threads = 2;  // so that it has a batch of its own
+  faults->at_limit_threads = [&](uint32_t threads) {
+    if (threads == 2) faults->at_attention = [] {};
+  };
+  engine.submit(call.request);
+  engine.submit(next.request);
+  next.wait();
+  expect(layers == 1, std::to_string(layers) + " layers of a cancelled batch ran");
+}
+
+void one_invariant_call_makes_its_batch_invariant() {
+  const auto faults = std::make_shared<FaultyBackend::Faults>();
+  const auto model = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
+  std::vector<bool> batches;
+  faults->at_begin_batch = [&](bool invariant) { batches.push_back(invariant); };
+  Engine engine;
+  for (const bool invariant : {false, true}) {
+    const Call call(model, {{1}}), beside(model, {{2}});
+    call.request->batch_invariant = invariant;
+    submit_together(engine, {&call, &beside});
+    call.wait();
+    beside.wait();
+  }
+  expect(batches == std::vector{false, true}, "wrong batches are invariant");
+}
+
+void only_long_texts_leave_no_memory_allocated() {
+  const auto faults = std::make_shared<FaultyBackend::Faults>();
+  const auto model = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
+  int allocations = 0;
+  faults->at_allocate = [&](void*, size_t) { ++allocations; };
+  Engine engine;
+  const auto allocations_of = [&](uint32_t tokens, uint32_t max_batch_tokens) {
+    const Call call(model, {random_ids(13, tokens, 64)}, max_batch_tokens);
+    allocations = 0;
+    engine.submit(call.request);
+    call.wait();
+    return allocations;
+  };
+  expect(allocations_of(200, 200) > 0, "the first batch allocates nothing");
+  expect(allocations_of(200, 200) == 0, "the memory of a batch was freed");
+  expect(allocations_of(201, 200) > 0, "a longer text allocates nothing");
+  expect(allocations_of(2, 200) > 0, "the memory of a long text was not freed");
+}
+
+void tables_fit_their_memory() {
+  const auto faults = std::make_shared<FaultyBackend::Faults>();
+  std::map<char*, size_t> sizes;  // of allocations
+  bool fits = true;
+  faults->at_allocate = [&](void* memory, size_t bytes) {
+    sizes[static_cast<char*>(memory)] = bytes;
+  };
+  faults->at_upload = [&](void* to, size_t bytes) {
+    auto* const begin = static_cast<char*>(to);
+    const auto& [memory, size] = *std::prev(sizes.upper_bound(begin));
+    fits = fits && begin + bytes <= memory + size;
+  };
+  const auto model = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
+  embed(*model, std::vector<Ids>(40, {1}), kDimensions);
+  expect(fits, "a table is longer than its memory");
+}
+
+// One op reads the scales of its input while it writes those of its output.
+void inputs_of_linear_ops_have_scales_of_their_own() {
+  const auto model = open_model();
+  const Workspace workspace(*model->model, 5);
+  const Activations& activations = workspace.activations();
+  std::set<const float*> scales;
+  for (const Matrix* input : {&activations.normed, &activations.attended, &activations.gated}) {
+    for (uint32_t row = 0; row < 5; ++row) {
+      expect(input->scales[row] == 1, "a scale is not 1");
+      scales.insert(input->scales + row);
+    }
+  }
+  expect(scales.size() == 15, "inputs share scales");
+}
+
+void holds_no_request_after_its_batch() {
+  const auto model = open_model();
+  Engine engine;
+  std::weak_ptr<Request> request;
+  {
+    const Call call(model, {{1, 2}});
+    request = call.request;
+    engine.submit(call.request);
+    call.wait();
+  }
+  expect(eventually([&] { return request.expired(); }), "the engine still holds a request");
 }
 
 void a_call_limits_the_threads() {
@@ -307,6 +486,16 @@ void add_engine_tests(Tests& tests) {
        {"engine: stops with work queued", stops_with_work_queued},
        {"engine: cancelled calls are dropped", cancelled_calls_are_dropped},
        {"engine: cancelling is safe at any moment", cancelling_is_safe_at_any_moment},
+       {"engine: a cancelled call never finishes", a_cancelled_call_never_finishes},
+       {"engine: a batch that nobody waits for ends", a_batch_that_nobody_waits_for_ends},
+       {"engine: one invariant call makes its batch invariant",
+        one_invariant_call_makes_its_batch_invariant},
+       {"engine: only long texts leave no memory allocated",
+        only_long_texts_leave_no_memory_allocated},
+       {"engine: tables fit their memory", tables_fit_their_memory},
+       {"engine: inputs of linear ops have scales of their own",
+        inputs_of_linear_ops_have_scales_of_their_own},
+       {"engine: holds no request after its batch", holds_no_request_after_its_batch},
        {"engine: a call limits the threads", a_call_limits_the_threads},
        {"engine: works under stress", works_under_stress}});
 #ifndef _WIN32

@@ -1,5 +1,6 @@
 // A backend that forwards to another one, calls back before certain ops, and fails on request.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -12,10 +13,16 @@ namespace qwen3::test {
 class FaultyBackend final : public Backend {
  public:
   struct Faults {
-    std::atomic<bool> no_memory = false, broken = false;
+    std::atomic<bool> no_memory = false, broken = false, unsupported = false;
+    std::atomic<size_t> available = SIZE_MAX;  // bytes, if the other backend has as many
+    std::atomic<size_t> temporary = 0;         // bytes of each weight, beside the other backend's
     // Called on the engine thread, before the op. Set before work is submitted.
     std::function<void()> at_attention = [] {}, at_pool = [] {};
+    // After an allocation, with its memory; before an upload, with its destination.
+    std::function<void(void* memory, size_t bytes)> at_allocate = [](void*, size_t) {};
+    std::function<void(void* to, size_t bytes)> at_upload = [](void*, size_t) {};
     std::function<void(uint32_t threads)> at_limit_threads = [](uint32_t) {};
+    std::function<void(bool invariant)> at_begin_batch = [](bool) {};
   };
 
   FaultyBackend(std::unique_ptr<Backend> backend, std::shared_ptr<const Faults> faults)
@@ -23,6 +30,7 @@ class FaultyBackend final : public Backend {
 
   Traits traits() const noexcept override { return backend_->traits(); }
   void begin_batch(uint32_t tokens, bool invariant) noexcept override {
+    faults_->at_begin_batch(invariant);
     backend_->begin_batch(tokens, invariant);
   }
   void limit_threads(uint32_t threads) noexcept override {
@@ -64,19 +72,27 @@ class FaultyBackend final : public Backend {
     return faults_->broken ? "the device fell off the bus" : backend_->sync();
   }
   void* allocate(size_t bytes) noexcept override {
-    return faults_->no_memory ? nullptr : backend_->allocate(bytes);
+    void* const memory = faults_->no_memory ? nullptr : backend_->allocate(bytes);
+    if (memory) faults_->at_allocate(memory, bytes);
+    return memory;
   }
   void release(void* memory) noexcept override { backend_->release(memory); }
   void upload(void* to, const void* from, size_t bytes) noexcept override {
+    faults_->at_upload(to, bytes);
     backend_->upload(to, from, bytes);
   }
-  size_t available_bytes() const noexcept override { return backend_->available_bytes(); }
+  size_t available_bytes() const noexcept override {
+    return std::min(faults_->available.load(), backend_->available_bytes());
+  }
   size_t page_bytes(const Heads& heads) const noexcept override {
     return backend_->page_bytes(heads);
   }
   WeightLayout weight_layout(WeightUse use, uint32_t rows, uint32_t cols,
                              DType stored) const noexcept override {
-    return backend_->weight_layout(use, rows, cols, stored);
+    WeightLayout layout = backend_->weight_layout(use, rows, cols, stored);
+    if (faults_->unsupported && use == WeightUse::linear_add) layout.bytes = 0;
+    layout.temporary += faults_->temporary;
+    return layout;
   }
   void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
                     const void* from, DType stored) noexcept override {

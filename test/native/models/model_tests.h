@@ -9,5 +9,6 @@ void add_forward_tests(Tests& tests, const BackendEntry& entry);
 void add_batch_tests(Tests& tests);
 void add_engine_tests(Tests& tests);
 void add_loader_tests(Tests& tests);
+void add_device_tests(Tests& tests);
 
 }  // namespace qwen3::test

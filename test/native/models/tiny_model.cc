@@ -8,7 +8,6 @@
 #include "models/model_family.h"
 #include "ops/number.h"
 #include "random.h"
-#include "temporary_folder.h"
 
 namespace qwen3::test {
 namespace {
@@ -40,8 +39,7 @@ class Weights {
 
 }  // namespace
 
-std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
-                                             const TinyModel& tiny) {
+TinyCheckpoint::TinyCheckpoint(const TinyModel& tiny) {
   // query_heads * head_dim differs from hidden, and no size is a multiple of 64 that need not be.
   const ModelConfig config{.hidden = 72,
                            .intermediate = 100,
@@ -54,7 +52,7 @@ std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
                            .norm_eps = 1e-6f,
                            .rope_theta = 1e6};
   Weights weights(tiny.seed);
-  ModelSource source = model_source(
+  source = model_source(
       config, weights.add(config.vocabulary, config.hidden, -1, 1),
       [&](uint32_t count) { return weights.gain(count); },
       [&](uint32_t rows, uint32_t cols) { return weights.linear(rows, cols); });
@@ -62,13 +60,22 @@ std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
     weights.values[size_t{*tiny.nan_row} * config.hidden + 5] =
         to_bf16(std::numeric_limits<float>::quiet_NaN());
   }
-  const TemporaryFolder folder;
   folder.write("/weights", {reinterpret_cast<const char*>(weights.values.data()),
                             weights.values.size() * sizeof weights.values[0]});
   source.files = {{folder.path() + "/weights", ""}};
+}
+
+std::vector<std::unique_ptr<File>> open_files(const ModelSource& source) {
   std::vector<std::unique_ptr<File>> files;
-  files.push_back(std::make_unique<File>(source.files[0].path));
-  return load_with_workspace(source, files, std::move(backend), {});
+  for (const FileSource& file : source.files) files.push_back(std::make_unique<File>(file.path));
+  return files;
+}
+
+std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
+                                             const TinyModel& tiny) {
+  const TinyCheckpoint checkpoint(tiny);
+  const auto files = open_files(checkpoint.source);
+  return load_with_workspace(checkpoint.source, files, std::move(backend), {});
 }
 
 std::vector<Vector> embed(const Model& model, Workspace& workspace, const std::vector<Ids>& texts,

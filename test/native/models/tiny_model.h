@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/loaded_model.h"
+#include "temporary_folder.h"
 
 namespace qwen3::test {
 
@@ -16,7 +17,15 @@ struct TinyModel {
   std::optional<uint32_t> nan_row = std::nullopt;
 };
 
-// The file stores weights as bf16, so that all backends start from the same numbers.
+// Its checkpoint. The file stores weights as bf16, so that all backends start from the same numbers.
+struct TinyCheckpoint {
+  explicit TinyCheckpoint(const TinyModel& tiny = {});
+
+  TemporaryFolder folder;
+  ModelSource source;
+};
+std::vector<std::unique_ptr<File>> open_files(const ModelSource& source);
+
 std::shared_ptr<LoadedModel> load_tiny_model(std::unique_ptr<Backend> backend,
                                              const TinyModel& tiny = {});
 
