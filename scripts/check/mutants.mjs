@@ -42,13 +42,12 @@ try {
     if (testsFail(suite, tests)) throw new Error(`'${tests}' of ${suite} fails without any mutant`);
   }
   const survivors = chosen.filter((mutant) => {
-    const killed = isKilled(mutant);
-    const outcome = killed ? 'killed by' : 'SURVIVED';
+    const outcome = outcomeOf(mutant);
     console.log(`${outcome} '${mutant.tests}'  ${mutant.file}: ${mutant.name}`);
-    return !killed;
+    return outcome !== 'killed by';
   });
   if (survivors.length > 0)
-    throw new Error(`${survivors.length} of ${chosen.length} mutants survived`);
+    throw new Error(`${survivors.length} of ${chosen.length} mutants were not killed`);
   console.log(`all ${chosen.length} mutants were killed`);
 } catch (error) {
   fail(error);
@@ -108,7 +107,7 @@ function run(command, args) {
     throw new Error(`${command} ${args.join(' ')} failed:\n${result.stdout}${result.stderr}`);
 }
 
-function isKilled({ file, text, replacement, suite, tests }) {
+function outcomeOf({ file, text, replacement, suite, tests }) {
   const target = path.join(copy, file);
   const original = fs.readFileSync(target, 'utf8');
   if (!original.includes(text))
@@ -119,7 +118,10 @@ function isKilled({ file, text, replacement, suite, tests }) {
   );
   try {
     compile();
-    return testsFail(suite, tests);
+    return testsFail(suite, tests) ? 'killed by' : 'SURVIVED';
+  } catch (error) {
+    console.log(error.message);
+    return 'CANNOT RUN';
   } finally {
     fs.writeFileSync(target, original);
   }
