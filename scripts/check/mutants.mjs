@@ -132,11 +132,9 @@ function outcomeOf({ file, text, replacement, suite, tests }) {
  * not end.
  */
 function testsFail(suite, part) {
-  const timeout = 300_000;
   if (!suite.includes('/')) {
     const program = path.join(build, 'bin', suite);
-    const options = { encoding: 'utf8', timeout };
-    const { status, stdout } = spawnSync(program, ['--filter', part], options);
+    const { status, stdout } = runToEnd(program, ['--filter', part]);
     if (status === 0 && !stdout.includes('"ok":true')) throw noTest(suite, part);
     return status !== 0;
   }
@@ -144,10 +142,16 @@ function testsFail(suite, part) {
   const name = part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const args = [vitest, 'run', `test/${suite}.test.ts`, '--testNamePattern', name];
   fs.rmSync(results, { force: true });
-  const { status } = spawnSync(process.execPath, args, { cwd: copy, timeout, stdio: 'ignore' });
+  const { status } = runToEnd(process.execPath, args);
   if (status !== 0) return true;
   if (JSON.parse(fs.readFileSync(results, 'utf8')).numPassedTests === 0) throw noTest(suite, part);
   return false;
+}
+
+/** Kills a program that does not end, with its children. */
+function runToEnd(program, args) {
+  const timed = ['--signal=KILL', '300', program, ...args];
+  return spawnSync('timeout', timed, { cwd: copy, encoding: 'utf8', maxBuffer: 2 ** 30 });
 }
 
 function noTest(suite, part) {

@@ -1,6 +1,6 @@
 // Compares the vectors with those of Hugging Face, within the limits of gates.json.
 
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { Embedder, EmbedderError, type LoadOptions } from '../../lib';
 import {
   apart,
@@ -28,11 +28,11 @@ async function load(
   options: LoadOptions,
   instructionSet?: string,
 ): Promise<Embedder> {
-  if (instructionSet) process.env.QWEN3_EMBED_CPU = instructionSet;
+  if (instructionSet) vi.stubEnv('QWEN3_EMBED_CPU', instructionSet);
   try {
     return await Embedder.load(folder, { device: 'cpu', ...options });
   } finally {
-    delete process.env.QWEN3_EMBED_CPU;
+    vi.unstubAllEnvs();
   }
 }
 

@@ -337,6 +337,7 @@ describe('token ids of a call', () => {
     expect((await idsOf(undefined, [ids, ids], { truncate: 'end' }, 3)).ids).toEqual(
       Uint32Array.of(1, 2, 5, 1, 2, 5),
     );
+    expect((await idsOf(undefined, [ids], {}, 5)).ids).toEqual(ids);
     await expect(idsOf(undefined, [Uint32Array.of(1), ids], {}, 4)).rejects.toMatchObject({
       code: 'INPUT_TOO_LONG',
       message: expect.stringMatching(/input\[1\] has 5 tokens, but the limit is 4/),
@@ -350,7 +351,7 @@ describe('token ids of a call', () => {
         'input[1] has the token id 151669 at index 1, but the model has 151669 tokens.',
       ),
     );
-    const counted = countTokens(new Inputs('<|im_end|>'), plain, 16_380, tokenizer, never);
+    const counted = countTokens(new Inputs('<|im_end|>'), plain, 16_381, tokenizer, never);
     await expect(counted).rejects.toMatchObject({ code: 'MODEL_INVALID' });
   });
 

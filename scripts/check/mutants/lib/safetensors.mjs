@@ -21,7 +21,7 @@ export const mutants = [
     name: 'a file that ends early is read as zeros',
     text: 'if (bytesRead !== length) throw',
     replacement: 'if (bytesRead > length) throw',
-    tests: 'that ends early',
+    tests: 'that becomes shorter before its header is read',
   },
   {
     name: 'a header that is not UTF-8 is accepted',

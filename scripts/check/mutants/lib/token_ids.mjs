@@ -90,9 +90,9 @@ export const mutants = [
     tests: 'outside of the vocabulary',
   },
   {
-    name: 'token ids with a prompt are embedded without it',
+    name: 'token ids with a prompt are embedded as text',
     text: "if (prefix && typeof input !== 'string') {",
-    replacement: 'if (false) {',
+    replacement: "if (prefix && typeof input !== 'string' && input.length > 99) {",
     tests: 'have no prefix',
   },
   {
