@@ -38,7 +38,7 @@ struct Partition {
         count(ceil_div(total, std::max(max_size, 1u))),
         size(count ? ceil_div(total, count) : 0) {}
   Range operator[](uint32_t index) const {
-    const uint32_t first = std::min(index * size, total);
+    const uint32_t first = index * size;
     return {first, std::min(size, total - first)};
   }
 };
@@ -116,13 +116,13 @@ class CpuBackend final : public Backend {
   }
 
   void linear(Matrix in, Matrix weight, Matrix out) noexcept override {
-    multiply({in, weight, out, Epilogue::store}, WeightUse::linear);
+    multiply({in, weight, out, Epilogue::store});
   }
   void linear_add(Matrix in, Matrix weight, Matrix x) noexcept override {
-    multiply({in, weight, x, Epilogue::add}, WeightUse::linear_add);
+    multiply({in, weight, x, Epilogue::add});
   }
   void linear_swiglu(Matrix in, Matrix gate_up, Matrix out) noexcept override {
-    multiply({in, gate_up, out, Epilogue::swiglu}, WeightUse::gate_up);
+    multiply({in, gate_up, out, Epilogue::swiglu});
   }
 
   void norm_rope(Matrix query, Matrix gain, Heads heads, Spans spans) noexcept override {
@@ -173,7 +173,7 @@ class CpuBackend final : public Backend {
     if (use == WeightUse::table) return {stored, size_t{rows} * cols * bytes_of(stored)};
     if (use == WeightUse::gain) return {DType::f32, size_t{rows} * cols * sizeof(float)};
     const DType dtype = kernels_.weights == cpu::PanelFormat::f32 ? DType::f32 : DType::bf16;
-    return {dtype, cpu::packed_bytes(kernels_.weights, kernels_.width, use, rows, cols)};
+    return {dtype, cpu::packed_bytes(kernels_.weights, kernels_.width, rows, cols)};
   }
 
   void store_weight(Matrix weight, WeightUse use, uint32_t first_row, uint32_t rows,
@@ -213,9 +213,9 @@ class CpuBackend final : public Backend {
     threads_.run(tasks.count, [&](uint32_t task, uint32_t) { function(tasks[task]); });
   }
 
-  void multiply(const Product& product, WeightUse use) {
+  void multiply(const Product& product) {
     const Partition rows(product.in.rows, kernels_.block_rows);
-    const uint32_t panels = cpu::panel_count(kernels_.width, use, product.weight.rows);
+    const uint32_t panels = ceil_div(product.weight.rows, kernels_.width);
     const uint32_t wanted = ceil_div(kTasksPerThread * threads_.count, std::max(rows.count, 1u));
     const Partition groups(panels, std::min(kernels_.block_panels, ceil_div(panels, wanted)));
     // All panels for a block of rows come before the next block: the rows stay in the cache while
@@ -239,7 +239,7 @@ class CpuBackend final : public Backend {
     }
     // The scale must be positive: an infinity anywhere in the row, even after the first
     // `dimensions` values, makes it 0.
-    output.finite = scale > 0 && std::isfinite(scale) && std::isfinite(cut_squares);
+    output.finite = scale > 0 && std::isfinite(cut_squares);
     // As torch.nn.functional.normalize.
     const double norm = std::max(std::sqrt(cut_squares), 1e-12);
     for (uint32_t i = 0; i < output.dimensions; ++i) {

@@ -97,15 +97,10 @@ void pack_strips(PanelFormat format, uint32_t width, const Matrix& weight, const
 
 }  // namespace
 
-uint32_t panel_count(uint32_t width, WeightUse use, uint32_t rows) {
-  return use == WeightUse::gate_up ? ceil_div(rows / 2, width / 2) : ceil_div(rows, width);
-}
-
-size_t packed_bytes(PanelFormat format, uint32_t width, WeightUse use, uint32_t rows,
-                    uint32_t cols) {
+size_t packed_bytes(PanelFormat format, uint32_t width, uint32_t rows, uint32_t cols) {
   const size_t panel =
       size_t{width} * padded_depth(format, cols) * (format == PanelFormat::f32 ? 4 : 2);
-  return panel * panel_count(width, use, rows);
+  return panel * ceil_div(rows, width);
 }
 
 void pack_weight(PanelFormat format, uint32_t width, Matrix weight, WeightUse use, Range rows,

@@ -11,11 +11,8 @@ namespace qwen3::cpu {
 
 constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
-// Number of panels of a weight. Zeros pad the last panel.
-uint32_t panel_count(uint32_t width, WeightUse use, uint32_t rows);
-
-size_t packed_bytes(PanelFormat format, uint32_t width, WeightUse use, uint32_t rows,
-                    uint32_t cols);
+// Zeros pad the last panel.
+size_t packed_bytes(PanelFormat format, uint32_t width, uint32_t rows, uint32_t cols);
 
 // Backend::store_weight for the weights of linear ops. A gate_up panel has width / 2 gate columns,
 // then the up columns of the same outputs.
