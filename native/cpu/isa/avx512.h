@@ -48,9 +48,7 @@ struct Avx512 {
   static float reduce_sum(Vector v) { return _mm512_reduce_add_ps(v); }
   static float reduce_max(Vector v) { return _mm512_reduce_max_ps(v); }
 
-  static __mmask16 mask(uint32_t n) {
-    return static_cast<__mmask16>(n < kLanes ? (1u << n) - 1 : 0xffff);
-  }
+  static __mmask16 mask(uint32_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 };
 
 struct Blocks {

@@ -160,8 +160,7 @@ struct Attention {
       const auto to_probabilities = [&](Vector values) {
         return exp2<V>(V::fma(values, scale, minus_max));
       };
-      const Vector last_probabilities =
-          V::keep_first(to_probabilities(last_scores), visible_keys - last, V::zero());
+      const Vector last_probabilities = to_probabilities(last_scores);  // 0 for discarded scores
       Vector total = last_probabilities;
       V::store(scratch.probabilities + row * kPageTokens + last, last_probabilities);
       for (uint32_t i = 0; i < last; i += V::kLanes) {
