@@ -11,6 +11,8 @@ int main(int argc, char** argv) {
   add_limit_tests(tests);
   add_batch_tests(tests);
   add_thread_pool_tests(tests);
+  add_cpu_backend_tests(tests);
+  add_instruction_set_tests(tests, qwen3::available_isas());
   add_engine_tests(tests);
   add_loader_tests(tests);
   add_device_tests(tests);

@@ -114,18 +114,25 @@ void many_texts_with_prefixes(Device& device) {
   agrees(device, layered, 51);
 }
 
-// Softmax weights concentrated on almost one token; the running maximum changes many times.
+// Softmax weights concentrated on almost one token; the running maximum changes many times. With
+// the larger gains, e^score is not finite without the maximum, or with that of another page.
 void sharp_scores(Device& device) {
   Setting setting{2, 1, {}, {{150, {}}, {1, {}}, {70, {}}}};
-  setting.sharpness = 4;
-  agrees(device, setting, 64);
+  for (const float sharpness : {4.f, 24.f}) {
+    setting.sharpness = sharpness;
+    agrees(device, setting, 64);
+  }
 }
 
 // The softmax over one token is 1, so the result is the token's value. The weight (1 except for
-// rounding), the sum of weights and the division each add a rounding of the value.
+// rounding), the sum of weights and the division each add a rounding of the value. The scores of
+// the second text are so low that e^score is 0.
 void one_token_returns_its_value(Device& device) {
-  const Setting setting{4, 2, {}, {{1, {}}, {1, {}}, {1, {}}}};
-  const AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);  // bf16 in any format
+  Setting setting{4, 2, {}, {{1, {}}, {1, {}}, {1, {}}}};
+  setting.sharpness = 8;
+  AttentionInputs inputs = random_inputs(setting, DType::bf16, 12);  // bf16 in any format
+  for (uint32_t i = 0; i < setting.key_value_heads * kDim; ++i)
+    inputs.key_value[1][i] = -inputs.query[1][i / kDim * 2 * kDim + i % kDim];
   const auto actual = PagedAttention(device, setting).run(inputs, chunks_of(setting, 3));
   for (size_t i = 0; i < actual.size(); ++i) {
     std::vector<float> wanted;
@@ -224,23 +231,30 @@ void non_finite_texts_affect_no_other(Device& device) {
   std::fill(bad.query[1].begin(), bad.query[1].end(), kNaN);
   std::fill_n(bad.key_value[5].begin() + 300, 700, kInfinity);
   std::fill_n(bad.query[7].begin(), 20, -kInfinity);
-  std::fill(bad.key_value[9].begin(), bad.key_value[9].end(), kNaN);
+  // Text 9: the keys of one token, whose values remain finite.
+  constexpr uint32_t kBadToken = 3;
+  std::fill_n(bad.key_value[9].begin() + kBadToken * setting.key_value_cols(),
+              setting.key_value_heads * kDim, kNaN);
 
   PagedAttention pages(device, setting);
   const auto actual = pages.run(bad, chunks);
-  for (const size_t i : {1, 9}) {
-    expect(
-        std::all_of(actual[i].end() - 10, actual[i].end(), [](float x) { return std::isnan(x); }),
-        "a text with NaN has a finite result");
-  }
+  const auto is_nan = [](float x) { return std::isnan(x); };
+  expect(std::all_of(actual[1].end() - 10, actual[1].end(), is_nan),
+         "a text with NaN has a finite result");
+  const uint32_t cols = setting.query_cols();
+  const auto first_bad = static_cast<std::ptrdiff_t>(kBadToken * cols);
+  expect(std::all_of(actual[9].begin() + first_bad, actual[9].end(), is_nan),
+         "a row that attends to a key with NaN has a finite result");
+  expect_same_bits({actual[9].begin(), actual[9].begin() + first_bad},
+                   {wanted[9].begin(), wanted[9].begin() + first_bad}, cols,
+                   "rows before a key with NaN");
   for (const size_t i : {0, 2, 3, 4, 6, 8, 10}) {
-    expect_same_bits(actual[i], wanted[i], setting.query_cols(),
+    expect_same_bits(actual[i], wanted[i], cols,
                      "text " + std::to_string(i) + " in a batch with bad texts");
   }
   const auto again = pages.run(inputs, chunks);
   for (size_t i = 0; i < wanted.size(); ++i) {
-    expect_same_bits(again[i], wanted[i], setting.query_cols(),
-                     "text " + std::to_string(i) + " after bad texts");
+    expect_same_bits(again[i], wanted[i], cols, "text " + std::to_string(i) + " after bad texts");
   }
 }
 

@@ -15,19 +15,21 @@ void copy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, byte
 
 BackendEntry reference_entry() { return {"reference", {open_reference_backend}, copy}; }
 
+BackendEntry cpu_entry(Isa isa, DType weights) {
+  const auto open = [=](uint32_t threads) {
+    return [=] {
+      return open_cpu_backend(isa, weights, {std::make_shared<ThreadPool>(), threads});
+    };
+  };
+  const char* dtype = weights == DType::f32 ? "f32" : "bf16";
+  return {std::string("cpu ") + to_string(isa) + ' ' + dtype, {open(1), open(3)}, copy};
+}
+
 std::vector<BackendEntry> cpu_entries(const std::vector<Isa>& isas) {
   std::vector<BackendEntry> entries;
   for (const Isa isa : isas) {
-    for (const DType weights : {DType::f32, DType::bf16}) {
-      const auto open = [=](uint32_t threads) {
-        return [=] {
-          return open_cpu_backend(isa, weights, {std::make_shared<ThreadPool>(), threads});
-        };
-      };
-      const char* dtype = weights == DType::f32 ? "f32" : "bf16";
-      entries.push_back(
-          {std::string("cpu ") + to_string(isa) + ' ' + dtype, {open(1), open(3)}, copy});
-    }
+    for (const DType weights : {DType::f32, DType::bf16})
+      entries.push_back(cpu_entry(isa, weights));
   }
   return entries;
 }

@@ -21,7 +21,9 @@ struct BackendEntry {
 };
 
 BackendEntry reference_entry();
-// Entries with f32 and with bf16 weights for each instruction set, on 1 and on 3 threads.
+// On 1 and on 3 threads.
+BackendEntry cpu_entry(Isa isa, DType weights);
+// Entries with f32 and with bf16 weights for each instruction set.
 std::vector<BackendEntry> cpu_entries(const std::vector<Isa>& isas);
 
 // All backends that this machine can run.

@@ -107,6 +107,7 @@ class StoredWeight {
 
   operator Matrix() const { return matrix_; }  // NOLINT
   void check() const { (void)memory_.read(); }
+  std::vector<unsigned char> read() const { return memory_.read(); }
 
  private:
   WeightLayout layout_;

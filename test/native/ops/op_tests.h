@@ -11,6 +11,10 @@ void add_row_op_tests(Tests& tests, const BackendEntry& entry);
 void add_attention_tests(Tests& tests, const BackendEntry& entry);
 void add_weight_tests(Tests& tests, const BackendEntry& entry);
 void add_thread_pool_tests(Tests& tests);
+void add_cpu_backend_tests(Tests& tests);
+// What CPU backends have in addition to the ops. `prefix`: of the names.
+void add_instruction_set_tests(Tests& tests, const std::vector<Isa>& isas,
+                               const std::string& prefix = "");
 
 inline void add_op_tests(Tests& tests, const BackendEntry& entry) {
   add_weight_tests(tests, entry);

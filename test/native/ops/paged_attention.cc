@@ -180,7 +180,7 @@ std::vector<float> PagedAttention::attend(const std::vector<Piece>& chunk,
   const uint32_t cols = setting_.query_cols();
   const auto rows = static_cast<uint32_t>(rotated.size() / cols);
   const GuardedMatrix query(device_, rows, cols, setting_.gap, device_.output, &rotated);
-  const GuardedMatrix out(device_, rows, cols, setting_.gap, device_.input);
+  const GuardedMatrix out(device_, rows, cols, setting_.gap + 8, device_.input);
   const GuardedArray<Span> list(device_, spans_of(chunk));
   device_.backend.attention(query, heads_,
                             {list.data(), static_cast<uint32_t>(chunk.size()), setting_.layer},

@@ -53,7 +53,7 @@ std::vector<float> run_rms_norm(Device& device, uint32_t rows, uint32_t cols,
                                 uint32_t gap) {
   const GuardedMatrix in(device, rows, cols, gap, DType::f32, &x);
   const StoredWeight weight(device, WeightUse::gain, 1, cols, gain);
-  const GuardedMatrix out(device, rows, cols, gap, device.normed);
+  const GuardedMatrix out(device, rows, cols, gap + 8, device.normed);
   device.backend.rms_norm(in, weight, kEps, out);
   device.sync();
   weight.check();
@@ -188,6 +188,19 @@ void pool_agrees(Device& device) {
   }
 }
 
+// A gain counts only within the requested dimensions.
+void expect_gains_reported(Device& device, uint32_t rows, uint32_t cols,
+                           const std::vector<float>& x, std::vector<float> gain) {
+  for (const float bad : {kNaN, kInfinity}) {
+    gain[50] = bad;
+    const PoolResult result = run_pool(device, rows, cols, x, gain, {{0, 50}, {0, 51}});
+    expect(result.finite[0], "a gain past the requested dimensions is reported");
+    expect(!result.finite[1], "a gain that is not finite is not reported");
+    expect_same_bits(result.vectors[1], std::vector<float>(51), 51,
+                     "with a gain that is not finite");
+  }
+}
+
 void pool_reports_what_is_not_finite(const BackendEntry& entry) {
   constexpr uint32_t kRows = 6, kCols = 70;
   Random random(5);
@@ -212,6 +225,7 @@ void pool_reports_what_is_not_finite(const BackendEntry& entry) {
                        bad ? "a vector that is not finite must be zeros"
                            : "a finite vector, pooled with others that are not");
     }
+    expect_gains_reported(device, kRows, kCols, x, gain);
   }
 }
 

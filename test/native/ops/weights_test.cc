@@ -195,6 +195,16 @@ void keeps_special_values(Device& device) {
   const StoredWeight table(device, WeightUse::table, 1, count, values);
   const Matrix matrix = table;
   expect_same_bits(read_table(device, table), rounded(values, count, matrix.dtype), count, "table");
+  // Each value is a row of a linear weight. Numbers below 2^-126 are left out: BF16 instructions
+  // read them as zeros.
+  std::vector<float> rows{1, float_of(0x3f808000), float_of(0x3f818000), float_of(0x3f808001),
+                          float_of(0x3f80ffff)};
+  const DType linear = device.backend.weight_layout(WeightUse::linear, 1, 1, DType::f32).dtype;
+  if (linear != DType::s8) rows.insert(rows.end(), {kInfinity, -kInfinity});
+  expect_stored(device,
+                read_linear(device, StoredWeight(device, WeightUse::linear,
+                                                 static_cast<uint32_t>(rows.size()), 1, rows)),
+                rows, 1, linear);
   // NaN with single bits at both ends of the fraction: truncation to the upper 16 bits would turn
   // some into infinities.
   for (const uint32_t bits :
