@@ -16,11 +16,11 @@ inline typename V::Vector exp2_fraction(typename V::Vector x) {
   return V::fma(sum, x, V::set1(1));
 }
 
-// 2^x for x <= 127 with a relative error of at most 1e-7; 0 for results below 2^V::kMinExponent. A
-// NaN stays a NaN, because max returns its second operand if one is a NaN.
+// 2^x with a relative error of at most 1e-7; 0 for results below 2^V::kMinExponent. A NaN stays a
+// NaN, because min and max return their second operand if one is a NaN.
 template <class V>
 inline typename V::Vector exp2(typename V::Vector x) {
-  x = V::max(V::set1(V::kMinExponent), x);
+  x = V::max(V::set1(V::kMinExponent), V::min(V::set1(128), x));
   const typename V::Vector integer = V::round(x);
   return V::scale(exp2_fraction<V>(V::sub(x, integer)), integer);
 }

@@ -24,8 +24,8 @@ export const mutants = [
   },
   {
     name: 'a score that is a NaN becomes a number',
-    text: 'V::max(V::set1(V::kMinExponent), x)',
-    replacement: 'V::max(x, V::set1(V::kMinExponent))',
+    text: 'V::max(V::set1(V::kMinExponent), V::min(V::set1(128), x))',
+    replacement: 'V::max(V::min(V::set1(128), x), V::set1(V::kMinExponent))',
     tests: 'cpu avx2 f32: attention: non-finite',
   },
 ];
