@@ -52,6 +52,7 @@ interface Mutant {
   readonly text: string;
   readonly replacement: string;
   readonly suite?: string;
+  readonly tests: string;
 }
 
 interface MutantsOfFile {
@@ -60,6 +61,7 @@ interface MutantsOfFile {
   readonly mutants: readonly Mutant[];
 }
 
+const programs = ['native_tests', 'avx512_emulation_tests', 'emulator_tests'];
 const lists = filesBelow('scripts/check/mutants');
 
 it.each(lists)('the mutants of %s match the code that they change', async (list) => {
@@ -67,9 +69,10 @@ it.each(lists)('the mutants of %s match the code that they change', async (list)
     pathToFileURL(path.join(root, list)).href
   );
   const code = readFileSync(path.join(root, file), 'utf8');
-  for (const { name, text, replacement, suite: own = suite } of mutants) {
-    const isSuite = own?.endsWith('_tests') || existsSync(path.join(root, `test/${own}.test.ts`));
+  for (const { name, text, replacement, suite: own = suite, tests } of mutants) {
+    const isSuite = programs.includes(`${own}`) || existsSync(`${root}/test/${own}.test.ts`);
     expect(isSuite, `the suite ${own} of '${name}' exists`).toBe(true);
+    expect(tests, name).toMatch(/./);
     const found = code.indexOf(text);
     expect(found, `${name}: ${text}`).not.toBe(-1);
     expect(replacement, name).not.toBe(text);

@@ -11,7 +11,7 @@ namespace qwen3::cpu {
 
 constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
-// Zeros pad the last panel.
+// Bytes of a packed weight. Zeros pad its last panel. A gate_up weight has an even number of rows.
 size_t packed_bytes(PanelFormat format, uint32_t width, uint32_t rows, uint32_t cols);
 
 // Backend::store_weight for the weights of linear ops. A gate_up panel has width / 2 gate columns,

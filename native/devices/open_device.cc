@@ -118,7 +118,7 @@ OpenDevice open_device(const DeviceRequest& request, DType stored) {
   if (!request.precision || offers("cuda", *request.precision)) {
     try {
       return open_named("cuda", request, stored);
-    } catch (const Error& error) {  // DEVICE_UNAVAILABLE: a GPU supports the precision
+    } catch (const Error& error) {  // DEVICE_UNAVAILABLE: the precision is supported
       note = error.what();
     }
   }

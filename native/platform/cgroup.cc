@@ -36,11 +36,28 @@ std::string group_of(const std::string& system, const std::string& controller) {
   return "";
 }
 
-// Folders of this process's group and of all its ancestors that are mounted, each of which may set
-// a limit. Version 1 has a tree for each controller or for a few, version 2 one for all; a system
-// may have both.
-std::vector<std::string> group_folders(const std::string& system, const std::string& controller) {
-  std::vector<std::string> folders;
+// A part of a tree of control groups that is mounted: the group `root` and those below it.
+struct Mount {
+  bool unified;  // version 2
+  std::string root, folder;
+};
+
+// mountinfo writes some characters in octal: a space is \040, a backslash \134.
+std::string unescaped(const std::string& text) {
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool escape =
+        text[i] == '\\' && i + 3 < text.size() && text.find_first_not_of("01234567", i + 1) > i + 3;
+    plain += escape ? static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8)) : text[i];
+    if (escape) i += 3;
+  }
+  return plain;
+}
+
+// The mounts of version 2, and those of version 1 that have a controller. Version 1 has a tree for
+// each controller or for a few, version 2 one for all; a system may have both.
+std::vector<Mount> mounts_of(const std::string& system, const std::string& controller) {
+  std::vector<Mount> found;
   std::ifstream mounts(system + "/proc/self/mountinfo");
   for (std::string line; std::getline(mounts, line);) {
     // ID PARENT DEVICE ROOT FOLDER OPTIONS ... - TYPE SOURCE OPTIONS
@@ -51,15 +68,41 @@ std::vector<std::string> group_folders(const std::string& system, const std::str
     place >> skipped >> skipped >> skipped >> root >> folder;
     tree >> type >> skipped >> options;
     const bool unified = type == "cgroup2";
-    if (!unified && !(type == "cgroup" && contains(options, controller))) continue;
-    std::string path = group_of(system, unified ? "" : controller);
-    // In a container `root` may be the group of the container, or a path that does not exist there.
-    if (root != "/" && (path + '/').starts_with(root + '/')) path.erase(0, root.size());
-    folders.push_back(system + folder);
-    for (size_t end = path.size(); end != 0 && end != std::string::npos;
-         end = path.rfind('/', end - 1)) {
-      folders.push_back(system + folder + path.substr(0, end));
+    if (unified || (type == "cgroup" && contains(options, controller)))
+      found.push_back({unified, unescaped(root), unescaped(folder)});
+  }
+  return found;
+}
+
+// The path of a group below the group `root`, or nothing if it is not below. Paths with ".." lead
+// out of what this process sees.
+std::optional<std::string> path_below(const std::string& root, const std::string& group) {
+  if (root == "/" && (group + '/').find("/../") == std::string::npos) return group;
+  if ((group + '/').starts_with(root + '/')) return group.substr(root.size());
+  return std::nullopt;
+}
+
+// Folders of this process's group and of all its ancestors that are mounted, each of which may set
+// a limit. If no mount has the group, those of all mounted roots: in a container one may be the
+// group itself or contain it.
+std::vector<std::string> group_folders(const std::string& system, const std::string& controller) {
+  std::vector<std::string> folders;
+  const std::vector<Mount> mounts = mounts_of(system, controller);
+  for (const bool unified : {false, true}) {
+    const std::string group = group_of(system, unified ? "" : controller);
+    std::vector<std::string> with_group, without_group;
+    for (const Mount& mount : mounts) {
+      if (mount.unified != unified) continue;
+      const std::string folder = system + mount.folder;
+      const std::optional<std::string> path = path_below(mount.root, group);
+      (path ? with_group : without_group).push_back(folder);
+      for (size_t end = path ? path->size() : 0; end != 0 && end != std::string::npos;
+           end = path->rfind('/', end - 1)) {
+        with_group.push_back(folder + path->substr(0, end));
+      }
     }
+    const auto& used = with_group.empty() ? without_group : with_group;
+    folders.insert(folders.end(), used.begin(), used.end());
   }
   return folders;
 }

@@ -6,7 +6,7 @@
 
 Writes random-models/NAME and NAME.json for the models of `MODELS`, and prints the error of
 transformers' own bf16 and f16, from which the limits in test/support/gates.json come. Takes a
-minute. The other models of random-models/ were made in the same way.
+minute. The weights of the other models in random-models/ have the same distributions.
 """
 
 import json
@@ -19,9 +19,9 @@ import transformers
 FOLDER = pathlib.Path(__file__).parent / "random-models"
 LENGTHS = [1, 2, 3, 16, 17, 31, 64, 65, 66, 127, 129, 257]
 
-# `residual` scales the projections whose results are added to the residual. With 1 the model is
-# much more sensitive to rounding than trained ones. With 1 / sqrt(2 * layers), as GPT-2 is
-# initialized, its error in f16 is similar to that of the published models.
+# `residual` scales the projections whose results are added to the residual. With 1 a model is much
+# more sensitive to rounding than trained ones, with 1 / sqrt(2 * layers), as GPT-2 is initialized,
+# a little more.
 MODELS = {
     "layers6-bf16": dict(
         seed=6, residual=1, hidden_size=128, intermediate_size=320,
@@ -37,7 +37,7 @@ MODELS = {
 def make(name, seed, residual, **shape):
     """Writes a checkpoint with normally distributed weights, rounded to bf16."""
     config = transformers.Qwen3Config(
-        architectures=["Qwen3ForCausalLM"], head_dim=128, max_position_embeddings=32_768,
+        head_dim=128, max_position_embeddings=32_768,
         rope_parameters={"rope_type": "default", "rope_theta": 1e6}, tie_word_embeddings=True,
         dtype="bfloat16", **shape,
     )
@@ -96,4 +96,5 @@ def main():
             print(f"{name} in {dtype}: 1-cos is at most {worst:.1e}, its mean {mean:.1e}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -47,7 +47,7 @@ it.each([0, 1, 5, 20, 100])(
   },
 );
 
-it('a cancelled call is not computed further', { timeout: 20_000 }, async () => {
+it('a cancelled call is not computed further', async () => {
   const calls = Array.from({ length: 20 }, () => {
     const controller = new AbortController();
     const call = slow.embed(long, { signal: controller.signal });

@@ -250,6 +250,7 @@ describe('config.json', () => {
   it.each([
     [{ model_type: 'bert' }, /model_type is "bert"/],
     [{ model_type: undefined }, /model_type is missing/],
+    [{ model_type: null }, /model_type is null/],
     [{ hidden_act: 'gelu' }, /hidden_act is "gelu"/],
     [{ attention_bias: true }, /attention_bias is true/],
     [{ use_sliding_window: true }, /use_sliding_window is true/],

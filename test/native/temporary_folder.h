@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
 
 #include "harness.h"
 
@@ -12,13 +13,16 @@ namespace qwen3::test {
 class TemporaryFolder {
  public:
   // The name has the time: std::random_device would require a newer glibc than a GPU host may have.
-  TemporaryFolder()
-      : path_(std::filesystem::temp_directory_path() /
-              ("qwen3-test-" +
-               std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()))) {
-    std::filesystem::create_directory(path_);
+  TemporaryFolder() {
+    do {
+      const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+      path_ = std::filesystem::temp_directory_path() / ("qwen3-test-" + std::to_string(now));
+    } while (!std::filesystem::create_directory(path_));  // another one may have the same time
   }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 

@@ -48,6 +48,7 @@ struct Avx512 {
   static float reduce_sum(Vector v) { return _mm512_reduce_add_ps(v); }
   static float reduce_max(Vector v) { return _mm512_reduce_max_ps(v); }
 
+  // n <= kLanes
   static __mmask16 mask(uint32_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 };
 

@@ -160,7 +160,7 @@ struct Attention {
       const auto to_probabilities = [&](Vector values) {
         return exp2<V>(V::fma(values, scale, minus_max));
       };
-      const Vector last_probabilities = to_probabilities(last_scores);  // 0 for discarded scores
+      const Vector last_probabilities = to_probabilities(last_scores);  // discarded: 0
       Vector total = last_probabilities;
       V::store(scratch.probabilities + row * kPageTokens + last, last_probabilities);
       for (uint32_t i = 0; i < last; i += V::kLanes) {

@@ -341,8 +341,9 @@ void tables_fit_their_memory() {
   };
   faults->at_upload = [&](void* to, size_t bytes) {
     auto* const begin = static_cast<char*>(to);
-    const auto& [memory, size] = *std::prev(sizes.upper_bound(begin));
-    fits = fits && begin + bytes <= memory + size;
+    const auto after = sizes.upper_bound(begin);
+    fits = fits && after != sizes.begin() &&
+           begin + bytes <= std::prev(after)->first + std::prev(after)->second;
   };
   const auto model = load_tiny_model(std::make_unique<FaultyBackend>(open_backend(), faults));
   embed(*model, std::vector<Ids>(40, {1}), kDimensions);

@@ -43,6 +43,7 @@ void reads_exactly_what_is_there() {
   expect_error(ErrorCode::model_invalid, "/file was truncated while it was read", past_the_end);
 }
 
+#ifdef __linux__  // elsewhere the file may take 4 GiB of the disk
 void reads_past_4_gib() {
   const TemporaryFolder folder;
   folder.write("/file", "");
@@ -57,6 +58,7 @@ void reads_past_4_gib() {
   file.read(end - 4, part.data(), 4);
   expect(part == "last", "the end: " + part);
 }
+#endif
 
 void refuses_what_is_no_file() {
   const TemporaryFolder folder;

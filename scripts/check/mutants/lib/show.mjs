@@ -25,6 +25,13 @@ export const mutants = [
     tests: hostile,
   },
   {
+    name: 'null is shown as an object',
+    text: "typeof value === 'object' && value !== null",
+    replacement: "typeof value === 'object'",
+    suite: 'lib/checkpoint',
+    tests: 'config.json',
+  },
+  {
     name: 'a string is escaped whole before it is cut',
     text: 'shorten(JSON.stringify(value.slice(0, maxCharacters)))',
     replacement: 'JSON.stringify(value.slice(0, maxCharacters))',
