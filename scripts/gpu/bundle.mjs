@@ -17,7 +17,7 @@ import { needsNewerGlibc } from '../package/audit-binaries.mjs';
 import { bytesBelow, cleanCopy, megabytes, run } from '../package/tarball.mjs';
 import { setup } from '../setup.mjs';
 
-const maxBytes = 60e6;
+const maxBytes = 60e6; // of a bundle for a GPU; that of the rehearsal is compressed less
 const glibc = '2.34'; // the newest glibc that a packed binary may require
 
 const sources = [
@@ -64,7 +64,7 @@ export async function makeBundle(
   const env = { XZ_OPT: emulated ? '-0' : '-6 -T0' };
   run('tar', ['-cJf', path.join(folder, 'bundle.tar.xz'), '-C', tree, '.'], { env });
   fs.rmSync(tree, { recursive: true });
-  if (bytesBelow(folder) > maxBytes) {
+  if (!emulated && bytesBelow(folder) > maxBytes) {
     throw new Error(
       `The bundle has ${megabytes(bytesBelow(folder))}, more than ${megabytes(maxBytes)}.`,
     );
