@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <string_view>
+#include <thread>
 
 namespace qwen3::test {
 namespace {
@@ -31,6 +32,12 @@ std::string outcome(const Test& test) {
 
 void expect(bool condition, const std::string& message) {
   if (!condition) throw Failure(message);
+}
+
+bool eventually(const std::function<bool()>& holds) {
+  for (int i = 0; i < 5000 && !holds(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return holds();
 }
 
 int run_tests(const Tests& tests, int argc, char** argv) {

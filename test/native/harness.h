@@ -20,6 +20,10 @@ struct Failure : std::runtime_error {
 // Throws Failure(message) unless `condition`.
 void expect(bool condition, const std::string& message);
 
+// Waits, for at most some seconds, until `holds` returns true, because another thread will soon do
+// something. Returns whether it did.
+bool eventually(const std::function<bool()>& holds);
+
 // Runs the tests whose name contains the argument of --filter, or all of them; --list only prints
 // their names. Prints one line of JSON per test: {"name", "ok", "message", "ms"}. With --trace,
 // prints "begins: NAME" to stderr before each test, which names a test that hangs or crashes.

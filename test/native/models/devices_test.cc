@@ -5,7 +5,7 @@
 
 #include "address_space.h"
 #include "devices/open_device.h"
-#include "error.h"
+#include "expect_error.h"
 #include "models/model_tests.h"
 
 namespace qwen3::test {
@@ -18,15 +18,7 @@ DeviceRequest request_of(const std::string& device) {
 }
 
 void expect_unavailable(const DeviceRequest& request, const std::string& part) {
-  try {
-    open_device(request, DType::f32);
-  } catch (const Error& error) {
-    expect(error.code == ErrorCode::device_unavailable, to_string(error.code));
-    expect(std::string(error.what()).find(part) != std::string::npos,
-           part + " is not in: " + error.what());
-    return;
-  }
-  throw Failure("no error: " + part);
+  expect_error(ErrorCode::device_unavailable, part, [&] { open_device(request, DType::f32); });
 }
 
 void instruction_sets_of_other_machines_are_refused() {

@@ -91,13 +91,6 @@ void submit_together(Engine& engine, const std::vector<const Call*>& calls) {
   first.wait();
 }
 
-// Waits until something holds that another thread will soon do.
-bool eventually(const std::function<bool()>& holds) {
-  for (int i = 0; i < 5000 && !holds(); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  return holds();
-}
-
 // The engine must be idle, because it limits the backend's threads.
 void expect_vectors(const Call& call, const std::vector<Ids>& texts, const std::string& what) {
   const Model& model = *call.request->loaded->model;

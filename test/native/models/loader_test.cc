@@ -59,9 +59,7 @@ void a_released_model_is_freed_at_once() {
   const std::weak_ptr<LoadedModel> released = model;
   Loader loader;
   loader.release(std::move(model));
-  for (int i = 0; i < 5000 && !released.expired(); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  expect(released.expired(), "the loader still holds a released model");
+  expect(eventually([&] { return released.expired(); }), "the loader still holds a released model");
 }
 
 std::shared_ptr<LoadedModel> load(Loader& loader, const ModelSource& source,

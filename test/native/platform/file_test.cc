@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "error.h"
+#include "expect_error.h"
 #include "platform/platform_tests.h"
 #include "platform/shared_library.h"
 #include "temporary_folder.h"
@@ -14,19 +14,6 @@
 
 namespace qwen3::test {
 namespace {
-
-template <typename Action>
-void expect_error(ErrorCode code, const std::string& part, const Action& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    expect(error.code == code, std::string("another code: ") + to_string(error.code));
-    expect(std::string(error.what()).find(part) != std::string::npos,
-           std::string("another message: ") + error.what());
-    return;
-  }
-  throw Failure("no error: " + part);
-}
 
 void reads_exactly_what_is_there() {
   const TemporaryFolder folder;
