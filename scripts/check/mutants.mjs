@@ -26,9 +26,8 @@ const copy = path.join(root, 'build', 'mutants');
 const build = path.join(copy, path.relative(root, buildDirectory));
 const results = path.join(copy, 'build', 'test-results.json');
 const packages = path.join(root, 'node_modules');
-// Not copied: what is built, installed or large, and biome.json, which may exist once only.
-const linked = ['models', 'node_modules'];
-const excluded = ['.git', 'biome.json', 'build', 'dist', 'prebuilds', ...linked];
+// Not copied: what is built or installed, and biome.json, which may exist once only.
+const excluded = ['.git', 'biome.json', 'build', 'dist', 'node_modules', 'prebuilds'];
 
 try {
   const words = process.argv.slice(2);
@@ -71,10 +70,8 @@ async function allMutants() {
 
 function prepare() {
   synchronize('', excluded);
-  for (const name of linked) {
-    const link = path.join(copy, name);
-    if (!fs.existsSync(link)) fs.symlinkSync(path.join(root, name), link);
-  }
+  const link = path.join(copy, 'node_modules');
+  if (!fs.existsSync(link)) fs.symlinkSync(packages, link);
   fs.rmSync(path.join(copy, 'dist'), { recursive: true, force: true });
   const options = ['-DQWEN3_EMBED_TESTS=ON', '-DQWEN3_EMBED_CUDA=OFF', '-DCMAKE_CXX_FLAGS=-w'];
   run('cmake', ['-S', copy, '-B', build, ...options]);
