@@ -177,7 +177,9 @@ describe('tokenizer.json', () => {
     const warnings: Error[] = [];
     const listen = (warning: Error) => warnings.push(warning);
     process.on('warning', listen);
-    const tokenizer = await Tokenizer.open(written(json));
+    const file = written(json);
+    await Tokenizer.open(file);
+    const tokenizer = await Tokenizer.open(file);
     const { ids } = await idsOf(
       tokenizer,
       ['test', '', 'hello there my friend'],

@@ -39,10 +39,4 @@ export const mutants = [
     suite: 'embedder/changed_files',
     tests: 'a call that reads tokenizer.json again refuses one that has changed',
   },
-  {
-    name: 'a message quotes all of what the library quotes',
-    text: 'shorten((error as Error).message, 200)',
-    replacement: '(error as Error).message',
-    tests: 'tokenizer.json',
-  },
 ];
