@@ -73,6 +73,7 @@ function prepare() {
   const link = path.join(copy, 'node_modules');
   if (!fs.existsSync(link)) fs.symlinkSync(packages, link);
   fs.rmSync(path.join(copy, 'dist'), { recursive: true, force: true });
+  // -w: a mutant may leave a variable unused, which must be no error.
   const options = ['-DQWEN3_EMBED_TESTS=ON', '-DQWEN3_EMBED_CUDA=OFF', '-DCMAKE_CXX_FLAGS=-w'];
   run('cmake', ['-S', copy, '-B', build, ...options]);
   compile();
@@ -99,7 +100,6 @@ function synchronize(name, skip = []) {
 /** Builds what has changed since the last call. */
 function compile() {
   run('cmake', ['--build', build, '--parallel', String(os.availableParallelism())]);
-  // A mutant may leave a variable unused, which must be no error.
   const options = ['--noUnusedLocals', 'false', '--noUnusedParameters', 'false'];
   const compiler = path.join(packages, 'typescript', 'bin', 'tsc');
   run(process.execPath, [compiler, '-p', copy, ...options]);

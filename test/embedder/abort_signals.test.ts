@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Embedder } from '../../lib';
 import { Folder } from '../../lib/checkpoint/folder';
 import { longText, smallModel } from '../support/goldens.cjs';
+import { loadCounting } from '../support/load_counting';
 import { temporaryFolder } from '../support/temporary_folder';
 import { tinyCheckpoint, writeCheckpoint } from '../support/tiny_checkpoint';
 
@@ -133,12 +134,10 @@ it.each([0, 1, 2])(
       })();
     });
     await expect(Embedder.load(folder, { signal })).rejects.toBe('enough');
-    let read = 0;
-    await using again = await Embedder.load(folder, {
-      onProgress: ({ loaded }) => (read = loaded),
-    });
+    const { embedder: again, read } = await loadCounting(folder);
     expect(read).toBeGreaterThan(0); // not shared with a model that was kept
     expect(await again.embed(Uint32Array.of(1, 2))).toHaveLength(32);
+    await again.close();
   },
 );
 

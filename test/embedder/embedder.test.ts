@@ -12,6 +12,7 @@ import type { LoadedModel } from '../../lib/addon/types';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
 import { Tokenizer } from '../../lib/text/tokenizer';
 import { idsOf, randomModel, smallModel } from '../support/goldens.cjs';
+import { loadCounting } from '../support/load_counting';
 import { temporaryFolder } from '../support/temporary_folder';
 import {
   randomNumbers,
@@ -131,10 +132,9 @@ describe('load', () => {
     });
     expect((await failure(Embedder.load(folder))).message).toBe('late');
     rmSync(tokenizer);
-    let read = 0;
-    const onProgress = ({ loaded }: { loaded: number }) => (read = loaded);
-    await using _ = await Embedder.load(folder, { onProgress });
+    const { embedder, read } = await loadCounting(folder);
     expect(read).toBeGreaterThan(0); // not shared with a model that was kept
+    await embedder.close();
   });
 
   it('rejects a model that is larger than the memory, and reports both sizes', async () => {
@@ -203,35 +203,29 @@ describe('load', () => {
     writeCheckpoint(folder, tinyCheckpoint());
     const link = path.join(temporaryFolder(), 'link');
     symlinkSync(folder, link);
-    let read = 0;
-    const load = (name: string) => {
-      read = 0;
-      return Embedder.load(name, { onProgress: ({ loaded }) => (read = loaded) });
-    };
-    const first = await load(folder);
-    expect(read).toBeGreaterThan(0);
-    const second = await load(link);
-    expect(read).toBe(0);
+    const first = await loadCounting(folder);
+    expect(first.read).toBeGreaterThan(0);
+    const second = await loadCounting(link);
+    expect(second.read).toBe(0);
     const ids = Uint32Array.of(1, 2, 3);
-    const vector = await first.embed(ids);
-    await first.close();
-    expect(await second.embed(ids)).toEqual(vector);
-    await second.close();
+    const vector = await first.embedder.embed(ids);
+    await first.embedder.close();
+    expect(await second.embedder.embed(ids)).toEqual(vector);
+    await second.embedder.close();
 
     // The engine may hold the model for a moment after its last call.
     await expect
       .poll(async () => {
-        const third = await load(folder);
-        if (read === 0) await third.close();
-        return read;
+        const third = await loadCounting(folder);
+        if (third.read === 0) await third.embedder.close();
+        return third.read;
       })
       .toBeGreaterThan(0);
     await expect
       .poll(async () => {
         collectGarbage();
         await wait(20);
-        await load(folder);
-        return read;
+        return (await loadCounting(folder)).read;
       })
       .toBeGreaterThan(0);
   });
