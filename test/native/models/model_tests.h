@@ -10,5 +10,6 @@ void add_batch_tests(Tests& tests);
 void add_engine_tests(Tests& tests);
 void add_loader_tests(Tests& tests);
 void add_device_tests(Tests& tests);
+void add_text_worker_tests(Tests& tests);
 
 }  // namespace qwen3::test
