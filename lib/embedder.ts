@@ -29,8 +29,18 @@ import { newVectors, refuseTooMany } from './vectors';
 // NODE_DEBUG=qwen3-embed logs which CUDA library was opened, or why `auto` did not select a GPU.
 const debug = debuglog('qwen3-embed');
 
-// Unloads the models of embedders that are garbage-collected without having been closed.
-const finalization = new FinalizationRegistry<number>((model) => addon.unload(model));
+// Frees the memory of embedders that are garbage-collected without having been closed.
+const finalization = new FinalizationRegistry<Resources>(release);
+
+interface Resources {
+  readonly model: number;
+  readonly tokenizer: Tokenizer | undefined;
+}
+
+function release({ model, tokenizer }: Resources): void {
+  addon.unload(model);
+  tokenizer?.close();
+}
 
 /**
  * A loaded Qwen3-Embedding model. Create one with {@link Embedder.load}.
@@ -74,15 +84,14 @@ export class Embedder {
     this.#maxBatchTokens = request.maxBatchTokens ?? loaded.batchTokens;
     this.#batchInvariant = request.batchInvariant;
     this.#tokenizer = tokenizer;
-    finalization.register(this, loaded.model, this);
+    finalization.register(this, { model: loaded.model, tokenizer }, this);
   }
 
   /**
    * Loads a checkpoint in Hugging Face's layout.
    *
    * Loads of the same folder, device and precision share the weights in memory. A load rejects with
-   * `MODEL_INVALID` if one of the checkpoint's files changes meanwhile. Parsing
-   * `tokenizer.json` blocks the event loop, for 0.7 s with the 11 MB file of the published models.
+   * `MODEL_INVALID` if one of the checkpoint's files changes meanwhile.
    *
    * @param folder Path of a folder with `config.json`, `model.safetensors` (or shards and
    * `model.safetensors.index.json`) and `tokenizer.json`. Without `tokenizer.json` the model
@@ -121,7 +130,7 @@ export class Embedder {
         }
       });
     cancellation.throwIfCancelled();
-    // The tokenizer is parsed on this thread while the native loader thread reads the weights.
+    // The text thread reads the tokenizer while the loader thread reads the weights.
     const loading = nativeWork(cancellation, () =>
       addon.load(
         checkpoint.source,
@@ -129,16 +138,21 @@ export class Embedder {
         progress,
       ),
     );
-    const opening = tokenizer === undefined ? undefined : Tokenizer.open(tokenizer);
-    opening?.catch((error) => cancellation.cancel(error));
+    const opening =
+      tokenizer === undefined
+        ? undefined
+        : Tokenizer.open(tokenizer, checkpoint.source.config.vocabulary, cancellation);
+    // If one of them fails, the other one ends too.
+    for (const work of [loading, opening]) work?.catch((error) => cancellation.cancel(error));
     const [loaded, opened] = await Promise.allSettled([loading, opening]);
-    if (loaded.status === 'rejected') throw loaded.reason;
     try {
+      if (loaded.status === 'rejected') throw loaded.reason;
       if (opened.status === 'rejected') throw opened.reason;
       await folder.refuseChanges();
       cancellation.throwIfCancelled();
     } catch (error) {
-      addon.unload(loaded.value.model);
+      if (loaded.status === 'fulfilled') addon.unload(loaded.value.model);
+      if (opened.status === 'fulfilled') opened.value?.close();
       throw error;
     }
     if (loaded.value.note !== '') debug('%s', loaded.value.note);
@@ -191,8 +205,8 @@ export class Embedder {
    * that `specialTokens: 'error'` refuses.
    * @throws {EmbedderError} `INPUT_TOO_LONG`; `NON_FINITE`, with the failed inputs in `indices` and
    * the vectors of the remaining inputs in `vectors`; `OUT_OF_MEMORY`; `DEVICE_FAILED`; `CLOSED`;
-   * for texts also `MODEL_NOT_FOUND` (the model has no `tokenizer.json`) and `MODEL_INVALID` (its
-   * `tokenizer.json` fails, belongs to another model, or has changed).
+   * for texts also `MODEL_NOT_FOUND` (the model has no `tokenizer.json`) and `MODEL_INVALID` (a
+   * text contains a token of its `tokenizer.json` that the model does not have).
    */
   embed(input: Input, options?: EmbedOptions): Promise<Vector>;
   embed(input: readonly Input[], options?: EmbedOptions): Promise<Vector[]>;
@@ -246,7 +260,7 @@ export class Embedder {
     await Promise.allSettled(this.#running);
     await yieldToEventLoop(); // so that whoever awaits one of these calls continues first
     finalization.unregister(this);
-    addon.unload(this.#loaded.model);
+    release({ model: this.#loaded.model, tokenizer: this.#tokenizer });
   }
 
   #run<T>(
@@ -268,7 +282,7 @@ export class Embedder {
     if (inputs.length === 0) return [];
     const limits = {
       vocabulary: this.#checkpoint.source.config.vocabulary,
-      maxPositions: this.maxTokens,
+      maxTokens: this.maxTokens,
     };
     refuseTooMany(inputs.length);
     const vectors: Vector[] = [];

@@ -94,7 +94,30 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'native/reference',
   ],
   'native/model': ['native/error', 'native/platform', 'native/backend'],
-  'native/engine': ['native/error', 'native/model', 'native/devices'],
+  'native/tokenizer/hash': [],
+  'native/tokenizer/unicode': [],
+  'native/tokenizer/words': ['native/tokenizer/hash', 'native/tokenizer/unicode'],
+  'native/tokenizer/file': ['native/error', 'native/tokenizer/unicode', 'native/tokenizer/words'],
+  'native/tokenizer/added_tokens': [
+    'native/error',
+    'native/tokenizer/hash',
+    'native/tokenizer/unicode',
+    'native/tokenizer/file',
+  ],
+  'native/tokenizer': [
+    'native/error',
+    'native/tokenizer/unicode',
+    'native/tokenizer/words',
+    'native/tokenizer/file',
+    'native/tokenizer/added_tokens',
+  ],
+  'native/engine': [
+    'native/error',
+    'native/platform',
+    'native/model',
+    'native/devices',
+    'native/tokenizer',
+  ],
   'native/addon': [
     'native/error',
     'native/platform',
@@ -112,7 +135,14 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'lib/addon': ['lib/errors', 'lib/cancellation', 'lib/addon/types'],
   'lib/checkpoint': ['lib/errors', 'lib/show', 'lib/addon/types'],
   'lib/options': ['lib/cancellation', 'lib/show', 'lib/addon/types'],
-  'lib/text': ['lib/errors', 'lib/cancellation', 'lib/show', 'lib/addon/types', 'lib/options'],
+  'lib/text': [
+    'lib/errors',
+    'lib/cancellation',
+    'lib/show',
+    'lib/addon/types',
+    'lib/addon',
+    'lib/options',
+  ],
   'lib/embedder': [
     'lib/errors',
     'lib/cancellation',
@@ -221,10 +251,11 @@ it('only addon/ includes Node headers', () => {
   for (const { file } of including) expect(file).toMatch(/^native\/addon\//);
 });
 
-it('only load_addon.ts loads the addon, only tokenizer.ts imports tokenizers', () => {
-  const importing = (name: string) => files(lib.filter(({ imports }) => imports.includes(name)));
-  expect(importing('node-gyp-build')).toEqual(['lib/addon/load_addon.ts']);
-  expect(importing('tokenizers')).toEqual(['lib/text/tokenizer.ts']);
+it('node-gyp-build is the only package that lib/ imports, and only load_addon.ts does', () => {
+  const packages = lib.flatMap(({ file, imports }) =>
+    imports.filter((name) => !/^(\.|node:)/.test(name)).map((name) => `${file}: ${name}`),
+  );
+  expect(packages).toEqual(['lib/addon/load_addon.ts: node-gyp-build']);
   const others = lib.filter(({ file }) => file !== 'lib/addon/load_addon.ts');
   for (const { file, code } of others) expect(code.match(/\.node'/)?.[0], file).toBeUndefined();
 });
@@ -233,16 +264,24 @@ it('lib/addon/types.ts exports only types, so that importing it loads nothing', 
   expect(named(lib, 'lib/addon/types.ts').code).not.toMatch(/^export (?!interface |type )/m);
 });
 
-it('native code has no JSON and no Hugging Face names', () => {
+it('native code knows no tensors of Hugging Face', () => {
   for (const { file, code } of [...native, ...cuda]) {
     expect(
-      code.match(/embed_tokens|self_attn|_proj\b|layernorm|model_type|data_offsets|json\.h/i)?.[0],
+      code.match(/embed_tokens|self_attn|_proj\b|layernorm|model_type|data_offsets/i)?.[0],
       file,
     ).toBeUndefined();
   }
   expect(files(lib.filter(({ code }) => /embed_tokens|self_attn/.test(code)))).toEqual([
     'lib/checkpoint/checkpoint.ts',
   ]);
+});
+
+it('other folders include only tokenizer.h of the tokenizer', () => {
+  const outside = native.filter(({ file }) => !file.startsWith('native/tokenizer/'));
+  const included = outside.flatMap(({ imports }) =>
+    imports.filter((name) => name.startsWith('"tokenizer/')),
+  );
+  expect(new Set(included)).toEqual(new Set(['"tokenizer/tokenizer.h"']));
 });
 
 it('asm and device intrinsics are in ptx.cuh and wgmma.cuh, launches in runtime.h', () => {

@@ -118,6 +118,47 @@ export interface Pending<T> {
   readonly promise: Promise<T | undefined>;
 }
 
+/** A tokenizer in native memory. */
+export interface OpenedTokenizer {
+  /** Identifies the tokenizer in this environment (main thread or worker). */
+  readonly tokenizer: number;
+  /** Whether the end token is appended because the file's template adds nothing. */
+  readonly appendsEndToken: boolean;
+}
+
+/** How to treat special tokens in a text. */
+export type SpecialTokens = 'parse' | 'text' | 'error';
+
+export interface TokenizeOptions {
+  readonly specialTokens: SpecialTokens;
+  /** Limit of a text, with the tokens that the template adds; at most 2^32 - 1. */
+  readonly maxTokens: number;
+  /**
+   * Whether a longer text is cut to the limit. If not, its length is more than the limit, but not
+   * known exactly.
+   */
+  readonly truncate: boolean;
+  /** Whether ids are wanted. If not, texts are only counted. */
+  readonly keepIds: boolean;
+}
+
+/** An added token in a text. */
+export interface RefusedToken {
+  readonly id: number;
+  readonly content: string;
+}
+
+/** The token ids of texts, one after another, and the count of each. */
+export interface Tokenized {
+  readonly ids: Uint32Array;
+  readonly lengths: Uint32Array;
+  /**
+   * Why conversion has ended before the text at `lengths.length`: it has a special token that
+   * `specialTokens: 'error'` refuses, or a token whose id is outside of the vocabulary.
+   */
+  readonly refused?: RefusedToken;
+}
+
 /**
  * The exports of the native addon. Functions throw, and promises reject with, an Error whose `code`
  * is an `ErrorCode`, or a RangeError for an invalid argument.
@@ -162,6 +203,20 @@ export interface Addon {
   ): void;
   /** Queues a call to which all texts have been added. */
   submit(ticket: number): void;
+  /**
+   * Reads a `tokenizer.json`, on the text thread, for a model whose embedding table has
+   * `vocabulary` rows. `endToken` is appended to every text if the file's template adds nothing.
+   */
+  openTokenizer(path: string, vocabulary: number, endToken: string): Pending<OpenedTokenizer>;
+  /** Releases a tokenizer. Its memory is freed when no work uses it. */
+  closeTokenizer(tokenizer: number): void;
+  /** Converts texts, at least one, each with `prefix` before it, on the text thread. */
+  tokenize(
+    tokenizer: number,
+    prefix: string,
+    texts: readonly string[],
+    options: TokenizeOptions,
+  ): Pending<Tokenized>;
   /** Drops work. Does nothing if it has already settled. */
   cancel(ticket: number): void;
   /** Address of an array's first byte. For the test that vectors are not copied. */

@@ -1,12 +1,10 @@
 // Options of embed and countTokens: types, defaults, checks. No other file of lib/ repeats the
 // checks; native/addon checks again, against bugs.
 
+import type { SpecialTokens } from '../addon/types';
 import type { AbortSignalLike } from '../cancellation';
 import { checkInteger, checkNames, checkOneOf, checkSignal, type Given } from './checks';
 import { type Prefix, prefixOf } from './prompt';
-
-/** How to treat special tokens in a text: see {@link CountOptions.specialTokens}. */
-export type SpecialTokens = 'parse' | 'text' | 'error';
 
 /** Options of `Embedder.countTokens`. */
 export interface CountOptions {
@@ -23,12 +21,12 @@ export interface CountOptions {
   readonly prompt?: string;
   /**
    * How to treat special tokens (`<|endoftext|>`, `<think>`, ...) that occur in a text or its
-   * prompt.
+   * prompt: added tokens of `tokenizer.json` that are marked as special or written in angle
+   * brackets.
    *
    * - `parse`: each becomes its own token, as with Hugging Face.
-   * - `text`: they are read as ordinary text. The first such call parses `tokenizer.json` again,
-   *   which blocks the event loop, for 0.7 s with the published models.
-   * - `error`: the call rejects with a `RangeError`.
+   * - `text`: they are read as ordinary text.
+   * - `error`: the call rejects with a `RangeError`. What `truncate` removes is not looked at.
    *
    * @default 'parse'
    */

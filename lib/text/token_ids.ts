@@ -3,7 +3,7 @@
 // block it.
 
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
-import type { ModelConfig } from '../addon/types';
+import type { RefusedToken, Tokenized, TokenizeOptions } from '../addon/types';
 import type { Cancellation } from '../cancellation';
 import { EmbedderError } from '../errors';
 import type { CountRequest, EmbedRequest } from '../options/embed';
@@ -17,13 +17,23 @@ export interface TokenIds {
   readonly lengths: Uint32Array;
 }
 
-// Characters and ids per slice: about 4,000 tokens, copied out of the tokenizer in 0.5 ms.
+/** The model's limits. */
+export interface Limits {
+  /** Rows of the embedding table. */
+  readonly vocabulary: number;
+  /** Tokens of an input. */
+  readonly maxTokens: number;
+}
+
+// Characters and ids per slice: about 4,000 tokens, converted in 0.5 ms.
 const sliceSize = 16_384;
 const sliceInputs = 256;
 
+const unlimited = 2 ** 32 - 1;
+
 /**
  * Calls `add` with the token ids of all inputs, slice by slice, each input of at most
- * `maxPositions` tokens: longer ones are truncated or refused according to `request.truncate`.
+ * `limits.maxTokens` tokens: longer ones are truncated or refused according to `request.truncate`.
  * Resolves when all are added. Rejects with the reason if the call is cancelled; with
  * `INPUT_TOO_LONG`; for an id outside of the vocabulary, with `MODEL_INVALID` if it is from the
  * tokenizer and a `RangeError` if it is from the caller; with a `RangeError` for a special token if
@@ -32,29 +42,32 @@ const sliceInputs = 256;
 export function addTokenIds(
   inputs: Inputs,
   request: Pick<EmbedRequest, keyof CountRequest | 'truncate'>,
-  { vocabulary, maxPositions }: Pick<ModelConfig, 'vocabulary' | 'maxPositions'>,
+  { vocabulary, maxTokens }: Limits,
   tokenizer: Tokenizer | undefined,
   cancellation: Cancellation,
   add: (slice: TokenIds) => void,
 ): Promise<void> {
-  return eachSlice(inputs, request, vocabulary, tokenizer, cancellation, (slice, first) => {
-    const lengths = Uint32Array.from(slice, ({ length }, offset) => {
-      if (length <= maxPositions || request.truncate === 'end')
-        return Math.min(length, maxPositions);
+  const truncate = request.truncate === 'end';
+  const options = { maxTokens, truncate, keepIds: true };
+  return eachSlice(inputs, request, options, vocabulary, tokenizer, cancellation, (slice) => {
+    const lengths = Uint32Array.from(slice, ({ name, length, isText }) => {
+      if (length <= maxTokens) return length;
+      if (truncate && !isText) return maxTokens;
+      // A long text is not converted to its end.
       throw new EmbedderError(
         'INPUT_TOO_LONG',
-        `${inputs.name(first + offset)} has ${length} tokens, but the limit is ${maxPositions}: ` +
-          `split the text, or use truncate: 'end'.`,
+        `${name} has ${isText ? `more than ${maxTokens}` : length} tokens, but the limit is ` +
+          `${maxTokens}: split the text, or use truncate: 'end'.`,
       );
     });
     const ids = new Uint32Array(lengths.reduce((sum, length) => sum + length, 0));
     let end = 0;
-    slice.forEach((tokens, offset) => {
-      const begin = end;
-      end += lengths[offset] as number;
-      for (let i = begin; i < end - 1; i++) ids[i] = tokens[i - begin] as number;
-      // A truncated text keeps its last token, because that one is pooled.
-      ids[end - 1] = tokens[tokens.length - 1] as number;
+    slice.forEach(({ ids: own }, index) => {
+      const length = lengths[index] as number;
+      ids.set(own.subarray(0, length), end);
+      end += length;
+      // A truncated input keeps its last token, because that one is pooled.
+      ids[end - 1] = own[own.length - 1] as number;
     });
     add({ ids, lengths });
   });
@@ -68,46 +81,66 @@ export async function countTokens(
   tokenizer: Tokenizer | undefined,
   cancellation: Cancellation,
 ): Promise<number[]> {
+  const options = { maxTokens: unlimited, truncate: false, keepIds: false };
   const counts: number[] = [];
-  await eachSlice(inputs, request, vocabulary, tokenizer, cancellation, (slice) => {
-    for (const tokens of slice) counts.push(tokens.length);
+  await eachSlice(inputs, request, options, vocabulary, tokenizer, cancellation, (slice) => {
+    for (const { length } of slice) counts.push(length);
   });
   return counts;
 }
 
-/** Calls `visit` with the token ids of consecutive inputs and the index of the first. */
+/** An input after its conversion. */
+interface Converted {
+  /** What messages call it. */
+  readonly name: string;
+  readonly isText: boolean;
+  readonly length: number;
+  /** Empty for texts if ids are not kept. */
+  readonly ids: Uint32Array;
+}
+
+/** Calls `visit` with consecutive inputs, converted and checked. */
 async function eachSlice(
   inputs: Inputs,
   request: CountRequest,
+  limits: Omit<TokenizeOptions, 'specialTokens'>,
   vocabulary: number,
   tokenizer: Tokenizer | undefined,
   cancellation: Cancellation,
-  visit: (slice: readonly ArrayLike<number>[], first: number) => void,
+  visit: (slice: readonly Converted[]) => void,
 ): Promise<void> {
-  const forbidden = request.specialTokens === 'error' ? tokenizer?.specialTokens : undefined;
+  const options = { ...limits, specialTokens: request.specialTokens };
+  const prefix = request.prefix?.text ?? '';
   for (let first = 0; first < inputs.length; ) {
     if (first > 0) await yieldToEventLoop();
     const slice = takeSlice(inputs, first, request);
     const texts = slice.filter((input) => typeof input === 'string');
-    const encoded = texts.length > 0 ? await encode(tokenizer, texts, request) : [];
+    const converted =
+      texts.length > 0
+        ? await present(tokenizer).encode(prefix, texts, options, cancellation)
+        : undefined;
     cancellation.throwIfCancelled();
-    let next = 0;
-    const tokenized = slice.map((input, offset) => {
-      const name = inputs.name(first + offset);
-      if (typeof input !== 'string') {
-        refuseUnknown(input, name, vocabulary);
-        return input;
-      }
-      const tokens = encoded[next++] as number[];
-      checkEncoded(tokens, name, vocabulary, forbidden);
-      return tokens;
-    });
-    visit(tokenized, first);
+    let nextText = 0;
+    let end = 0;
+    visit(
+      slice.map((input, offset) => {
+        const name = inputs.name(first + offset);
+        if (typeof input !== 'string') {
+          refuseUnknown(input, name, vocabulary);
+          return { name, isText: false, length: input.length, ids: input };
+        }
+        const { ids, lengths, refused } = converted as Tokenized;
+        const length = lengths[nextText++];
+        if (length === undefined) throw refusal(refused as RefusedToken, name, vocabulary);
+        end += length;
+        return { name, isText: true, length, ids: ids.subarray(end - length, end) };
+      }),
+    );
     first += slice.length;
   }
 }
 
-/** Takes the next inputs, up to the size of a slice, and prepends the prefix to texts. */
+/** Takes the next inputs, up to the size of a slice. */
 function takeSlice(inputs: Inputs, first: number, { prefix }: CountRequest): readonly Input[] {
   const slice: Input[] = [];
   let size = 0;
@@ -119,15 +152,14 @@ function takeSlice(inputs: Inputs, first: number, { prefix }: CountRequest): rea
         `${prefix.option} applies to texts only, but ${inputs.name(index)} is token ids.`,
       );
     }
-    const whole = prefix ? `${prefix.text}${input}` : input;
-    slice.push(whole);
-    size += whole.length;
+    slice.push(input);
+    size += input.length + (prefix?.text.length ?? 0);
   }
   return slice;
 }
 
-function encode(tokenizer: Tokenizer | undefined, texts: readonly string[], request: CountRequest) {
-  if (tokenizer) return tokenizer.encode(texts, request.specialTokens === 'text');
+function present(tokenizer: Tokenizer | undefined): Tokenizer {
+  if (tokenizer) return tokenizer;
   throw new EmbedderError(
     'MODEL_NOT_FOUND',
     'The model folder has no tokenizer.json: pass token ids, or add the file.',
@@ -143,27 +175,17 @@ function refuseUnknown(ids: Uint32Array, name: string, vocabulary: number): void
   }
 }
 
-function checkEncoded(
-  tokens: readonly number[],
-  name: string,
-  vocabulary: number,
-  forbidden: ReadonlyMap<number, string> | undefined,
-): void {
-  const unknown = tokens.find((id) => id >= vocabulary);
-  if (unknown !== undefined) {
-    throw new EmbedderError(
+function refusal({ id, content }: RefusedToken, name: string, vocabulary: number): Error {
+  const token = shorten(content);
+  if (id >= vocabulary) {
+    return new EmbedderError(
       'MODEL_INVALID',
-      `tokenizer.json produces the token id ${unknown} for ${name}, but the model has ` +
-        `${vocabulary} tokens: the file belongs to another model.`,
+      `${name} contains ${token}, which has the token id ${id} in tokenizer.json, but the model ` +
+        `has ${vocabulary} tokens: the file belongs to another model.`,
     );
   }
-  // The last token is the end token, which is not part of the text.
-  const special = forbidden && tokens.slice(0, -1).find((id) => forbidden.has(id));
-  if (special !== undefined) {
-    const token = shorten(forbidden?.get(special) ?? '');
-    throw new RangeError(
-      `${name} contains the special token ${token}: ` +
-        "remove it, or set specialTokens to 'parse' or 'text'.",
-    );
-  }
+  return new RangeError(
+    `${name} contains the special token ${token}: ` +
+      "remove it, or set specialTokens to 'parse' or 'text'.",
+  );
 }

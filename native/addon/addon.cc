@@ -15,13 +15,14 @@
 namespace qwen3::addon {
 namespace {
 
-// Drops an embed or a load.
+// Drops work.
 void Cancel(const Napi::CallbackInfo& info) {
   Environment& here = environment_of(info);
   const std::optional<Pending> work =
       here.take(static_cast<uint32_t>(integer(info[0], "ticket", 0, UINT32_MAX)));
   if (!work) return;
   if (work->job) work->job->cancelled = true;
+  if (work->text_task) work->text_task->cancelled = true;
   if (work->request) {
     // Under the mutex, no vector is being written; afterwards none will be.
     const std::lock_guard lock(here.link->owner->mutex);
@@ -61,6 +62,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("embed", Napi::Function::New<guarded<Embed>>(env));
   exports.Set("addTexts", Napi::Function::New<guarded<AddTexts>>(env));
   exports.Set("submit", Napi::Function::New<guarded<Submit>>(env));
+  exports.Set("openTokenizer", Napi::Function::New<guarded<OpenTokenizer>>(env));
+  exports.Set("closeTokenizer", Napi::Function::New<guarded<CloseTokenizer>>(env));
+  exports.Set("tokenize", Napi::Function::New<guarded<TokenizeTexts>>(env));
   exports.Set("cancel", Napi::Function::New<guarded<Cancel>>(env));
   exports.Set("addressOf", Napi::Function::New<guarded<AddressOf>>(env));
   exports.Set("lastPooledAddress", Napi::Function::New<guarded<LastPooledAddress>>(env));

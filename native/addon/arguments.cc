@@ -1,5 +1,6 @@
 #include "addon/arguments.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -53,6 +54,12 @@ Napi::Float32Array floats(const Napi::Value& value, const char* name, size_t len
     throw std::invalid_argument(std::string(name) + " has " +
                                 std::to_string(array.ElementLength()) + " values, not " +
                                 std::to_string(length));
+  return array;
+}
+
+Napi::Uint32Array array_of(Napi::Env env, const std::vector<uint32_t>& values) {
+  Napi::Uint32Array array = Napi::Uint32Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
   return array;
 }
 

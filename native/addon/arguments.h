@@ -1,6 +1,6 @@
-// Conversion of the exports' arguments. lib/ has checked them already; these checks prevent a bug
-// there from corrupting memory here. Each function throws std::invalid_argument with the argument's
-// name.
+// Conversion of the exports' arguments and results. lib/ has checked arguments already; these
+// checks prevent a bug there from corrupting memory here. They throw std::invalid_argument with the
+// argument's name.
 #pragma once
 #include <napi.h>
 
@@ -24,5 +24,7 @@ std::vector<uint32_t> integers(const Napi::Value& value, const char* name);
 // A Float32Array of `length` values.
 Napi::Float32Array floats(const Napi::Value& value, const char* name, size_t length);
 ModelSource model_source(const Napi::Object& from);
+// A Uint32Array with a copy of the values.
+Napi::Uint32Array array_of(Napi::Env env, const std::vector<uint32_t>& values);
 
 }  // namespace qwen3::addon

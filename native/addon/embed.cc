@@ -19,15 +19,11 @@ namespace qwen3::addon {
 namespace {
 
 void finish_embed(Environment& here, uint32_t ticket) {
-  const std::optional<Pending> work = here.take(ticket);
-  if (!work) return;
-  const Request& request = *work->request;
-  if (request.error) {
-    return work->promise.Reject(to_js(here.env, request.error->code, request.error->what()));
-  }
-  Napi::Uint32Array non_finite = Napi::Uint32Array::New(here.env, request.non_finite.size());
-  std::copy(request.non_finite.begin(), request.non_finite.end(), non_finite.Data());
-  work->promise.Resolve(non_finite);
+  here.settle(ticket, [&](const Pending& work) {
+    const Request& request = *work.request;
+    if (request.error) throw Error(*request.error);
+    return array_of(here.env, request.non_finite);
+  });
 }
 
 // Asking the system for its free memory takes 0.2 ms, so only calls with large results do.

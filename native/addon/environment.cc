@@ -1,9 +1,12 @@
 #include "addon/environment.h"
 
 #include <cstdlib>
+#include <exception>
 #include <mutex>
 #include <set>
 #include <utility>
+
+#include "addon/js_errors.h"
 
 namespace qwen3::addon {
 namespace {
@@ -104,6 +107,18 @@ std::optional<Pending> Environment::take(uint32_t ticket) {
   return std::move(node.mapped());
 }
 
+void Environment::settle(uint32_t ticket, const std::function<Napi::Value(Pending&)>& result) {
+  std::optional<Pending> work = take(ticket);
+  if (!work) return;
+  try {
+    work->promise.Resolve(result(*work));
+  } catch (const Napi::Error& error) {
+    work->promise.Reject(error.Value());
+  } catch (...) {
+    work->promise.Reject(to_js(env, std::current_exception()));
+  }
+}
+
 // After this no other thread accesses the environment or the memory of its arrays.
 void Environment::end() {
   link->end();
@@ -111,9 +126,11 @@ void Environment::end() {
   for (auto& [ticket, work] : pending) {
     if (work.request) work.request->cancelled = true;
     if (work.job) work.job->cancelled = true;
+    if (work.text_task) work.text_task->cancelled = true;
   }
   pending.clear();
   models.clear();
+  tokenizers.clear();
 }
 
 Environment& environment_of(const Napi::CallbackInfo& info) {

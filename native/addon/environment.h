@@ -1,6 +1,6 @@
-// An environment (main thread or worker): its models and pending calls, by number, and its link,
-// through which other threads run tasks on it. Tasks posted to a link whose environment has ended
-// are dropped.
+// An environment (main thread or worker): its models, tokenizers and pending work, by number, and
+// its link, through which other threads run tasks on it. Tasks posted to a link whose environment
+// has ended are dropped.
 #pragma once
 #include <napi.h>
 
@@ -13,6 +13,7 @@
 
 #include "engine/loader.h"
 #include "engine/request.h"
+#include "engine/text_worker.h"
 
 namespace qwen3::addon {
 
@@ -30,7 +31,7 @@ struct Link {
   void end();
 };
 
-// An embed or load that has not settled.
+// Work that has not settled.
 struct Pending {
   Napi::Promise::Deferred promise;
   // embed
@@ -41,6 +42,8 @@ struct Pending {
   // load
   std::shared_ptr<LoadJob> job = nullptr;
   Napi::FunctionReference progress = {};
+  // openTokenizer, tokenize
+  std::shared_ptr<TextTask> text_task = nullptr;
 };
 
 // State of one environment. Accessed by its thread only.
@@ -51,12 +54,16 @@ struct Environment {
   std::shared_ptr<Link> link = std::make_shared<Link>();
   std::unordered_map<uint32_t, Pending> pending;
   std::unordered_map<uint32_t, std::shared_ptr<LoadedModel>> models;
-  uint32_t next_ticket = 1, next_model = 1;
+  std::unordered_map<uint32_t, std::shared_ptr<const Tokenizer>> tokenizers;
+  uint32_t next_ticket = 1, next_model = 1, next_tokenizer = 1;
 
   // Returns the ticket.
   uint32_t add(Pending work);
   // Removes and returns the work of a ticket; none if it was cancelled.
   std::optional<Pending> take(uint32_t ticket);
+  // Settles the promise of a ticket with result(work), or rejects it with what that throws. Does
+  // nothing if the work was cancelled.
+  void settle(uint32_t ticket, const std::function<Napi::Value(Pending&)>& result);
   void end();
 };
 

@@ -9,6 +9,9 @@ void Unload(const Napi::CallbackInfo& info);
 Napi::Value Embed(const Napi::CallbackInfo& info);
 void AddTexts(const Napi::CallbackInfo& info);
 void Submit(const Napi::CallbackInfo& info);
+Napi::Value OpenTokenizer(const Napi::CallbackInfo& info);
+void CloseTokenizer(const Napi::CallbackInfo& info);
+Napi::Value TokenizeTexts(const Napi::CallbackInfo& info);
 Napi::Value AddressOf(const Napi::CallbackInfo& info);
 Napi::Value LastPooledAddress(const Napi::CallbackInfo& info);
 

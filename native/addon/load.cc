@@ -18,24 +18,23 @@ namespace {
 
 void finish_load(Environment& here, uint32_t ticket, const std::shared_ptr<LoadedModel>& loaded,
                  const std::exception_ptr& failure) {
-  const std::optional<Pending> work = here.take(ticket);
-  if (!work) return;
-  if (failure) return work->promise.Reject(to_js(here.env, failure));
-  const LoadJob& job = *work->job;
-  const uint32_t number = here.next_model++;
-  here.models.emplace(number, loaded);
-  const Backend::Traits traits = loaded->model->backend->traits();
-  Napi::Object device = Napi::Object::New(here.env), result = Napi::Object::New(here.env);
-  device.Set("name", traits.name);
-  device.Set("instructionSet", traits.instruction_set);
-  device.Set("threads", job.threads);
-  result.Set("precision", to_string(job.precision));
-  result.Set("batchTokens", traits.batch_rows);
-  result.Set("maxTokens", std::min(loaded->model->config.max_positions, loaded->limits.tokens));
-  result.Set("note", job.note);
-  result.Set("model", number);
-  result.Set("device", device);
-  work->promise.Resolve(result);
+  here.settle(ticket, [&](const Pending& work) {
+    if (failure) std::rethrow_exception(failure);
+    const LoadJob& job = *work.job;
+    const Backend::Traits traits = loaded->model->backend->traits();
+    Napi::Object device = Napi::Object::New(here.env), result = Napi::Object::New(here.env);
+    device.Set("name", traits.name);
+    device.Set("instructionSet", traits.instruction_set);
+    device.Set("threads", job.threads);
+    result.Set("precision", to_string(job.precision));
+    result.Set("batchTokens", traits.batch_rows);
+    result.Set("maxTokens", std::min(loaded->model->config.max_positions, loaded->limits.tokens));
+    result.Set("note", job.note);
+    result.Set("model", here.next_model);
+    result.Set("device", device);
+    here.models.emplace(here.next_model++, loaded);
+    return result;
+  });
 }
 
 }  // namespace

@@ -1,15 +1,31 @@
 #include "addon/process.h"
 
-namespace qwen3::addon {
+#include <system_error>
 
-// Never destroyed, because their threads may be running when the process exits.
-Engine& engine() {
-  static auto* const instance = new Engine;
-  return *instance;
+#include "error.h"
+
+namespace qwen3::addon {
+namespace {
+
+// Never destroyed, because its thread may be running when the process exits. `Use` distinguishes
+// services of one type.
+template <typename Service, int Use = 0>
+Service& started() {
+  try {
+    static auto* const instance = new Service;
+    return *instance;
+  } catch (const std::system_error& error) {
+    throw Error(ErrorCode::device_unavailable,
+                std::string("the system does not allow another thread (") + error.what() +
+                    "): raise the limit, for example with ulimit -u");
+  }
 }
-Loader& loader() {
-  static auto* const instance = new Loader;
-  return *instance;
-}
+
+}  // namespace
+
+Engine& engine() { return started<Engine>(); }
+Loader& loader() { return started<Loader>(); }
+TextWorker& text_worker() { return started<TextWorker, 0>(); }
+TextWorker& file_worker() { return started<TextWorker, 1>(); }
 
 }  // namespace qwen3::addon

@@ -5,21 +5,18 @@ import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { serialize, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Embedder, EmbedderError, type Input, type Vector } from '../../lib';
 import { addon } from '../../lib/addon/binary';
-import type { LoadedModel } from '../../lib/addon/types';
+import type { LoadedModel, Pending } from '../../lib/addon/types';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
+import { Folder } from '../../lib/checkpoint/folder';
 import { Tokenizer } from '../../lib/text/tokenizer';
 import { idsOf, randomModel, smallModel } from '../support/goldens.cjs';
 import { loadCounting } from '../support/load_counting';
+import { randomNumbers } from '../support/random_numbers.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
-import {
-  randomNumbers,
-  tinyCheckpoint,
-  withHeader,
-  writeCheckpoint,
-} from '../support/tiny_checkpoint';
+import { tinyCheckpoint, withHeader, writeCheckpoint } from '../support/tiny_checkpoint';
 
 let small: Embedder;
 
@@ -28,6 +25,11 @@ beforeAll(async () => {
 });
 
 afterAll(() => small.close());
+
+// Spies keep their arguments in memory.
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const failure = (call: Promise<unknown>): Promise<Error> =>
   call.then(
@@ -123,7 +125,11 @@ describe('load', () => {
     writeCheckpoint(folder, tinyCheckpoint());
     const tokenizer = path.join(folder, 'tokenizer.json');
     writeFileSync(tokenizer, '{}');
+    const load = vi.spyOn(addon, 'load');
+    const cancel = vi.spyOn(addon, 'cancel');
     expect(await failure(Embedder.load(folder))).toMatchObject({ code: 'MODEL_INVALID' });
+    const started: Pending<unknown> | undefined = load.mock.results[0]?.value;
+    expect(cancel).toHaveBeenCalledWith(started?.ticket);
 
     // Here the weights are loaded before the tokenizer fails.
     vi.spyOn(Tokenizer, 'open').mockImplementationOnce(async () => {
@@ -135,6 +141,28 @@ describe('load', () => {
     const { embedder, read } = await loadCounting(folder);
     expect(read).toBeGreaterThan(0); // not shared with a model that was kept
     await embedder.close();
+  });
+
+  it('frees the tokenizer on close, garbage collection, or a late failure', async () => {
+    const close = vi.spyOn(addon, 'closeTokenizer');
+    await (await Embedder.load(smallModel)).close();
+    expect(close).toHaveBeenCalledOnce();
+
+    await expect
+      .poll(async () => {
+        collectGarbage();
+        await wait(20);
+        await Embedder.load(smallModel);
+        return close.mock.calls.length;
+      })
+      .toBeGreaterThan(3);
+
+    const before = close.mock.calls.length;
+    vi.spyOn(Folder.prototype, 'refuseChanges').mockRejectedValueOnce(new Error('changed'));
+    expect((await failure(Embedder.load(smallModel))).message).toBe('changed');
+    expect(close.mock.calls.length).toBeGreaterThan(before);
+    const closed = close.mock.calls.flat();
+    expect(new Set(closed).size).toBe(closed.length); // each once
   });
 
   it('rejects a model that is larger than the memory, and reports both sizes', async () => {
@@ -348,7 +376,7 @@ describe('embed', () => {
     );
     expect(await failure(short.embed(['import', 'importance']))).toMatchObject({
       code: 'INPUT_TOO_LONG',
-      message: expect.stringMatching(/input\[1\] has 4 tokens, but the limit is 3/),
+      message: expect.stringMatching(/input\[1\] has more than 3 tokens, but the limit is 3/),
     });
   });
 

@@ -1,17 +1,24 @@
 // Calls of the addon without lib/: it refuses arguments that would corrupt memory if lib/ had a
 // bug, and drops cancelled work.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addon } from '../../lib/addon/binary';
-import type { LoadedModel, ModelSource, Vector } from '../../lib/addon/types';
+import type {
+  LoadedModel,
+  ModelSource,
+  OpenedTokenizer,
+  TokenizeOptions,
+  Vector,
+} from '../../lib/addon/types';
 import { readCheckpoint } from '../../lib/checkpoint/checkpoint';
 import { run, script } from '../support/child';
 import { smallModel } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
 import { tinyCheckpoint, writeCheckpoint } from '../support/tiny_checkpoint';
+import { smallTokenizer } from '../support/tokenizer_json.cjs';
 
 /** A file of the built package, as a string of a script. */
 const built = (...names: string[]) =>
@@ -182,6 +189,147 @@ it('load refuses an unknown precision, and text that is none', () => {
     expect(() => addon.load(source, { ...device, ...request } as typeof device, undefined));
   refused({ precision: 'f64' }).toThrow(new RangeError('unknown precision'));
   refused({ device: 7 }).toThrow(new RangeError('device is not a string'));
+});
+
+describe('tokenizers', () => {
+  const file = path.join(smallModel, 'tokenizer.json');
+  const end = 16_379;
+  const options: TokenizeOptions = {
+    specialTokens: 'parse',
+    maxTokens: 100,
+    truncate: false,
+    keepIds: true,
+  };
+  let tokenizer: number;
+
+  const opened = async () =>
+    ((await addon.openTokenizer(file, 16_384, '').promise) as OpenedTokenizer).tokenizer;
+
+  beforeAll(async () => {
+    tokenizer = await opened();
+  });
+
+  it.each([
+    ['path is not a string', [undefined, 16_384, '']],
+    ['vocabulary is out of range', [file, 0, '']],
+    ['vocabulary is out of range', [file, 2 ** 32, '']],
+    ['vocabulary is out of range', [file, '1', '']],
+    ['vocabulary is out of range', [file, Number.NaN, '']],
+    ['vocabulary is not an integer', [file, 1.5, '']],
+    ['endToken is not a string', [file, 16_384, 7]],
+  ])('openTokenizer: %s: %o', (message, args) => {
+    const open = () => addon.openTokenizer(...(args as [string, number, string]));
+    expect(open).toThrow(new RangeError(message));
+  });
+
+  it('openTokenizer reports a file that cannot be read', async () => {
+    const open = (...args: [string, number, string]) => addon.openTokenizer(...args).promise;
+    await expect(open(`${file}.none`, 16_384, '')).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+    });
+    await expect(open(smallModel, 16_384, '')).rejects.toMatchObject({
+      code: expect.stringMatching(/^MODEL_/),
+    });
+    await expect(open('\0', 16_384, '')).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
+  });
+
+  it('openTokenizer needs the end token only if the template adds nothing', async () => {
+    const opening = addon.openTokenizer(file, 16_384, 'none');
+    const { tokenizer, appendsEndToken } = (await opening.promise) as OpenedTokenizer;
+    expect(appendsEndToken).toBe(false);
+    addon.closeTokenizer(tokenizer);
+    const bare = path.join(temporaryFolder(), 'tokenizer.json');
+    writeFileSync(bare, JSON.stringify({ ...smallTokenizer(), post_processor: null }));
+    await expect(addon.openTokenizer(bare, 16_384, 'none').promise).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: `${bare}: it has no token "none"`,
+    });
+  });
+
+  it.each([
+    ['tokenizer is out of range', { tokenizer: -1 }],
+    ['tokenizer is out of range', { tokenizer: '1' }],
+    ['tokenizer is not an integer', { tokenizer: 0.5 }],
+    ['a text is not a string', { prefix: undefined }],
+    ['texts is not an object', { texts: undefined }],
+    ['texts is not an object', { texts: 'a text' }],
+    ['texts are missing', { texts: [] }],
+    ['texts are missing', { texts: {} }],
+    ['a text is not a string', { texts: ['a text', 7] }],
+    ['options is not an object', { options: undefined }],
+    ['specialTokens is not a string', { options: {} }],
+    ['unknown specialTokens', { options: { ...options, specialTokens: 'none' } }],
+    ['maxTokens is out of range', { options: { ...options, maxTokens: 0 } }],
+    ['maxTokens is out of range', { options: { ...options, maxTokens: 2 ** 32 } }],
+    ['maxTokens is not an integer', { options: { ...options, maxTokens: 1.5 } }],
+  ])('tokenize: %s: %o', (message, given) => {
+    const wrong = { tokenizer, prefix: '', texts: ['a text'], options, ...given };
+    const call = () =>
+      addon.tokenize(
+        wrong.tokenizer as number,
+        wrong.prefix as string,
+        wrong.texts as string[],
+        wrong.options as TokenizeOptions,
+      );
+    expect(call).toThrow(new RangeError(message));
+  });
+
+  it('tokenize throws what a getter of its arguments throws', () => {
+    const thrown = new Error('no text');
+    const texts = Object.defineProperty(['a'], 1, {
+      get() {
+        throw thrown;
+      },
+    });
+    expect(() => addon.tokenize(tokenizer, '', texts, options)).toThrow(thrown);
+  });
+
+  it('tokenize returns ids and lengths, or only lengths', async () => {
+    const texts = ['', 'a', ''];
+    const { ids, lengths, refused } = { ...(await tokenized(tokenizer, texts)) };
+    expect(lengths).toEqual(Uint32Array.of(1, 2, 1));
+    expect(ids).toEqual(Uint32Array.of(end, ids?.[1] ?? 0, end, end));
+    expect(refused).toBeUndefined();
+    expect(await tokenized(tokenizer, texts, { keepIds: false })).toEqual({
+      ids: new Uint32Array(),
+      lengths,
+    });
+    expect(
+      await tokenized(tokenizer, ['a', '<|im_end|>', 'a'], { specialTokens: 'error' }),
+    ).toMatchObject({
+      lengths: Uint32Array.of(2),
+      refused: { id: end + 2, content: '<|im_end|>' },
+    });
+  });
+
+  it('closeTokenizer refuses what is no number, and ends new calls only', async () => {
+    for (const wrong of [undefined, '1', -1, 2 ** 32])
+      expect(() => addon.closeTokenizer(wrong as number)).toThrow(RangeError);
+    const closed = await opened();
+    const running = tokenized(closed, ['a '.repeat(10_000)], { maxTokens: 2 ** 32 - 1 });
+    addon.closeTokenizer(closed);
+    addon.closeTokenizer(closed);
+    expect((await running)?.lengths[0]).toBeGreaterThan(10_000);
+    for (const number of [closed, 2 ** 32 - 1]) {
+      expect(() => addon.tokenize(number, '', ['a'], options)).toThrow(
+        expect.objectContaining({ code: 'CLOSED', message: 'the tokenizer is closed' }),
+      );
+    }
+  });
+
+  it('work that is cancelled resolves with undefined', async () => {
+    const long = 'a '.repeat(1_000_000);
+    const running = addon.tokenize(tokenizer, '', [long], { ...options, maxTokens: 2 ** 32 - 1 });
+    const queued = addon.tokenize(tokenizer, '', ['a'], options);
+    const opening = addon.openTokenizer(file, 16_384, '');
+    for (const { ticket } of [running, queued, opening]) addon.cancel(ticket);
+    for (const { promise } of [running, queued, opening]) expect(await promise).toBeUndefined();
+    expect((await tokenized(tokenizer, ['a']))?.lengths).toEqual(Uint32Array.of(2));
+  });
+
+  function tokenized(number: number, texts: string[], given: Partial<TokenizeOptions> = {}) {
+    return addon.tokenize(number, '', texts, { ...options, ...given }).promise;
+  }
 });
 
 it('a cancelled call resolves with undefined, and its vectors are not written', async () => {

