@@ -113,7 +113,6 @@ function goldens(platform, what, home, command, args, options = {}) {
     return [
       `Node ${report.node.slice(1)}, ${sets}, ${inputs} vectors`,
       `1 - cos at most ${f32} in f32, ${bf16} in bf16`,
-      `tokenizers loads in ${report.tokenizers.toFixed(0)} ms`,
       report.rss ? `${Math.round(report.rss / 1e6)} MB resident` : 'resident memory unknown',
     ].join(', ');
   });
@@ -179,17 +178,6 @@ const parts = {
     const platform = 'win32-x64 under Wine';
     const env = { WINEPREFIX: path.join(folder, 'wine'), WINEDEBUG: '-all', WINEARCH: 'win64' };
     run('wine', ['winecfg', '-v', 'win10'], { env, stdio: 'ignore' });
-    const random = path.join(
-      env.WINEPREFIX,
-      'drive_c',
-      'windows',
-      'system32',
-      'bcryptprimitives.dll',
-    );
-    if (!fs.existsSync(random)) {
-      const source = path.join(root, 'test', 'package', 'bcryptprimitives.cc');
-      run(compiler, ['-shared', '-static', '-o', random, source, '-ladvapi32']);
-    }
     const node = nodeBinary(oldest, 'win32', 'x64');
     const renamed = path.join(folder, 'electron.exe');
     fs.copyFileSync(node, renamed);

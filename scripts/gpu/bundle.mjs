@@ -33,7 +33,7 @@ const sources = [
 ];
 const programs = ['gpu_tests', 'gpu_bench', 'gpu_conformance'];
 const libraries = ['qwen3_embed_cuda', 'qwen3_embed_cuda_watchdog'];
-const packages = ['node-gyp-build', 'node-addon-api', 'node-api-headers', 'tokenizers'];
+const packages = ['node-gyp-build', 'node-addon-api', 'node-api-headers'];
 
 /**
  * Makes the bundle and returns its folder. `emulated` packs the emulated device in place of GPU

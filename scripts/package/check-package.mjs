@@ -106,11 +106,6 @@ async function useIt() {
   });
   await check('require', () => embeds(consumer, 'embed.cjs'));
   await check('import', () => embeds(consumer, 'embed.mjs'));
-  await check('the tokenizers package', () => {
-    const { status, output } = runInside(consumer, 'tokenizers.cjs', [model]);
-    if (status !== 0) throw new Error(output);
-    return output;
-  });
   // Without the types of Node and the DOM, and with declaration files checked. 5.2 is the oldest
   // compiler that knows `await using`.
   for (const compiler of [

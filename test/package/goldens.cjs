@@ -2,10 +2,6 @@
 // and the small model's texts, in f32 and bf16. Prints a report as JSON. Arguments: the project's
 // folder, the maximum number of tokens of an input.
 const path = require('node:path');
-
-const begin = performance.now();
-require('tokenizers');
-const tokenizers = performance.now() - begin;
 const { Embedder } = require('qwen3-embed');
 
 const longest = Number(process.argv[3]);
@@ -54,9 +50,7 @@ async function main() {
       results.push(await worst(name, folder, precision, inputs));
   }
   const { rss } = process.memoryUsage();
-  console.log(
-    JSON.stringify({ node: process.version, arch: process.arch, results, tokenizers, rss }),
-  );
+  console.log(JSON.stringify({ node: process.version, arch: process.arch, results, rss }));
 }
 
 main();
