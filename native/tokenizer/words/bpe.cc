@@ -62,14 +62,15 @@ void Bpe::find_whole_tokens(const std::vector<Merge>& merges) {
 }
 
 // Whether a merge with a rank below `limit` crosses the border between two whole tokens. Goes back
-// in time: undoes the younger token at the border, and looks at the pair that was there before.
+// in time: undoes the younger token at the border, and looks at the pair that was there before. Of
+// equal merges the leftmost is first: one inside `left`, then one across the border, then one
+// inside `right`.
 bool Bpe::merges_across(Token left, Token right, uint32_t limit) const {
   for (;;) {
     if (rank(left, right) < limit) return true;
     const Origin &l = origins_[left], &r = origins_[right];
     if (l.age == 0 && r.age == 0) return false;
     if (l.age > r.age) {
-      // Of equal merges the one inside `left` is first.
       limit = l.age - 1;
       left = l.right;
     } else {
