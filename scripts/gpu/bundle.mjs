@@ -120,13 +120,6 @@ function copyNode(tree) {
   ]) {
     fs.cpSync(path.join(root, name), path.join(tree, name), { recursive: true });
   }
-  for (const name of fs.readdirSync(path.join(tree, 'node_modules', 'tokenizers'), {
-    recursive: true,
-  })) {
-    if (name.endsWith('.node') && !name.includes('linux-x64-gnu')) {
-      fs.rmSync(path.join(tree, 'node_modules', 'tokenizers', name));
-    }
-  }
   run('strip', ['-o', path.join(tree, 'node'), process.execPath]);
   run('strip', [path.join(tree, 'build', 'Release', 'qwen3_embed.node')]);
 }

@@ -8,9 +8,8 @@
 //
 // A machine without Node needs, in addition to the repository: a Node binary (20.9 or newer, one
 // file), dist/ (npm run build:lib), and node_modules/node-gyp-build. The texts of the small model
-// also need models/ and node_modules/tokenizers with its binary. The addon is either copied as
-// build/Release/qwen3_embed.node, or check-gpu.sh builds it, which needs
-// node_modules/node-addon-api and node_modules/node-api-headers.
+// also need models/. The addon is either copied as build/Release/qwen3_embed.node, or check-gpu.sh
+// builds it, which needs node_modules/node-addon-api and node_modules/node-api-headers.
 
 import fs from 'node:fs';
 import os from 'node:os';
