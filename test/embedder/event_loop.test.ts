@@ -103,8 +103,9 @@ it.each([
 );
 
 it.each([
-  ['a million texts', 5, "Array.from({ length: 1e6 }, (_, i) => 'text ' + i)"],
-  // A text is copied at once. (And flattened before, so that V8 does not do it at the same time.)
+  // A list, like a text, is copied at once.
+  ['a million texts', 10, "Array.from({ length: 1e6 }, (_, i) => 'text ' + i)"],
+  // A text is flattened before, so that V8 does not do it at the same time.
   ['a text of ten million characters', 10, "['some words and 123 '.repeat(526_316)]"],
   ['a word of ten million characters', 10, "['x'.repeat(1e7)]"],
 ])(

@@ -249,7 +249,7 @@ describe('a file that asks for what is not supported is MODEL_UNSUPPORTED, with 
       (json) => json.pre_tokenizer.pretokenizers.push({ type: 'Digits', individual_digits: true }),
     ],
     [
-      'pre_tokenizer is another sequence',
+      'pre_tokenizer is the sequence "Split, Split, ByteLevel"',
       (json) =>
         json.pre_tokenizer.pretokenizers.unshift({
           type: 'Split',

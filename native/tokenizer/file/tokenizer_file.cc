@@ -306,12 +306,12 @@ void check_pre_tokenizer(const Component& component) {
   };
   if (component.type.empty()) refuse("is missing");
   if (component.type != "Sequence") refuse("is " + quoted(component.type));
+  std::string types;
   for (const Component& part : component.parts) {
     if (part.type != "Split" && part.type != "ByteLevel") refuse("has " + quoted(part.type));
+    types += (types.empty() ? "" : ", ") + part.type;
   }
-  if (component.parts.size() != 2 || component.parts[0].type != "Split" ||
-      component.parts[1].type != "ByteLevel")
-    refuse("is another sequence");
+  if (types != "Split, ByteLevel") refuse("is the sequence " + quoted(types));
   const Component& split = component.parts[0];
   if (!split.is_regex || split.pattern != kPattern)
     refuse("has the pattern " + quoted(split.pattern));
