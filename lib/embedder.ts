@@ -130,7 +130,7 @@ export class Embedder {
         }
       });
     cancellation.throwIfCancelled();
-    // The text thread reads the tokenizer while the loader thread reads the weights.
+    // One thread reads the tokenizer while the loader thread reads the weights.
     const loading = nativeWork(cancellation, () =>
       addon.load(
         checkpoint.source,

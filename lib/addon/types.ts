@@ -204,7 +204,7 @@ export interface Addon {
   /** Queues a call to which all texts have been added. */
   submit(ticket: number): void;
   /**
-   * Reads a `tokenizer.json`, on the text thread, for a model whose embedding table has
+   * Reads a `tokenizer.json`, on a thread for such files, for a model whose embedding table has
    * `vocabulary` rows. `endToken` is appended to every text if the file's template adds nothing.
    */
   openTokenizer(path: string, vocabulary: number, endToken: string): Pending<OpenedTokenizer>;

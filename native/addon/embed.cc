@@ -10,7 +10,6 @@
 #include "addon/arguments.h"
 #include "addon/environment.h"
 #include "addon/exports.h"
-#include "addon/js_errors.h"
 #include "addon/process.h"
 #include "error.h"
 #include "platform/memory.h"

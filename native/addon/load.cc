@@ -8,7 +8,6 @@
 #include "addon/arguments.h"
 #include "addon/environment.h"
 #include "addon/exports.h"
-#include "addon/js_errors.h"
 #include "addon/process.h"
 #include "backend/backend.h"
 #include "devices/open_device.h"

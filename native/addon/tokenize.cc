@@ -1,5 +1,4 @@
 // The exports openTokenizer, closeTokenizer and tokenize.
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -9,7 +8,6 @@
 #include "addon/arguments.h"
 #include "addon/environment.h"
 #include "addon/exports.h"
-#include "addon/js_errors.h"
 #include "addon/process.h"
 #include "error.h"
 

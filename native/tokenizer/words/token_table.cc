@@ -6,7 +6,7 @@
 namespace qwen3 {
 
 TokenTable::TokenTable(size_t count, uint32_t ids)
-    : spans_(ids), bits_(table_bits(count)), slots_(size_t{1} << bits_) {}
+    : lengths_(ids, kNone), bits_(table_bits(count)), slots_(size_t{1} << bits_) {}
 
 uint64_t TokenTable::hash(std::string_view bytes) const {
   uint64_t sum = bytes.size();
@@ -29,8 +29,8 @@ bool TokenTable::add(std::string_view bytes, uint32_t id) {
   for (; slots_[at].id != kNone; at = (at + 1) & (slots_.size() - 1)) {
     if (holds(slots_[at], tag, bytes)) return false;
   }
-  spans_[id] = {static_cast<uint32_t>(pool_.size()), static_cast<uint32_t>(bytes.size())};
-  slots_[at] = {tag, id, spans_[id]};
+  lengths_[id] = static_cast<uint32_t>(bytes.size());
+  slots_[at] = {tag, id, static_cast<uint32_t>(pool_.size()), lengths_[id]};
   pool_ += bytes;
   return true;
 }
